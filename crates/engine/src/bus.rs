@@ -1,0 +1,136 @@
+//! The bus within a process: each log has a tail that remembers its last events; what is older is read from the store.
+
+use crate::handle::{Doorbell, lock};
+use crate::log::{Recorded, ShardName, Source};
+use crate::store::{Reader, Stored};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+/// Events that a tail remembers.
+pub const RECENT_MAX: usize = 16_384;
+
+/// The end of one shard's log.
+pub struct Tail {
+    shard: ShardName,
+    source: Source,
+    reader: Arc<dyn Reader>,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Default)]
+struct Recent {
+    events: VecDeque<Arc<Recorded>>,
+    last: u64,
+}
+
+impl Tail {
+    pub fn shard(&self) -> ShardName {
+        self.shard
+    }
+
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The position of the last event.
+    pub fn last(&self) -> u64 {
+        lock(&self.recent).last
+    }
+
+    /// Events after a position in order, at most `limit`.
+    pub fn read(&self, after: u64, limit: usize) -> Stored<Vec<Arc<Recorded>>> {
+        {
+            let recent = lock(&self.recent);
+            if after >= recent.last {
+                return Ok(Vec::new());
+            }
+            if let Some(first) = recent.events.front()
+                && after + 1 >= first.position
+            {
+                let skip = usize::try_from(after + 1 - first.position).unwrap_or(usize::MAX);
+                return Ok(recent.events.iter().skip(skip).take(limit).cloned().collect());
+            }
+        }
+        let events = self.reader.events_after(self.shard, after, limit)?;
+        Ok(events.into_iter().map(Arc::new).collect())
+    }
+
+    fn append(&self, events: Vec<Arc<Recorded>>) {
+        let mut recent = lock(&self.recent);
+        for event in events {
+            debug_assert_eq!(event.position, recent.last + 1, "a tail has no gap");
+            recent.last = event.position;
+            recent.events.push_back(event);
+        }
+        while recent.events.len() > RECENT_MAX {
+            recent.events.pop_front();
+        }
+    }
+}
+
+type Listener = Box<dyn Fn() + Send + Sync>;
+
+/// All logs of a process.
+#[derive(Default)]
+pub struct Bus {
+    tails: Vec<Arc<Tail>>,
+    doorbells: Mutex<Vec<Arc<Doorbell>>>,
+    listeners: Mutex<Vec<Listener>>,
+}
+
+impl Bus {
+    /// Adds the log of a shard, from where it stands in its store.
+    pub fn add(&mut self, shard: ShardName, reader: Arc<dyn Reader>) -> Stored<()> {
+        let last = reader.last_position(shard)?;
+        let source = Source {
+            log: reader.log(),
+            service: Cow::Borrowed(shard.service),
+            shard: shard.index,
+        };
+        let recent = Mutex::new(Recent {
+            events: VecDeque::new(),
+            last,
+        });
+        self.tails.push(Arc::new(Tail {
+            shard,
+            source,
+            reader,
+            recent,
+        }));
+        Ok(())
+    }
+
+    pub fn tails(&self) -> &[Arc<Tail>] {
+        &self.tails
+    }
+
+    pub fn tail(&self, shard: ShardName) -> Option<&Arc<Tail>> {
+        self.tails.iter().find(|tail| tail.shard == shard)
+    }
+
+    /// Whoever reads the bus on a thread of its own, to be woken by what others append.
+    pub fn wake_with(&self, doorbell: Arc<Doorbell>) {
+        lock(&self.doorbells).push(doorbell);
+    }
+
+    /// Called after every append; must be quick.
+    pub fn listen(&self, listener: impl Fn() + Send + Sync + 'static) {
+        lock(&self.listeners).push(Box::new(listener));
+    }
+
+    pub(crate) fn append(&self, shard: ShardName, events: Vec<Arc<Recorded>>) {
+        if events.is_empty() {
+            return;
+        }
+        if let Some(tail) = self.tail(shard) {
+            tail.append(events);
+        }
+        for doorbell in lock(&self.doorbells).iter() {
+            doorbell.ring();
+        }
+        for listener in lock(&self.listeners).iter() {
+            listener();
+        }
+    }
+}

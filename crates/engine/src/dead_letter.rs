@@ -1,0 +1,86 @@
+//! Poison: what cannot be read, makes the code panic, or breaks an invariant. It is put aside alone, in order per key.
+
+use crate::clock::Timestamp;
+use crate::effect::Effect;
+use crate::log::{EntityKey, Recorded};
+use crate::timer::{DueTimer, Timer};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// A message that was put aside, with why. Later ones of the same key wait behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Drawn by the store; 0 until it is stored.
+    pub number: u64,
+    pub entity_id: u64,
+    pub parcel: Parcel,
+    pub reason: String,
+    pub at: Timestamp,
+}
+
+/// A message from inside the system, as opposed to a command from its edge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Parcel {
+    Event(Recorded),
+    Due {
+        kind: String,
+        id: u64,
+        timer: Timer,
+    },
+    Answer {
+        kind: String,
+        id: u64,
+        sequence: u64,
+        name: String,
+        body: String,
+        outcome: String,
+    },
+}
+
+impl Parcel {
+    pub fn due(due: DueTimer) -> Self {
+        Self::Due {
+            kind: due.key.kind.to_owned(),
+            id: due.key.id,
+            timer: due.timer,
+        }
+    }
+
+    pub fn answer(effect: &Effect, outcome: String) -> Self {
+        Self::Answer {
+            kind: effect.key.kind.to_owned(),
+            id: effect.key.id,
+            sequence: effect.sequence,
+            name: effect.name.clone().into_owned(),
+            body: effect.body.clone(),
+            outcome,
+        }
+    }
+
+    pub fn entity_id(&self) -> u64 {
+        match self {
+            Self::Event(recorded) => recorded.entity_id,
+            Self::Due { id, .. } | Self::Answer { id, .. } => *id,
+        }
+    }
+}
+
+/// The kind as the service spells it, so that a key read back is the key that was written.
+pub(crate) fn own_key(kinds: &[&'static str], kind: &str, id: u64) -> Option<EntityKey> {
+    kinds
+        .iter()
+        .find(|own| **own == kind)
+        .map(|own| EntityKey { kind: own, id })
+}
+
+pub(crate) fn effect_of(key: EntityKey, sequence: u64, name: &str, body: &str) -> Effect {
+    Effect {
+        key,
+        sequence,
+        name: Cow::Owned(name.to_owned()),
+        body: body.to_owned(),
+        attempts: 0,
+        claimed_until: Timestamp(0),
+    }
+}

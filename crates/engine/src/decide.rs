@@ -1,0 +1,721 @@
+//! One batch: inputs are turned into commands, decided one after the other in memory, and gathered in one write set.
+
+use crate::cache::Entry;
+use crate::clock::Timestamp;
+use crate::dead_letter::{DeadLetter, Parcel, effect_of, own_key};
+use crate::effect::{EFFECTS_PER_VERSION_MAX, Effect};
+use crate::handle::Request;
+use crate::idempotency::{IdempotencyRow, RequestKey};
+use crate::lane::{Answer, Cursor, Input, Lane};
+use crate::log::{Cause, EntityKey, Origin, Recorded, shard_of};
+use crate::store::{
+    EffectClaim, EntityRow, EntityWrite, InboxKey, InboxMove, NewEvent, Store, Stored, WriteSet,
+};
+use crate::{Change, Context, Decision, Entities, Service};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// An entity that a batch changes.
+pub(crate) struct Touched<State> {
+    pub(crate) entry: Entry<State>,
+    pub(crate) is_changed: bool,
+    replaces: u64,
+    tag_before: Option<Cow<'static, str>>,
+}
+
+pub(crate) struct Batch<S: Service> {
+    pub(crate) set: WriteSet,
+    pub(crate) inputs: Vec<Input<S>>,
+    pub(crate) answers: HashMap<usize, Answer<S::State, S::Refusal>>,
+    pub(crate) touched: HashMap<EntityKey, Touched<S::State>>,
+    pub(crate) inbox: HashMap<InboxKey, Cursor>,
+    pub(crate) begin: Vec<Effect>,
+    read: HashSet<EntityKey>,
+    recalled: HashMap<RequestKey, IdempotencyRow>,
+    /// Entities of other shards that a repeated request is answered with.
+    foreign: HashMap<EntityKey, Entry<S::State>>,
+    parked: HashSet<u64>,
+    moves_matter: bool,
+}
+
+/// One input of the batch, when it is decided.
+struct Item<'a, S: Service> {
+    index: usize,
+    input: &'a Input<S>,
+    now: Timestamp,
+}
+
+/// What an input comes to before it is decided.
+enum Step<S: Service> {
+    /// The input is a command itself.
+    Given,
+    Command(Box<(S::Command, Origin)>),
+    Begin,
+    Skip,
+    Poison(String),
+}
+
+type Loaded = Result<(), String>;
+
+impl<S: Service> Batch<S> {
+    pub(crate) fn new(set: WriteSet) -> Self {
+        Self {
+            set,
+            inputs: Vec::new(),
+            answers: HashMap::new(),
+            touched: HashMap::new(),
+            inbox: HashMap::new(),
+            begin: Vec::new(),
+            read: HashSet::new(),
+            recalled: HashMap::new(),
+            foreign: HashMap::new(),
+            parked: HashSet::new(),
+            moves_matter: false,
+        }
+    }
+
+    pub(crate) fn decide(&mut self, lane: &mut Lane<S>, store: &mut dyn Store, now: Timestamp) -> Stored<()> {
+        let all = lane.pending.len();
+        let take = lane
+            .narrowed
+            .as_ref()
+            .map_or(all, |narrowed| narrowed.take.clamp(1, all.max(1)).min(all));
+        let refused = lane.narrowed.as_ref().filter(|narrowed| narrowed.take == 0);
+        let refused = refused.map(|narrowed| format!("the store refuses it: {}", narrowed.reason));
+        self.inputs = lane.pending.drain(..take).collect();
+        let steps: Vec<Step<S>> = self.inputs.iter().map(|input| step(lane, input)).collect();
+        let loaded = self.load(lane, store, &steps).inspect_err(|_| {
+            for input in std::mem::take(&mut self.inputs).into_iter().rev() {
+                lane.pending.push_front(input);
+            }
+        })?;
+        let inputs = std::mem::take(&mut self.inputs);
+        for (index, (input, step)) in inputs.iter().zip(&steps).enumerate() {
+            let item = Item { index, input, now };
+            let verdict = refused.clone().or_else(|| loaded.as_ref().err().cloned());
+            match verdict {
+                Some(reason) => self.set_aside(lane, &item, reason),
+                None => self.decide_one(lane, &item, step),
+            }
+        }
+        self.inputs = inputs;
+        self.finish(lane);
+        Ok(())
+    }
+
+    /// Loads all that the batch will look at, in bulk. An inner error is a state that cannot be read.
+    fn load(&mut self, lane: &mut Lane<S>, store: &mut dyn Store, steps: &[Step<S>]) -> Stored<Loaded> {
+        let service = lane.shard.service;
+        let requests: Vec<RequestKey> = self.inputs.iter().filter_map(request_key).collect();
+        if !requests.is_empty() {
+            let rows = store.recall(service, &requests)?;
+            self.recalled = rows
+                .into_iter()
+                .flatten()
+                .map(|row| (row.request.clone(), row))
+                .collect();
+        }
+        let mut wanted: Vec<EntityKey> = Vec::new();
+        for (input, step) in self.inputs.iter().zip(steps) {
+            match (step, input) {
+                (Step::Given, Input::Command(request)) => {
+                    wanted.extend(lane.service.entities(&request.command))
+                }
+                (Step::Command(given), _) => wanted.extend(lane.service.entities(&given.0)),
+                _ => {}
+            }
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        self.read.extend(&wanted);
+        wanted.retain(|key| lane.cache.get(*key).is_none());
+        let answered: Vec<EntityKey> = self.recalled.values().map(|row| row.key).collect();
+        let known = wanted.len();
+        wanted.extend(&answered);
+        if wanted.is_empty() {
+            return Ok(Ok(()));
+        }
+        let rows = store.load(service, &wanted)?;
+        for (place, (key, row)) in wanted.into_iter().zip(rows).enumerate() {
+            let entry = match Entry::from_row(row) {
+                Ok(entry) => entry,
+                Err(reason) => return Ok(Err(reason)),
+            };
+            if place < known {
+                lane.cache.put(key, entry);
+            } else {
+                self.foreign.insert(key, entry);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn decide_one(&mut self, lane: &mut Lane<S>, item: &Item<'_, S>, step: &Step<S>) {
+        let (input, now) = (item.input, item.now);
+        if self.has_been_seen(lane, input) {
+            return;
+        }
+        if let Some(id) = parcel_id(input)
+            && !matches!(step, Step::Skip)
+            && self.is_parked(lane, id, input)
+        {
+            return self.set_aside(lane, item, "an earlier message of the same key waits".into());
+        }
+        let (command, origin) = match (step, input) {
+            (Step::Given, Input::Command(request)) => {
+                if self.answer_repeated(lane, item.index, request) {
+                    return;
+                }
+                (&request.command, &request.origin)
+            }
+            (Step::Command(given), _) => (&given.0, &given.1),
+            (Step::Begin, Input::Begin(effect)) => return self.begin_again(lane, effect, now),
+            (Step::Poison(reason), _) => return self.set_aside(lane, item, reason.clone()),
+            (Step::Skip | Step::Given | Step::Begin, _) => return,
+        };
+        self.moves_matter = true;
+        if !self.is_still_wanted(lane, input) {
+            return;
+        }
+        let keys = lane.service.entities(command);
+        let decided = {
+            let loaded = keys
+                .iter()
+                .map(|key| (*key, self.entry(lane, *key).state.as_ref()))
+                .collect();
+            let context = Context { now, origin };
+            let service = &*lane.service;
+            catch_unwind(AssertUnwindSafe(|| {
+                service.decide(&Entities { loaded }, command, &context)
+            }))
+        };
+        let applied = match decided {
+            Ok(Ok(decision)) => self
+                .apply(lane, input, decision, &Context { now, origin })
+                .map(|()| None),
+            Ok(Err(refusal)) => Ok(Some(refusal)),
+            Err(panic) => Err(panic_text(&*panic)),
+        };
+        match applied {
+            Err(reason) => self.set_aside(lane, item, reason),
+            Ok(refusal) => self.conclude(lane, item, keys[0], refusal),
+        }
+    }
+
+    /// Notes what the input came to: the reply of a command, the end of a dead letter.
+    fn conclude(&mut self, lane: &Lane<S>, item: &Item<'_, S>, key: EntityKey, refusal: Option<S::Refusal>) {
+        match item.input {
+            Input::Command(request) => {
+                if let Some(idempotency) = &request.idempotency {
+                    let refusal = refusal.as_ref().map(|refusal| {
+                        serde_json::to_string(refusal).expect("a refusal is plain data and always serialises")
+                    });
+                    let (request, fingerprint) = (idempotency.request.clone(), idempotency.fingerprint);
+                    let row = IdempotencyRow {
+                        request,
+                        fingerprint,
+                        key,
+                        refusal,
+                        at: now,
+                    };
+                    self.recalled.insert(row.request.clone(), row.clone());
+                    self.set.idempotency.push(row);
+                }
+                let answer = match refusal {
+                    Some(refusal) => Answer::Refused {
+                        refusal,
+                        repeated: false,
+                    },
+                    None => Answer::Done {
+                        key,
+                        state: self.entry(lane, key).state.clone(),
+                        events_so_far: self.set.events.len() as u64,
+                        repeated: false,
+                    },
+                };
+                self.answers.insert(item.index, answer);
+            }
+            Input::Again(letter) => self.set.dead_letters_done.push(letter.number),
+            Input::Event { .. } | Input::Due(_) | Input::Answer(_) | Input::Begin(_) => {
+                if let Some(refusal) = refusal {
+                    tracing::debug!(%key, %refusal, "a message that the business does not want");
+                }
+            }
+        }
+    }
+
+    /// A key that was answered before: the first one's answer, whatever the command would come to now.
+    fn answer_repeated(&mut self, lane: &Lane<S>, index: usize, request: &Request<S>) -> bool {
+        let Some(idempotency) = &request.idempotency else {
+            return false;
+        };
+        let Some(row) = self.recalled.get(&idempotency.request) else {
+            return false;
+        };
+        let refusal = row.refusal.as_ref().map(|text| serde_json::from_str(text));
+        let answer = match refusal {
+            _ if row.fingerprint != idempotency.fingerprint => Answer::KeyReused,
+            Some(Ok(refusal)) => Answer::Refused {
+                refusal,
+                repeated: true,
+            },
+            Some(Err(error)) => Answer::Bug(format!("a recorded refusal cannot be read: {error}")),
+            None => {
+                let is_own = shard_of(row.key.id, lane.shards) == lane.shard.index;
+                let entry = self.touched.get(&row.key).map(|touched| &touched.entry);
+                let entry = entry.or_else(|| is_own.then(|| lane.cache.get(row.key)).flatten());
+                let state = entry
+                    .or_else(|| self.foreign.get(&row.key))
+                    .and_then(|entry| entry.state.clone());
+                Answer::Done {
+                    key: row.key,
+                    state,
+                    events_so_far: 0,
+                    repeated: true,
+                }
+            }
+        };
+        self.answers.insert(index, answer);
+        true
+    }
+
+    fn entry<'a>(&'a self, lane: &'a Lane<S>, key: EntityKey) -> &'a Entry<S::State> {
+        let touched = self.touched.get(&key).map(|touched| &touched.entry);
+        touched
+            .or_else(|| lane.cache.get(key))
+            .expect("a batch loads every entity that its commands name")
+    }
+
+    fn has_been_seen(&mut self, lane: &Lane<S>, input: &Input<S>) -> bool {
+        let Input::Event { partition, event } = input else {
+            return false;
+        };
+        let key = InboxKey {
+            partition: *partition,
+            source: event.source.clone(),
+        };
+        let known = lane.inbox.get(&key).copied().unwrap_or_default();
+        let cursor = self.inbox.entry(key).or_insert(known);
+        if event.position <= cursor.seen {
+            return lane.settings.deduplicate;
+        }
+        cursor.seen = event.position;
+        false
+    }
+
+    fn is_parked(&self, lane: &Lane<S>, id: u64, input: &Input<S>) -> bool {
+        match input {
+            // A letter that is taken up again waits only behind one that failed again just now.
+            Input::Again(_) => self.parked.contains(&id),
+            Input::Command(_) => false,
+            Input::Event { .. } | Input::Due(_) | Input::Answer(_) | Input::Begin(_) => {
+                self.parked.contains(&id) || lane.parked.contains(&id)
+            }
+        }
+    }
+
+    /// A timer that was rearmed and an effect that was answered already are of the past.
+    fn is_still_wanted(&self, lane: &Lane<S>, input: &Input<S>) -> bool {
+        let parcel = match input {
+            Input::Due(due) => return self.entry(lane, due.key).timer.as_ref() == Some(&due.timer),
+            Input::Answer(parcel) => parcel,
+            Input::Again(letter) => &letter.parcel,
+            Input::Command(_) | Input::Event { .. } | Input::Begin(_) => return true,
+        };
+        let kinds = lane.service.kinds();
+        match parcel {
+            Parcel::Event(_) => true,
+            Parcel::Due { kind, id, timer } => own_key(kinds, kind, *id)
+                .is_some_and(|key| self.entry(lane, key).timer.as_ref() == Some(timer)),
+            Parcel::Answer {
+                kind, id, sequence, ..
+            } => own_key(kinds, kind, *id)
+                .is_some_and(|key| self.entry(lane, key).effects_open.contains(sequence)),
+        }
+    }
+
+    /// Makes a decision part of the batch, or leaves the batch as it was and says what is wrong with it.
+    fn apply(
+        &mut self,
+        lane: &Lane<S>,
+        input: &Input<S>,
+        decision: Decision<S>,
+        context: &Context<'_>,
+    ) -> Result<(), String> {
+        let mut staged: Vec<(EntityKey, Entry<S::State>)> = Vec::new();
+        let mut events = Vec::new();
+        for change in decision.changes {
+            let key = match &change {
+                Change::Event(key, _) | Change::State(key, _) => *key,
+            };
+            let entry = self.stage(lane, &mut staged, key)?;
+            entry.version += 1;
+            match change {
+                Change::State(_, state) => entry.state = Some(state),
+                Change::Event(_, event) => {
+                    entry.state = lane.service.evolve(key, entry.state.take(), &event, context.now);
+                    events.push(new_event(&*lane.service, key, entry.version, &event, context));
+                }
+            }
+        }
+        for (key, change) in &decision.timers {
+            change.apply(&mut self.stage(lane, &mut staged, *key)?.timer);
+        }
+        if let Some((key, sequence)) = answered(lane, input) {
+            self.stage(lane, &mut staged, key)?
+                .effects_open
+                .retain(|open| *open != sequence);
+            self.set.effects_done.push((key, sequence));
+        }
+        let mut effects = Vec::new();
+        for (place, wanted) in decision.effects.into_iter().enumerate() {
+            let entry = self.stage(lane, &mut staged, wanted.key)?;
+            let sequence = entry.version * EFFECTS_PER_VERSION_MAX + place as u64;
+            let is_first = entry.effects_open.is_empty();
+            entry.effects_open.push(sequence);
+            let claimed_for = lane.settings.effect_retry.delay_ms(1);
+            effects.push(Effect {
+                key: wanted.key,
+                sequence,
+                name: Cow::Borrowed(wanted.name),
+                body: wanted.body,
+                attempts: u32::from(is_first),
+                claimed_until: if is_first {
+                    context.now.plus_ms(claimed_for)
+                } else {
+                    Timestamp(0)
+                },
+            });
+        }
+        for (key, entry) in &mut staged {
+            examine(&*lane.service, *key, entry)?;
+        }
+        self.begin
+            .extend(effects.iter().filter(|effect| effect.attempts == 1).cloned());
+        self.set.effects_new.extend(effects);
+        self.set.events.extend(events);
+        self.keep(lane, staged);
+        Ok(())
+    }
+
+    fn stage<'a>(
+        &self,
+        lane: &Lane<S>,
+        staged: &'a mut Vec<(EntityKey, Entry<S::State>)>,
+        key: EntityKey,
+    ) -> Result<&'a mut Entry<S::State>, String> {
+        if let Some(place) = staged.iter().position(|(known, _)| *known == key) {
+            return Ok(&mut staged[place].1);
+        }
+        if !self.read.contains(&key) {
+            return Err(format!(
+                "{key} is changed without having been named by Service::entities"
+            ));
+        }
+        if shard_of(key.id, lane.shards) != lane.shard.index {
+            return Err(format!(
+                "{key} is changed from {}, which is not its shard",
+                lane.shard
+            ));
+        }
+        staged.push((key, self.entry(lane, key).clone()));
+        Ok(&mut staged.last_mut().expect("it was pushed just now").1)
+    }
+
+    fn keep(&mut self, lane: &Lane<S>, staged: Vec<(EntityKey, Entry<S::State>)>) {
+        for (key, entry) in staged {
+            match self.touched.get_mut(&key) {
+                Some(touched) => touched.entry = entry,
+                None => {
+                    let before = self.entry(lane, key);
+                    let (replaces, tag_before) = (before.version, before.tag.clone());
+                    self.touched.insert(
+                        key,
+                        Touched {
+                            entry,
+                            is_changed: true,
+                            replaces,
+                            tag_before,
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    fn begin_again(&mut self, lane: &Lane<S>, effect: &Effect, now: Timestamp) {
+        let attempts = effect.attempts + 1;
+        let claimed_until = now.plus_ms(lane.settings.effect_retry.delay_ms(attempts));
+        self.set.effects_claimed.push(EffectClaim {
+            key: effect.key,
+            sequence: effect.sequence,
+            attempts_before: effect.attempts,
+            claimed_until,
+        });
+        self.begin.push(Effect {
+            attempts,
+            claimed_until,
+            ..effect.clone()
+        });
+    }
+
+    /// Puts poison aside. A command is only answered: its sender can say it again.
+    fn set_aside(&mut self, lane: &Lane<S>, item: &Item<'_, S>, reason: String) {
+        let parcel = match item.input {
+            Input::Command(_) => {
+                tracing::error!(shard = %lane.shard, reason, "a command that failed");
+                self.answers.insert(item.index, Answer::Bug(reason));
+                return;
+            }
+            Input::Event { event, .. } => {
+                self.has_been_seen(lane, item.input);
+                Parcel::Event(Recorded::clone(event))
+            }
+            Input::Due(due) => Parcel::due(due.clone()),
+            Input::Answer(parcel) => parcel.clone(),
+            Input::Begin(_) => return,
+            Input::Again(letter) => {
+                self.parked.insert(letter.entity_id);
+                return;
+            }
+        };
+        let entity_id = parcel.entity_id();
+        tracing::error!(shard = %lane.shard, entity_id, reason, "a message goes to the dead letters");
+        self.moves_matter = true;
+        self.parked.insert(entity_id);
+        self.set.dead_letters.push(DeadLetter {
+            number: 0,
+            entity_id,
+            parcel,
+            reason,
+            at: item.now,
+        });
+    }
+
+    /// Turns what was touched, read and counted into rows.
+    fn finish(&mut self, lane: &Lane<S>) {
+        let mut counts: HashMap<(&'static str, Cow<'static, str>), i64> = HashMap::new();
+        let mut keys: Vec<EntityKey> = self.touched.keys().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            let touched = &self.touched[&key];
+            let Some(state) = &touched.entry.state else {
+                continue;
+            };
+            let tag = touched
+                .entry
+                .tag
+                .clone()
+                .expect("a state that was examined has its tag");
+            if touched.tag_before.as_ref() != Some(&tag) {
+                *counts.entry((key.kind, tag.clone())).or_default() += 1;
+                if let Some(before) = &touched.tag_before {
+                    *counts.entry((key.kind, before.clone())).or_default() -= 1;
+                }
+            }
+            let row = EntityRow {
+                key,
+                version: touched.entry.version,
+                tag,
+                timer: touched.entry.timer.clone(),
+                effects_open: touched.entry.effects_open.clone(),
+                state: serde_json::to_string(state).expect("a state is plain data and always serialises"),
+            };
+            self.set.entities.push(EntityWrite {
+                row,
+                replaces: touched.replaces,
+            });
+        }
+        self.set.counts = counts.into_iter().filter(|(_, change)| *change != 0).collect();
+        self.set.counts.sort_unstable();
+        let unchanged = self.read.iter().filter(|key| !self.touched.contains_key(key));
+        let versions = unchanged.filter_map(|key| Some((*key, lane.cache.get(*key)?.version)));
+        self.set.reads = versions.collect();
+        self.set.reads.sort_unstable();
+        if self.moves_matter {
+            let moved = self
+                .inbox
+                .iter()
+                .filter(|(_, cursor)| cursor.seen > cursor.stored);
+            let moves = moved.map(|(key, cursor)| InboxMove {
+                key: key.clone(),
+                from: cursor.stored,
+                to: cursor.seen,
+            });
+            self.set.inbox = moves.collect();
+            self.set
+                .inbox
+                .sort_unstable_by(|left, right| left.key.cmp(&right.key));
+        }
+    }
+}
+
+/// Checks what the service promised of every state that is committed.
+fn examine<S: Service>(service: &S, key: EntityKey, entry: &mut Entry<S::State>) -> Result<(), String> {
+    let Some(state) = &entry.state else {
+        return Err(format!("{key} would be changed without coming to be"));
+    };
+    service
+        .check(state)
+        .map_err(|broken| format!("{key} would break an invariant: {broken}"))?;
+    let (is_open, is_armed) = (service.is_open(state), entry.timer.is_some());
+    if is_open != is_armed {
+        return Err(format!(
+            "{key} would be open: {is_open}, with a timer: {is_armed}"
+        ));
+    }
+    entry.tag = Some(Cow::Borrowed(service.tag(state)));
+    Ok(())
+}
+
+fn new_event<S: Service>(
+    service: &S,
+    key: EntityKey,
+    version: u64,
+    event: &S::Event,
+    context: &Context<'_>,
+) -> NewEvent {
+    let encoded = service.encode(event);
+    NewEvent {
+        key,
+        version,
+        event_type: encoded.event_type,
+        schema: encoded.schema,
+        published: encoded.published,
+        at: context.now,
+        actor: context.origin.actor.clone(),
+        cause: context.origin.cause.to_string(),
+        trace: context.origin.trace.clone(),
+        body: encoded.body,
+    }
+}
+
+/// What an input is about, and whether this shard is meant at all.
+fn step<S: Service>(lane: &Lane<S>, input: &Input<S>) -> Step<S> {
+    let parcel = match input {
+        Input::Command(_) => return Step::Given,
+        Input::Event { event, .. } => return of_event(lane, event),
+        Input::Due(due) => return of_timer(lane, due.key, &due.timer.name),
+        Input::Begin(_) => return Step::Begin,
+        Input::Answer(parcel) => parcel,
+        Input::Again(letter) => &letter.parcel,
+    };
+    let kinds = lane.service.kinds();
+    match parcel {
+        Parcel::Event(event) => of_event(lane, event),
+        Parcel::Due { kind, id, timer } => match own_key(kinds, kind, *id) {
+            Some(key) => of_timer(lane, key, &timer.name),
+            None => Step::Poison(format!("a timer of an unknown kind {kind:?}")),
+        },
+        Parcel::Answer {
+            kind,
+            id,
+            sequence,
+            name,
+            body,
+            outcome,
+        } => {
+            let Some(key) = own_key(kinds, kind, *id) else {
+                return Step::Poison(format!("an answer for an unknown kind {kind:?}"));
+            };
+            let effect = effect_of(key, *sequence, name, body);
+            let cause = Cause::Effect {
+                name: name.clone(),
+                sequence: *sequence,
+            };
+            let origin = Origin {
+                actor: Cow::Borrowed("provider"),
+                cause,
+                trace: None,
+            };
+            guarded(|| lane.service.answered(&effect, outcome))
+                .map_or_else(Step::Poison, |command| Step::Command(Box::new((command, origin))))
+        }
+    }
+}
+
+fn of_event<S: Service>(lane: &Lane<S>, event: &Recorded) -> Step<S> {
+    if !event.published {
+        return Step::Skip;
+    }
+    match guarded(|| lane.service.react(event)) {
+        Err(reason) => Step::Poison(reason),
+        Ok(None) => Step::Skip,
+        Ok(Some(command)) => {
+            let key = lane.service.entities(&command)[0];
+            if shard_of(key.id, lane.shards) != lane.shard.index {
+                return Step::Skip;
+            }
+            let cause = Cause::Event {
+                source: event.source.clone(),
+                position: event.position,
+            };
+            let origin = Origin {
+                actor: event.actor.clone(),
+                cause,
+                trace: event.trace.clone(),
+            };
+            Step::Command(Box::new((command, origin)))
+        }
+    }
+}
+
+fn of_timer<S: Service>(lane: &Lane<S>, key: EntityKey, name: &str) -> Step<S> {
+    let origin = Origin {
+        actor: Cow::Borrowed("system"),
+        cause: Cause::Timer(name.to_owned()),
+        trace: None,
+    };
+    guarded(|| Ok(lane.service.due(key, name)))
+        .map_or_else(Step::Poison, |command| Step::Command(Box::new((command, origin))))
+}
+
+/// A panic of the service's code is poison of the message that made it, never the end of the lane.
+fn guarded<T>(code: impl FnOnce() -> Result<T, crate::Unreadable>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(code)) {
+        Ok(result) => result.map_err(|unreadable| unreadable.to_string()),
+        Err(panic) => Err(panic_text(&*panic)),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("a panic: {}", text.unwrap_or("without a message"))
+}
+
+fn parcel_id<S: Service>(input: &Input<S>) -> Option<u64> {
+    match input {
+        Input::Command(_) | Input::Begin(_) => None,
+        Input::Event { event, .. } => Some(event.entity_id),
+        Input::Due(due) => Some(due.key.id),
+        Input::Answer(parcel) => Some(parcel.entity_id()),
+        Input::Again(letter) => Some(letter.entity_id),
+    }
+}
+
+fn request_key<S: Service>(input: &Input<S>) -> Option<RequestKey> {
+    let Input::Command(request) = input else {
+        return None;
+    };
+    request
+        .idempotency
+        .as_ref()
+        .map(|idempotency| idempotency.request.clone())
+}
+
+/// The effect that an input answers.
+fn answered<S: Service>(lane: &Lane<S>, input: &Input<S>) -> Option<(EntityKey, u64)> {
+    let parcel = match input {
+        Input::Answer(parcel) => parcel,
+        Input::Again(letter) => &letter.parcel,
+        Input::Command(_) | Input::Event { .. } | Input::Due(_) | Input::Begin(_) => return None,
+    };
+    match parcel {
+        Parcel::Answer {
+            kind, id, sequence, ..
+        } => own_key(lane.service.kinds(), kind, *id).map(|key| (key, *sequence)),
+        Parcel::Event(_) | Parcel::Due { .. } => None,
+    }
+}

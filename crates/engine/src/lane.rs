@@ -1,0 +1,446 @@
+//! The core: one shard of one service. It gathers what waits, decides it in memory, and settles what was committed.
+//!
+//! `gather` → `decide` → (the store commits) → `settle`, or `redo` when the commit was refused. Nothing in here blocks,
+//! reads a clock or draws a number, so the same code runs under the runner, the simulation and the benchmarks.
+
+use crate::Service;
+use crate::bus::Bus;
+use crate::cache::Cache;
+use crate::clock::Timestamp;
+use crate::dead_letter::{DeadLetter, Parcel};
+use crate::decide::Batch;
+use crate::effect::{Effect, Performer, Retry};
+use crate::handle::{Queue, Reply, Request, Watches, lock};
+use crate::log::{LogId, Position, Recorded, ShardName, Source};
+use crate::store::{InboxKey, NewEvent, Store, Stored, WriteSet};
+use crate::timer::DueTimer;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Inputs of each sort that one batch takes. Past it only latency grows.
+pub const BATCH_MAX: usize = 512;
+
+/// What may differ from one deployment, or one test, to another.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneSettings {
+    pub batch_max: usize,
+    pub effect_retry: Retry,
+    /// Drop events that the inbox has seen. Off only where a test looks at the business rules alone.
+    pub deduplicate: bool,
+}
+
+impl Default for LaneSettings {
+    fn default() -> Self {
+        Self {
+            batch_max: BATCH_MAX,
+            effect_retry: Retry {
+                delay_ms_first: 2_000,
+                delay_ms_max: 60_000,
+            },
+            deduplicate: true,
+        }
+    }
+}
+
+/// One thing to decide.
+pub(crate) enum Input<S: Service> {
+    Command(Request<S>),
+    Event { partition: u32, event: Arc<Recorded> },
+    Due(DueTimer),
+    Answer(Parcel),
+    Begin(Effect),
+    Again(DeadLetter),
+}
+
+/// How far one log was read: in the store, in what is decided, in what was gathered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cursor {
+    pub(crate) stored: u64,
+    pub(crate) seen: u64,
+    pub(crate) gathered: u64,
+}
+
+/// Why a batch is decided again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redo {
+    Conflict,
+    Fenced,
+    Unavailable,
+    /// The store cannot take the data: halve, until the poison is alone.
+    Refused(String),
+}
+
+pub struct Lane<S: Service> {
+    pub(crate) service: Arc<S>,
+    pub(crate) shard: ShardName,
+    pub(crate) shards: u16,
+    pub(crate) settings: LaneSettings,
+    pub(crate) cache: Cache<S::State>,
+    pub(crate) inbox: HashMap<InboxKey, Cursor>,
+    /// Entities with a dead letter: their later messages wait behind it.
+    pub(crate) parked: HashSet<u64>,
+    pub(crate) pending: VecDeque<Input<S>>,
+    pub(crate) last_position: u64,
+    /// Set while the store's refusal is narrowed down.
+    pub(crate) narrowed: Option<Narrowed>,
+    queue: Arc<Queue<S>>,
+    watches: Arc<Watches<S>>,
+    performer: Box<dyn Performer>,
+    open: Option<Batch<S>>,
+    batches: u64,
+    replica: u64,
+    is_loaded: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Narrowed {
+    pub(crate) take: usize,
+    pub(crate) reason: String,
+}
+
+pub(crate) struct LaneParts<S: Service> {
+    pub(crate) service: Arc<S>,
+    pub(crate) queue: Arc<Queue<S>>,
+    pub(crate) watches: Arc<Watches<S>>,
+    pub(crate) performer: Box<dyn Performer>,
+}
+
+/// A lane whose service is not named: what a runner drives.
+pub trait AnyLane: Send {
+    fn shard(&self) -> ShardName;
+    /// Takes in what waits; `poll` looks for timers and effects that are due as well. Returns how much is to decide.
+    fn gather(&mut self, store: &mut dyn Store, bus: &Bus, now: Timestamp, poll: bool) -> Stored<usize>;
+    fn decide(&mut self, store: &mut dyn Store, now: Timestamp) -> Stored<WriteSet>;
+    fn settle(&mut self, set: WriteSet, last_position: u64, log: LogId, bus: &Bus);
+    fn redo(&mut self, why: &Redo);
+    /// Turns new commands away and says whether all that came before are answered.
+    fn close(&mut self) -> bool;
+    /// How many commands wait.
+    fn waiting(&self) -> usize;
+}
+
+impl<S: Service> Lane<S> {
+    pub(crate) fn new(
+        parts: LaneParts<S>,
+        shard: ShardName,
+        shards: u16,
+        settings: LaneSettings,
+        replica: u64,
+    ) -> Self {
+        Self {
+            service: parts.service,
+            shard,
+            shards,
+            settings,
+            cache: Cache::default(),
+            inbox: HashMap::new(),
+            parked: HashSet::new(),
+            pending: VecDeque::new(),
+            last_position: 0,
+            narrowed: None,
+            queue: parts.queue,
+            watches: parts.watches,
+            performer: parts.performer,
+            open: None,
+            batches: 0,
+            replica,
+            is_loaded: false,
+        }
+    }
+
+    fn load_once(&mut self, store: &mut dyn Store) -> Stored<()> {
+        if self.is_loaded {
+            return Ok(());
+        }
+        self.inbox.clear();
+        for (key, stored) in store.inbox(self.shard)? {
+            self.inbox.insert(
+                key,
+                Cursor {
+                    stored,
+                    seen: stored,
+                    gathered: stored,
+                },
+            );
+        }
+        self.parked = store
+            .dead_letters(self.shard, None)?
+            .iter()
+            .map(|letter| letter.entity_id)
+            .collect();
+        self.last_position = store.last_position(self.shard)?;
+        self.is_loaded = true;
+        Ok(())
+    }
+
+    fn gather_queue(&mut self, store: &mut dyn Store) -> Stored<()> {
+        {
+            let mut parcels = lock(&self.queue.parcels);
+            let take = parcels.len().min(self.settings.batch_max);
+            self.pending.extend(parcels.drain(..take).map(Input::Answer));
+        }
+        {
+            let mut commands = lock(&self.queue.commands);
+            let take = commands.len().min(self.settings.batch_max);
+            self.pending.extend(commands.drain(..take).map(Input::Command));
+        }
+        let retries = std::mem::take(&mut *lock(&self.queue.retries));
+        for entity_id in retries {
+            let letters = store.dead_letters(self.shard, Some(entity_id))?;
+            self.pending.extend(letters.into_iter().map(Input::Again));
+        }
+        Ok(())
+    }
+
+    fn gather_events(&mut self, bus: &Bus) -> Stored<()> {
+        for tail in bus.tails() {
+            if tail.shard().service == self.service.name() {
+                continue;
+            }
+            let key = InboxKey {
+                partition: 0,
+                source: tail.source().clone(),
+            };
+            let after = self.inbox.get(&key).map_or(0, |cursor| cursor.gathered);
+            let events = tail.read(after, self.settings.batch_max)?;
+            if let Some(last) = events.last() {
+                self.inbox.entry(key).or_default().gathered = last.position;
+            }
+            self.pending.extend(
+                events
+                    .into_iter()
+                    .map(|event| Input::Event { partition: 0, event }),
+            );
+        }
+        Ok(())
+    }
+
+    fn gather_due(&mut self, store: &mut dyn Store, now: Timestamp) -> Stored<()> {
+        let limit = self.settings.batch_max;
+        for due in store.timers_due(self.shard, now, limit)? {
+            if !self.parked.contains(&due.key.id) {
+                self.pending.push_back(Input::Due(due));
+            }
+        }
+        for effect in store.effects_due(self.shard, now, limit)? {
+            if !self.parked.contains(&effect.key.id) {
+                self.pending.push_back(Input::Begin(effect));
+            }
+        }
+        Ok(())
+    }
+
+    fn recorded(&self, events: Vec<NewEvent>, last_position: u64, log: LogId) -> Vec<Arc<Recorded>> {
+        let first = last_position + 1 - events.len() as u64;
+        let source = Source {
+            log,
+            service: Cow::Borrowed(self.shard.service),
+            shard: self.shard.index,
+        };
+        let numbered = events.into_iter().zip(first..);
+        numbered
+            .map(|(event, position)| Arc::new(event.recorded(source.clone(), position)))
+            .collect()
+    }
+
+    fn reply(&self, inputs: Vec<Input<S>>, batch: &mut Batch<S>, source: &Source, first: u64) {
+        for (index, input) in inputs.into_iter().enumerate() {
+            let Input::Command(request) = input else { continue };
+            let Some(answer) = batch.answers.remove(&index) else {
+                continue;
+            };
+            let reply = answer.into_reply(|events_so_far| {
+                let number = if events_so_far == 0 {
+                    self.last_position
+                } else {
+                    first + events_so_far - 1
+                };
+                Position {
+                    source: source.clone(),
+                    number,
+                }
+            });
+            (request.reply)(reply);
+        }
+    }
+}
+
+impl<S: Service> AnyLane for Lane<S> {
+    fn shard(&self) -> ShardName {
+        self.shard
+    }
+
+    fn gather(&mut self, store: &mut dyn Store, bus: &Bus, now: Timestamp, poll: bool) -> Stored<usize> {
+        self.load_once(store)?;
+        let is_redoing = !self.pending.is_empty();
+        if !is_redoing {
+            self.gather_queue(store)?;
+            self.gather_events(bus)?;
+            if poll {
+                self.gather_due(store, now)?;
+            }
+        }
+        Ok(self.pending.len())
+    }
+
+    fn decide(&mut self, store: &mut dyn Store, now: Timestamp) -> Stored<WriteSet> {
+        self.batches += 1;
+        let number = self.replica.wrapping_add(self.batches);
+        let mut batch = Batch::new(WriteSet::new(self.shard, number));
+        batch.decide(self, store, now)?;
+        let set = std::mem::replace(&mut batch.set, WriteSet::new(self.shard, number));
+        self.open = Some(batch);
+        Ok(set)
+    }
+
+    fn settle(&mut self, set: WriteSet, last_position: u64, log: LogId, bus: &Bus) {
+        let Some(mut batch) = self.open.take() else { return };
+        let first = last_position + 1 - set.events.len() as u64;
+        self.last_position = last_position;
+        self.narrowed = None;
+        for (key, cursor) in batch.inbox.drain() {
+            let gathered = self.inbox.get(&key).map_or(0, |known| known.gathered);
+            self.inbox.insert(
+                key,
+                Cursor {
+                    gathered: gathered.max(cursor.seen),
+                    ..cursor
+                },
+            );
+        }
+        for moved in &set.inbox {
+            self.inbox.entry(moved.key.clone()).or_default().stored = moved.to;
+        }
+        self.parked
+            .extend(set.dead_letters.iter().map(|letter| letter.entity_id));
+        if !set.dead_letters_done.is_empty() {
+            // What is still parked is known only to the store now.
+            self.is_loaded = false;
+        }
+        let events = self.recorded(set.events, last_position, log);
+        bus.append(self.shard, events);
+        let changed = batch.touched.iter().filter(|(_, touched)| touched.is_changed);
+        self.watches
+            .notify(changed.filter_map(|(key, touched)| Some((*key, touched.entry.state.as_ref()?))));
+        for (key, touched) in std::mem::take(&mut batch.touched) {
+            self.cache.put(key, touched.entry);
+        }
+        self.cache.age();
+        let source = Source {
+            log,
+            service: Cow::Borrowed(self.shard.service),
+            shard: self.shard.index,
+        };
+        let inputs = std::mem::take(&mut batch.inputs);
+        self.reply(inputs, &mut batch, &source, first);
+        for effect in batch.begin {
+            self.performer.perform(effect);
+        }
+    }
+
+    fn redo(&mut self, why: &Redo) {
+        let Some(batch) = self.open.take() else { return };
+        let decided = batch.inputs.len();
+        for input in batch.inputs.into_iter().rev() {
+            self.pending.push_front(input);
+        }
+        self.cache.clear();
+        match why {
+            Redo::Conflict | Redo::Unavailable => {}
+            Redo::Fenced => {
+                self.is_loaded = false;
+                self.pending.retain(|input| !matches!(input, Input::Event { .. }));
+            }
+            Redo::Refused(reason) => {
+                self.narrowed = Some(Narrowed {
+                    take: (decided / 2).max(1),
+                    reason: reason.clone(),
+                });
+                if decided == 1 {
+                    self.narrowed = Some(Narrowed {
+                        take: 0,
+                        reason: reason.clone(),
+                    });
+                }
+            }
+        }
+        if *why == Redo::Conflict {
+            // Due timers and effects are found again; what was decided on them may be of the past.
+            self.pending
+                .retain(|input| !matches!(input, Input::Due(_) | Input::Begin(_)));
+        }
+    }
+
+    fn close(&mut self) -> bool {
+        self.queue.closed.store(true, Ordering::SeqCst);
+        let commands = lock(&self.queue.commands);
+        commands.is_empty()
+            && !self
+                .pending
+                .iter()
+                .any(|input| matches!(input, Input::Command(_)))
+    }
+
+    fn waiting(&self) -> usize {
+        lock(&self.queue.commands).len()
+    }
+}
+
+impl NewEvent {
+    pub(crate) fn recorded(self, source: Source, position: u64) -> Recorded {
+        Recorded {
+            source,
+            position,
+            entity_kind: Cow::Borrowed(self.key.kind),
+            entity_id: self.key.id,
+            version: self.version,
+            event_type: Cow::Borrowed(self.event_type),
+            schema: self.schema,
+            published: self.published,
+            at: self.at,
+            actor: self.actor,
+            cause: self.cause,
+            trace: self.trace,
+            body: self.body,
+        }
+    }
+}
+
+/// What a command's reply will be once its batch is committed.
+pub(crate) enum Answer<State, Refusal> {
+    Done {
+        key: crate::log::EntityKey,
+        state: Option<State>,
+        events_so_far: u64,
+        repeated: bool,
+    },
+    Refused {
+        refusal: Refusal,
+        repeated: bool,
+    },
+    KeyReused,
+    Bug(String),
+}
+
+impl<State, Refusal> Answer<State, Refusal> {
+    fn into_reply(self, position: impl FnOnce(u64) -> Position) -> Reply<State, Refusal> {
+        match self {
+            Self::Done {
+                key,
+                state,
+                events_so_far,
+                repeated,
+            } => Reply::Done {
+                key,
+                state,
+                position: position(events_so_far),
+                repeated,
+            },
+            Self::Refused { refusal, repeated } => Reply::Refused { refusal, repeated },
+            Self::KeyReused => Reply::KeyReused,
+            Self::Bug(reason) => Reply::Bug(reason),
+        }
+    }
+}

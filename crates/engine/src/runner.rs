@@ -1,0 +1,327 @@
+//! The loop around the lanes of one store: everything that waits is decided, committed together, then settled.
+//!
+//! All shards that live in one store share a turn and so a commit: one fsync for all of them. After a commit that was
+//! not done, the next turn commits each by itself, so that one shard's trouble is not the others'.
+
+use crate::Service;
+use crate::bus::Bus;
+use crate::clock::{Clock, Stopwatch, Timestamp};
+use crate::effect::Performer;
+use crate::handle::{Doorbell, Handle, Queue, Watches};
+use crate::idempotency::WINDOW_MS;
+use crate::lane::{AnyLane, Lane, LaneParts, LaneSettings, Redo};
+use crate::log::ShardName;
+use crate::store::{Commit, Schema, Store, StoreError, WriteSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How often timers and effects that are due are looked for.
+const POLL_EVERY_MS: i64 = 50;
+/// How long the loop sleeps when nothing waits and nobody rings.
+const IDLE_WAIT: Duration = Duration::from_millis(50);
+/// How long it waits before it asks a store again that was unavailable: doubling between these.
+const BACKOFF_MS_FIRST: u64 = 10;
+const BACKOFF_MS_MAX: u64 = 5_000;
+const PRUNE_EVERY_MS: i64 = 60_000;
+
+/// Nothing can be promised any more: the process must stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fatal(pub String);
+
+impl std::fmt::Display for Fatal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "the store failed, and nothing can be promised any more: {}",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for Fatal {}
+
+/// What one turn came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    Idle,
+    Worked,
+    /// The store could not be reached; everything that waited still waits.
+    Unavailable,
+}
+
+/// What the loop did, for metrics.
+#[derive(Debug, Default)]
+pub struct Stats {
+    pub commits: AtomicU64,
+    pub events: AtomicU64,
+    pub commit_micros: AtomicU64,
+    pub redone: AtomicU64,
+    pub dead_letters: AtomicU64,
+    pub is_available: AtomicBool,
+}
+
+/// What a runner is made of besides its lanes.
+pub struct Parts {
+    pub store: Box<dyn Store>,
+    pub bus: Arc<Bus>,
+    pub clock: Arc<dyn Clock>,
+    /// Drawn anew for every start: it makes this process's batches its own.
+    pub replica: u64,
+    pub settings: LaneSettings,
+}
+
+pub struct Runner {
+    parts: Parts,
+    lanes: Vec<Box<dyn AnyLane>>,
+    doorbell: Arc<Doorbell>,
+    stats: Arc<Stats>,
+    in_doubt: Option<Vec<WriteSet>>,
+    is_alone: bool,
+    backoff_ms: u64,
+    next_poll: Timestamp,
+    next_prune: Timestamp,
+}
+
+impl Runner {
+    pub fn new(parts: Parts) -> Self {
+        let stats = Arc::new(Stats::default());
+        stats.is_available.store(true, Ordering::SeqCst);
+        Self {
+            parts,
+            lanes: Vec::new(),
+            doorbell: Arc::new(Doorbell::default()),
+            stats,
+            in_doubt: None,
+            is_alone: false,
+            backoff_ms: BACKOFF_MS_FIRST,
+            next_poll: Timestamp(0),
+            next_prune: Timestamp(0),
+        }
+    }
+
+    pub fn doorbell(&self) -> Arc<Doorbell> {
+        self.doorbell.clone()
+    }
+
+    pub fn stats(&self) -> Arc<Stats> {
+        self.stats.clone()
+    }
+
+    /// Adds every shard of a service. `performer` is asked for one per shard, and may keep the handle.
+    pub fn add<S: Service>(
+        &mut self,
+        service: S,
+        schema: Schema,
+        performer: impl Fn(&Handle<S>) -> Box<dyn Performer>,
+    ) -> Handle<S> {
+        let service = Arc::new(service);
+        let watches = Arc::new(Watches::default());
+        let queues = (0..schema.shards)
+            .map(|_| Arc::new(Queue::new(self.doorbell.clone())))
+            .collect();
+        let handle = Handle {
+            service,
+            queues,
+            watches,
+        };
+        for (index, queue) in (0..schema.shards).zip(&handle.queues) {
+            let parts = LaneParts {
+                service: handle.service.clone(),
+                queue: queue.clone(),
+                watches: handle.watches.clone(),
+                performer: performer(&handle),
+            };
+            let shard = ShardName {
+                service: schema.service,
+                index,
+            };
+            let replica = crate::log::shard_seed(self.parts.replica, shard);
+            let lane = Lane::new(parts, shard, schema.shards, self.parts.settings, replica);
+            self.lanes.push(Box::new(lane));
+        }
+        handle
+    }
+
+    /// Does once all that waits.
+    pub fn turn(&mut self) -> Result<Turn, Fatal> {
+        let turned = self.try_turn();
+        match turned {
+            Ok(worked) => {
+                self.stats.is_available.store(true, Ordering::Relaxed);
+                self.backoff_ms = BACKOFF_MS_FIRST;
+                Ok(if worked { Turn::Worked } else { Turn::Idle })
+            }
+            Err(StoreError::Unavailable(why)) => {
+                tracing::warn!(why, "the store is unavailable");
+                self.stats.is_available.store(false, Ordering::Relaxed);
+                Ok(Turn::Unavailable)
+            }
+            Err(StoreError::Fatal(why)) => Err(Fatal(why)),
+        }
+    }
+
+    fn try_turn(&mut self) -> Result<bool, StoreError> {
+        if let Some(sets) = self.in_doubt.take() {
+            let resolved = self.parts.store.resolve(&sets);
+            let commit = match resolved {
+                Ok(commit) => commit,
+                Err(error) => {
+                    self.in_doubt = Some(sets);
+                    return Err(error);
+                }
+            };
+            let places: Vec<usize> = (0..self.lanes.len()).collect();
+            self.conclude(sets, commit, &places)?;
+            return Ok(true);
+        }
+        let now = self.parts.clock.now();
+        let poll = now >= self.next_poll;
+        if poll {
+            self.next_poll = now.plus_ms(POLL_EVERY_MS);
+        }
+        let mut busy = Vec::new();
+        for (place, lane) in self.lanes.iter_mut().enumerate() {
+            if lane.gather(&mut *self.parts.store, &self.parts.bus, now, poll)? > 0 {
+                busy.push(place);
+            }
+        }
+        self.prune(now)?;
+        let alone = std::mem::take(&mut self.is_alone);
+        let groups: Vec<Vec<usize>> = if alone {
+            busy.iter().map(|place| vec![*place]).collect()
+        } else {
+            vec![busy.clone()]
+        };
+        for group in groups.iter().filter(|group| !group.is_empty()) {
+            self.commit(group, now)?;
+            if self.in_doubt.is_some() {
+                break;
+            }
+        }
+        Ok(!busy.is_empty())
+    }
+
+    fn commit(&mut self, places: &[usize], now: Timestamp) -> Result<(), StoreError> {
+        let mut sets = Vec::with_capacity(places.len());
+        for place in places {
+            match self.lanes[*place].decide(&mut *self.parts.store, now) {
+                Ok(set) => sets.push(set),
+                Err(error) => {
+                    self.redo(places, &Redo::Unavailable);
+                    return Err(error);
+                }
+            }
+        }
+        let is_exclusive = self.parts.store.is_exclusive();
+        let nothing_to_do = |set: &WriteSet| set.changes_nothing() && (is_exclusive || set.reads.is_empty());
+        if sets.iter().all(nothing_to_do) {
+            let mut last = Vec::with_capacity(sets.len());
+            for set in &sets {
+                last.push(self.parts.store.last_position(set.shard)?);
+            }
+            return self.conclude(sets, Commit::Done(last), places);
+        }
+        let stopwatch = Stopwatch::start();
+        let commit = self.parts.store.commit(&sets);
+        let micros = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.stats.commit_micros.fetch_add(micros, Ordering::Relaxed);
+        self.conclude(sets, commit, places)
+    }
+
+    fn conclude(&mut self, sets: Vec<WriteSet>, commit: Commit, places: &[usize]) -> Result<(), StoreError> {
+        let why = match commit {
+            Commit::Done(last_positions) => {
+                self.settle(sets, &last_positions);
+                return Ok(());
+            }
+            Commit::Unknown => {
+                self.in_doubt = Some(sets);
+                return Ok(());
+            }
+            Commit::Fatal(why) => return Err(StoreError::Fatal(why)),
+            Commit::Unavailable(why) => {
+                self.redo(places, &Redo::Unavailable);
+                return Err(StoreError::Unavailable(why));
+            }
+            Commit::Conflict => Redo::Conflict,
+            Commit::Fenced => Redo::Fenced,
+            // Whose data it is shows only when each is committed by itself.
+            Commit::Refused(_) if sets.len() > 1 => Redo::Conflict,
+            Commit::Refused(reason) => Redo::Refused(reason),
+        };
+        self.stats.redone.fetch_add(1, Ordering::Relaxed);
+        self.is_alone = true;
+        self.redo(places, &why);
+        Ok(())
+    }
+
+    fn settle(&mut self, sets: Vec<WriteSet>, last_positions: &[u64]) {
+        let log = self.parts.store.log();
+        self.stats.commits.fetch_add(1, Ordering::Relaxed);
+        for (set, last_position) in sets.into_iter().zip(last_positions) {
+            self.stats
+                .events
+                .fetch_add(set.events.len() as u64, Ordering::Relaxed);
+            self.stats
+                .dead_letters
+                .fetch_add(set.dead_letters.len() as u64, Ordering::Relaxed);
+            let lane = self.lanes.iter_mut().find(|lane| lane.shard() == set.shard);
+            let lane = lane.expect("a write set comes from one of the lanes");
+            lane.settle(set, *last_position, log, &self.parts.bus);
+        }
+    }
+
+    fn redo(&mut self, places: &[usize], why: &Redo) {
+        for place in places {
+            self.lanes[*place].redo(why);
+        }
+    }
+
+    fn prune(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        if now >= self.next_prune {
+            self.next_prune = now.plus_ms(PRUNE_EVERY_MS);
+            self.parts.store.prune(now.plus_ms(-WINDOW_MS))?;
+        }
+        Ok(())
+    }
+
+    /// Turns until it is told to stop, then answers what was accepted, for as long as `drain_max`.
+    pub fn run(mut self, stop: &AtomicBool, drain_max: Duration) -> Result<(), Fatal> {
+        while !stop.load(Ordering::SeqCst) {
+            let turn = self.turn()?;
+            self.rest(turn);
+        }
+        let stopwatch = Stopwatch::start();
+        while !self.close() || self.in_doubt.is_some() {
+            let turn = self.turn()?;
+            self.rest(turn);
+            if stopwatch.elapsed() >= drain_max {
+                tracing::warn!("stopped before everything that waited was answered");
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes every lane and says whether all are done.
+    fn close(&mut self) -> bool {
+        let still_busy = self
+            .lanes
+            .iter_mut()
+            .filter_map(|lane| (!lane.close()).then_some(()))
+            .count();
+        still_busy == 0
+    }
+
+    fn rest(&mut self, turn: Turn) {
+        match turn {
+            Turn::Worked => {}
+            Turn::Idle => self.doorbell.wait(IDLE_WAIT),
+            Turn::Unavailable => {
+                self.doorbell.wait(Duration::from_millis(self.backoff_ms));
+                self.backoff_ms = (self.backoff_ms * 2).min(BACKOFF_MS_MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The port to a database: what one commit carries, what it answers, and what can be read.
+//!
+//! A store holds any number of services. One writer drives it ([`Store`]); any number of readers look on ([`Reader`]).
+
+use crate::clock::Timestamp;
+use crate::dead_letter::DeadLetter;
+use crate::effect::Effect;
+use crate::idempotency::{IdempotencyRow, RequestKey};
+use crate::log::{EntityKey, LogId, Recorded, ShardName, Source};
+use crate::timer::{DueTimer, Timer};
+use std::borrow::Cow;
+use std::fmt;
+
+/// What a store must know of a service to hold it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    pub service: &'static str,
+    pub kinds: &'static [&'static str],
+    /// Fixed when the store is made.
+    pub shards: u16,
+}
+
+/// An entity's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityRow {
+    pub key: EntityKey,
+    /// Counts the entity's changes; a new one has 1.
+    pub version: u64,
+    pub tag: Cow<'static, str>,
+    pub timer: Option<Timer>,
+    /// The sequences of its effects that are not answered yet.
+    pub effects_open: Vec<u64>,
+    pub state: String,
+}
+
+/// An entity's row with the version it replaces: 0 for none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityWrite {
+    pub row: EntityRow,
+    pub replaces: u64,
+}
+
+/// An event before the store gives it its position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    pub key: EntityKey,
+    pub version: u64,
+    pub event_type: &'static str,
+    pub schema: u16,
+    pub published: bool,
+    pub at: Timestamp,
+    pub actor: Cow<'static, str>,
+    pub cause: String,
+    pub trace: Option<String>,
+    pub body: String,
+}
+
+/// How far a shard has read one log, by one partition of the bus.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InboxKey {
+    pub partition: u32,
+    pub source: Source,
+}
+
+/// A step of the inbox, a compare-and-set: refused as `Fenced` unless the row still says `from`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxMove {
+    pub key: InboxKey,
+    pub from: u64,
+    pub to: u64,
+}
+
+/// An effect begun again: a compare-and-set on its attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectClaim {
+    pub key: EntityKey,
+    pub sequence: u64,
+    pub attempts_before: u32,
+    pub claimed_until: Timestamp,
+}
+
+/// Everything that one batch of one shard changes: stored together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteSet {
+    pub shard: ShardName,
+    /// Left behind by the commit, so that one whose outcome is unknown can be looked for.
+    pub batch: u64,
+    /// Entities that were decided on without being changed, at these versions.
+    pub reads: Vec<(EntityKey, u64)>,
+    pub events: Vec<NewEvent>,
+    pub entities: Vec<EntityWrite>,
+    pub inbox: Vec<InboxMove>,
+    pub effects_new: Vec<Effect>,
+    pub effects_claimed: Vec<EffectClaim>,
+    pub effects_done: Vec<(EntityKey, u64)>,
+    pub idempotency: Vec<IdempotencyRow>,
+    pub dead_letters: Vec<DeadLetter>,
+    pub dead_letters_done: Vec<u64>,
+    /// By how much the number of entities of a kind under a tag changes.
+    pub counts: Vec<((&'static str, Cow<'static, str>), i64)>,
+}
+
+impl WriteSet {
+    pub fn new(shard: ShardName, batch: u64) -> Self {
+        Self {
+            shard,
+            batch,
+            reads: Vec::new(),
+            events: Vec::new(),
+            entities: Vec::new(),
+            inbox: Vec::new(),
+            effects_new: Vec::new(),
+            effects_claimed: Vec::new(),
+            effects_done: Vec::new(),
+            idempotency: Vec::new(),
+            dead_letters: Vec::new(),
+            dead_letters_done: Vec::new(),
+            counts: Vec::new(),
+        }
+    }
+
+    /// Nothing to store: no-ops and refusals only, whose reads may still have to be checked.
+    pub fn changes_nothing(&self) -> bool {
+        self.events.is_empty()
+            && self.entities.is_empty()
+            && self.inbox.is_empty()
+            && self.effects_claimed.is_empty()
+            && self.effects_done.is_empty()
+            && self.idempotency.is_empty()
+            && self.dead_letters.is_empty()
+            && self.dead_letters_done.is_empty()
+    }
+}
+
+/// What a commit answers. Nothing of it is stored unless it says `Done`, or `Unknown` turns out so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Commit {
+    /// Stored. For each write set, the position of its shard's last event afterwards.
+    Done(Vec<u64>),
+    /// An entity, an effect or a key was not as it was when the batch was decided: load again, decide again.
+    Conflict,
+    /// Another consumer moved an inbox row: read the rows again, decide again.
+    Fenced,
+    /// The answer was lost; [`Store::resolve`] finds out.
+    Unknown,
+    /// The store cannot take this data, however often it is asked.
+    Refused(String),
+    /// The store cannot be reached or is busy: the same again later.
+    Unavailable(String),
+    /// Nothing can be promised any more: the process must stop.
+    Fatal(String),
+}
+
+/// A read or a small write that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreError {
+    /// Try again.
+    Unavailable(String),
+    /// The process must stop.
+    Fatal(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(why) => write!(formatter, "the store is unavailable: {why}"),
+            Self::Fatal(why) => write!(formatter, "the store failed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+pub type Stored<T> = Result<T, StoreError>;
+
+/// The writing side of a database.
+pub trait Store: Send {
+    fn log(&self) -> LogId;
+
+    /// Nobody else writes to it, so what was committed from here is still so: reads need no second look.
+    fn is_exclusive(&self) -> bool;
+
+    /// The rows of entities, in the order asked.
+    fn load(&mut self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<Option<EntityRow>>>;
+
+    /// What was answered under keys, in the order asked, over all shards of the service.
+    fn recall(&mut self, service: &'static str, keys: &[RequestKey]) -> Stored<Vec<Option<IdempotencyRow>>>;
+
+    fn inbox(&mut self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>>;
+
+    /// The position of the shard's last event, 0 for none.
+    fn last_position(&mut self, shard: ShardName) -> Stored<u64>;
+
+    /// Timers of the service's shard that ran out by `now`, the oldest first.
+    fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>>;
+
+    /// Effects of the service's shard that nobody holds by `now` and that no earlier one of their entity precedes.
+    fn effects_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<Effect>>;
+
+    /// Dead letters of the shard in the order they were put aside; of one key where one is named.
+    fn dead_letters(&mut self, shard: ShardName, entity_id: Option<u64>) -> Stored<Vec<DeadLetter>>;
+
+    /// `count` numbers that nobody was ever given, as the first of them; those that are not used are lost.
+    fn reserve(&mut self, service: &'static str, count: u32) -> Stored<u64>;
+
+    /// All write sets or none.
+    fn commit(&mut self, sets: &[WriteSet]) -> Commit;
+
+    /// After `Unknown`: whether the batch was stored. Holds the shard's lock while it looks, so that a commit that
+    /// is still on its way has either arrived or never will.
+    fn resolve(&mut self, sets: &[WriteSet]) -> Stored<Commit>;
+
+    /// Forgets answers given before `before`; returns how many.
+    fn prune(&mut self, before: Timestamp) -> Stored<u64>;
+
+    /// Drops a projection: its entities, its inbox and its counts, so that it is read anew from the beginning.
+    fn drop_projection(&mut self, service: &'static str) -> Stored<()>;
+}
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Id,
+    /// By tag, then by id.
+    Tag,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// At the first, after skipping so many.
+    First { skip: u64 },
+    /// The last ones, after skipping so many from the end.
+    Last { skip: u64 },
+    /// Right after (tag, id) in the direction of the list; the tag counts only when ordered by it.
+    After { tag: String, id: u64 },
+    /// Right before it.
+    Before { tag: String, id: u64 },
+}
+
+/// A page of one kind of entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    pub service: &'static str,
+    pub kind: &'static str,
+    pub order: Order,
+    pub descending: bool,
+    /// Only those with this tag.
+    pub tag: Option<String>,
+    pub start: Start,
+    pub limit: u32,
+}
+
+/// The reading side of a database, for the edge and the operator; sees what was committed.
+pub trait Reader: Send + Sync {
+    fn log(&self) -> LogId;
+
+    fn get(&self, service: &'static str, key: EntityKey) -> Stored<Option<EntityRow>>;
+
+    /// Always in the list's own order, also when it is read from its end.
+    fn list(&self, query: &Query) -> Stored<Vec<EntityRow>>;
+
+    /// How many entities of a kind there are, by tag. Counters, never a scan.
+    fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>>;
+
+    /// Published and private events of a shard after a position.
+    fn events_after(&self, shard: ShardName, position: u64, limit: usize) -> Stored<Vec<Recorded>>;
+
+    fn last_position(&self, shard: ShardName) -> Stored<u64>;
+
+    /// One moment of the whole database, to look at at leisure.
+    fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>>;
+}
+
+/// A moment of a database. Rows come in order and one by one, so that none of it need fit in memory.
+pub trait Snapshot {
+    fn log(&self) -> LogId;
+
+    fn schemas(&self) -> &[Schema];
+
+    /// Every event of a shard by position.
+    fn events(&self, shard: ShardName, visit: &mut dyn FnMut(Recorded) -> Visit) -> Stored<()>;
+
+    /// Every event of a service by (entity kind, entity id, version).
+    fn events_by_entity(&self, service: &'static str, visit: &mut dyn FnMut(Recorded) -> Visit)
+    -> Stored<()>;
+
+    /// Events of one entity id of a service by version.
+    fn story(&self, service: &'static str, entity_id: u64) -> Stored<Vec<Recorded>>;
+
+    /// Every entity of a service by (kind, id).
+    fn entities(&self, service: &'static str, visit: &mut dyn FnMut(EntityRow) -> Visit) -> Stored<()>;
+
+    fn entity(&self, service: &'static str, key: EntityKey) -> Stored<Option<EntityRow>>;
+
+    fn last_position(&self, shard: ShardName) -> Stored<u64>;
+
+    fn inbox(&self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>>;
+
+    /// Every effect that is not answered, by (kind, id, sequence).
+    fn effects(&self, service: &'static str) -> Stored<Vec<Effect>>;
+
+    fn dead_letters(&self, shard: ShardName) -> Stored<Vec<DeadLetter>>;
+
+    fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>>;
+}
+
+/// Whether a visitor wants more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visit {
+    On,
+    Enough,
+}
