@@ -1,0 +1,115 @@
+//! What each published event tells about a call.
+
+use super::{CallView, raise};
+use crate::event::{CallBody, CallEvent, DriveBody, DriveEvent, PaymentBody, PaymentEvent};
+use crate::rider::Rider;
+use crate::status::{CallStatus, DriveStatus, PayStatus};
+use crate::time::Timestamp;
+
+impl CallView {
+    pub(super) fn hear_call(&mut self, event: &CallEvent, at: Timestamp) {
+        match event {
+            CallEvent::CallRequested(body) => {
+                self.hear_rider(&body.rider);
+                raise(&mut self.meters, body.meters);
+                raise(&mut self.fare, body.fare);
+                raise(&mut self.call_status, CallStatus::PayRequest);
+                raise(&mut self.pay_status, PayStatus::Asked);
+                raise(&mut self.requested_at, at);
+            }
+            CallEvent::CallPlaced(body) => self.hear_body(body, CallStatus::DriveRequest),
+            CallEvent::CancelRequested(body) => self.hear_body(body, CallStatus::RequestCancel),
+            CallEvent::CallCancelled(body) => {
+                self.hear_body(body, CallStatus::RequestCancel);
+                raise(&mut self.cancelled_at, at);
+            }
+            CallEvent::CallUnderWay(_)
+            | CallEvent::CallUnpaid(_)
+            | CallEvent::CallCompleted(_)
+            | CallEvent::CallOverdue(_) => {}
+        }
+    }
+
+    pub(super) fn hear_payment(&mut self, event: &PaymentEvent, at: Timestamp) {
+        match event {
+            PaymentEvent::FarePaid(body) => {
+                self.hear_fare(body, PayStatus::Paid);
+                raise(&mut self.call_status, CallStatus::DriveRequest);
+                raise(&mut self.paid_at, at);
+            }
+            PaymentEvent::PaymentFailed(body) => {
+                raise(&mut self.fare, body.fare);
+                raise(&mut self.pay_status, PayStatus::Failed);
+                raise(&mut self.pay_reason, body.reason);
+                raise(&mut self.call_status, CallStatus::PayFail);
+            }
+            PaymentEvent::FareRefunded(body) => {
+                self.hear_fare(body, PayStatus::Refunded);
+                raise(&mut self.refunded_at, at);
+            }
+            PaymentEvent::FareAsked(_)
+            | PaymentEvent::FareUnwanted(_)
+            | PaymentEvent::FareSurfaced(_)
+            | PaymentEvent::FareReturning(_)
+            | PaymentEvent::FareVoided(_)
+            | PaymentEvent::TakeClosed(_)
+            | PaymentEvent::FarePlaced(_)
+            | PaymentEvent::FareEarned(_)
+            | PaymentEvent::PaymentOverdue(_) => {}
+        }
+    }
+
+    pub(super) fn hear_drive(&mut self, event: &DriveEvent, at: Timestamp) {
+        match event {
+            DriveEvent::DriveStarted(body) => {
+                self.hear_ride(body, DriveStatus::Start, CallStatus::DriveStart);
+                raise(&mut self.started_at, at);
+            }
+            DriveEvent::DriveNotAvailable(body) => {
+                self.hear_ride(body, DriveStatus::RequestCancel, CallStatus::RequestCancel);
+            }
+            DriveEvent::DriveEnded(body) => {
+                self.hear_ride(body, DriveStatus::End, CallStatus::DriveComplete);
+                raise(&mut self.ended_at, at);
+            }
+            DriveEvent::DriveCancelled(body) => {
+                self.hear_ride(body, DriveStatus::Cancel, CallStatus::RequestCancel);
+            }
+            DriveEvent::DriveOverdue(_) => {}
+        }
+    }
+
+    /// A fare that was paid for a call that is off is on its way back, whichever of the two is heard first.
+    pub(super) fn settle_pay_status(&mut self) {
+        if self.paid_at.is_some() && self.cancelled_at.is_some() {
+            raise(&mut self.pay_status, PayStatus::Refunding);
+        }
+    }
+
+    fn hear_body(&mut self, body: &CallBody, call_status: CallStatus) {
+        self.hear_rider(&body.rider);
+        raise(&mut self.meters, body.meters);
+        raise(&mut self.call_status, call_status);
+    }
+
+    fn hear_rider(&mut self, rider: &Rider) {
+        raise(&mut self.user_id, rider.user_id.clone());
+        raise(&mut self.user_name, rider.user_name.clone());
+    }
+
+    fn hear_fare(&mut self, body: &PaymentBody, pay_status: PayStatus) {
+        raise(&mut self.fare, body.fare);
+        raise(&mut self.pay_status, pay_status);
+    }
+
+    fn hear_ride(&mut self, body: &DriveBody, drive_status: DriveStatus, call_status: CallStatus) {
+        raise(&mut self.drive_id, body.drive_id);
+        raise(&mut self.driver_name, body.driver_name.clone());
+        raise(&mut self.taxi_num, body.taxi_num.clone());
+        raise(&mut self.drive_status, drive_status);
+        raise(&mut self.call_status, call_status);
+        if body.fare.0 > 0 {
+            raise(&mut self.fare, body.fare);
+        }
+    }
+}
