@@ -217,7 +217,7 @@ impl<S: Service> Batch<S> {
                         fingerprint,
                         key,
                         refusal,
-                        at: now,
+                        at: item.now,
                     };
                     self.recalled.insert(row.request.clone(), row.clone());
                     self.set.idempotency.push(row);
