@@ -1,0 +1,260 @@
+//! The entry: what happens to each request before and after an upstream answers it.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, header};
+use tower::Service;
+
+use crate::body::{Unread, discard, read_whole};
+use crate::cors::is_preflight;
+use crate::forward::{Outgoing, to_local, to_replicas};
+use crate::headers::{Standing, clean_request};
+use crate::problem::{Kind, Problem};
+use crate::rate::ClientRates;
+use crate::replica_set::ReplicaSet;
+use crate::request_id::{Ids, X_REQUEST_ID};
+use crate::route::{Route, Table, Upstream};
+use crate::server::Shutdown;
+use crate::settings::Settings;
+use crate::stats::Stats;
+
+/// The one entry; cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    table: Table,
+    targets: Vec<(&'static str, Target)>,
+    rates: Option<ClientRates>,
+    ids: Ids,
+    stats: Arc<Stats>,
+}
+
+enum Target {
+    Local(Router),
+    Http(ReplicaSet),
+}
+
+/// Whether every route can be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// The routes of which no replica is well.
+    pub unanswered: Vec<&'static str>,
+}
+
+impl Readiness {
+    /// Whether there is none such.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.unanswered.is_empty()
+    }
+}
+
+impl Gateway {
+    /// A gateway over these routes.
+    #[must_use]
+    pub fn new(settings: Settings, routes: Vec<Route>) -> Gateway {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the edge draws the ids of requests, and this is its seed"
+        )]
+        let seed = rand::random();
+        let stats = Arc::new(Stats::new(routes.iter().map(|route| route.name)));
+        let table = Table::new(&routes);
+        let target = |upstream| match upstream {
+            Upstream::Local(service) => Target::Local(service),
+            Upstream::Http(authorities) => Target::Http(ReplicaSet::new(authorities, &settings, &stats)),
+        };
+        let targets = routes
+            .into_iter()
+            .map(|route| (route.name, target(route.upstream)))
+            .collect();
+        let rates = settings.rate_limit.as_ref().map(ClientRates::new);
+        Gateway {
+            inner: Arc::new(Inner {
+                settings,
+                table,
+                targets,
+                rates,
+                ids: Ids::new(seed),
+                stats,
+            }),
+        }
+    }
+
+    /// The gateway as a router, to be merged with routes that are the process's own and given to a server.
+    ///
+    /// The server tells the peer as the extension `ConnectInfo<SocketAddr>`.
+    pub fn router(&self) -> Router {
+        Router::new().fallback_service(self.clone())
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.inner.stats
+    }
+
+    /// Whether every route can be answered, as far as is known.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let cannot = |target: &Target| match target {
+            Target::Local(_) => false,
+            Target::Http(replicas) => !replicas.has_good_one(),
+        };
+        let unanswered = self.inner.targets.iter().filter(|(_, target)| cannot(target));
+        Readiness {
+            unanswered: unanswered.map(|(name, _)| *name).collect(),
+        }
+    }
+
+    /// Asks every replica once how it is; to be awaited before the first readiness is told.
+    pub async fn check_health(&self) {
+        let Some(checks) = &self.inner.settings.health else {
+            return;
+        };
+        let asking = self.inner.targets.iter().filter_map(|(_, target)| match target {
+            Target::Local(_) => None,
+            Target::Http(replicas) => Some(replicas.check_health(checks)),
+        });
+        futures_util::future::join_all(asking).await;
+    }
+
+    /// Keeps asking until the shutdown begins; to be spawned.
+    pub async fn keep_checking_health(self, shutdown: Shutdown) {
+        let Some(checks) = &self.inner.settings.health else {
+            return;
+        };
+        let asking = async {
+            loop {
+                self.check_health().await;
+                tokio::time::sleep(checks.interval).await;
+            }
+        };
+        tokio::select! {
+            () = asking => {}
+            () = shutdown.begun() => {}
+        }
+    }
+}
+
+impl Service<Request<Body>> for Gateway {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move { Ok(inner.answer(request).await) })
+    }
+}
+
+impl Inner {
+    async fn answer(&self, request: Request<Body>) -> Response {
+        let (head, body) = request.into_parts();
+        let request_id = self.ids.keep_or_make(head.headers.get(X_REQUEST_ID));
+        let origin = head.headers.get(header::ORIGIN).cloned();
+        let route = self.table.find(head.uri.path());
+        let mut response = match self.forward(route, (head, body), &request_id).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(Some(&request_id)),
+        };
+        self.settings.cors.mark(origin.as_ref(), response.headers_mut());
+        response.headers_mut().insert(X_REQUEST_ID, request_id);
+        self.stats.count_answer(route, response.status());
+        response
+    }
+
+    async fn forward(
+        &self,
+        route: Option<usize>,
+        (mut head, body): (Parts, Body),
+        request_id: &HeaderValue,
+    ) -> Result<Response, Problem> {
+        let settings = &self.settings;
+        if head.method == Method::CONNECT || head.method == Method::TRACE {
+            return Err(Problem::new(Kind::MethodNotAllowed, "this is not a proxy").closing());
+        }
+        let asker = (&head.uri, head.version, &head.headers);
+        let standing = Standing::of(peer_of(&head), asker, &settings.trusted_proxies)?;
+        self.admit(standing.client)?;
+        let Some(_in_flight) = self.stats.enter(settings.requests_in_flight_max) else {
+            return Err(
+                Problem::new(Kind::TooBusy, "too many requests at once; nothing was done")
+                    .retry_after(settings.retry_after),
+            );
+        };
+        if is_preflight(&head.method, &head.headers)
+            && let Some(response) = settings.cors.preflight(&head.headers)
+        {
+            return Ok(response);
+        }
+        let Some(route) = route else {
+            return Err(Problem::new(Kind::NotFound, "no route takes this path"));
+        };
+        let waits_for_leave = head.headers.contains_key(header::EXPECT);
+        let body = self.read(body, waits_for_leave).await?;
+        clean_request(&mut head.headers, settings);
+        standing.write(&mut head.headers);
+        head.headers.insert(X_REQUEST_ID, request_id.clone());
+        match &self.targets[route].1 {
+            Target::Local(service) => to_local(service, head, body, settings).await,
+            Target::Http(replicas) => {
+                let outgoing = Outgoing::new(head, body);
+                to_replicas(replicas, outgoing, (settings, &self.stats, &self.ids)).await
+            }
+        }
+    }
+
+    fn admit(&self, client: IpAddr) -> Result<(), Problem> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        rates.admit(client).map_err(|wait| {
+            self.stats.count_rate_limited();
+            Problem::new(Kind::RateLimited, "this client asks more than its share").retry_after(wait)
+        })
+    }
+
+    async fn read(&self, mut body: Body, waits_for_leave: bool) -> Result<Bytes, Problem> {
+        let bytes_max = self.settings.body_bytes_max;
+        let reading = tokio::time::timeout(self.settings.request_timeout, read_whole(&mut body, bytes_max));
+        match reading.await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(Unread::TooLarge)) => {
+                if !waits_for_leave {
+                    discard(body).await;
+                }
+                let detail = format!("a body may have {bytes_max} bytes");
+                Err(Problem::new(Kind::PayloadTooLarge, detail).closing())
+            }
+            Ok(Err(Unread::Broken(error))) => {
+                tracing::debug!(%error, "a body broke off");
+                Err(Problem::new(Kind::Malformed, "the body is not framed as announced").closing())
+            }
+            Err(_) => Err(Problem::new(Kind::RequestTimeout, "the body did not arrive in time").closing()),
+        }
+    }
+}
+
+/// The other end of the connection; without a server that tells, nobody in particular.
+fn peer_of(head: &Parts) -> IpAddr {
+    let told = head.extensions.get::<ConnectInfo<SocketAddr>>();
+    told.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip())
+}
