@@ -15,7 +15,8 @@ pub struct Tail {
     shard: ShardName,
     source: Source,
     reader: Arc<dyn Reader>,
-    recent: Mutex<Recent>,
+    /// Nothing is remembered where others write to the log as well: the store is asked every time.
+    recent: Option<Mutex<Recent>>,
 }
 
 #[derive(Default)]
@@ -34,14 +35,17 @@ impl Tail {
     }
 
     /// The position of the last event.
-    pub fn last(&self) -> u64 {
-        lock(&self.recent).last
+    pub fn last(&self) -> Stored<u64> {
+        match &self.recent {
+            Some(recent) => Ok(lock(recent).last),
+            None => self.reader.last_position(self.shard),
+        }
     }
 
     /// Events after a position in order, at most `limit`.
     pub fn read(&self, after: u64, limit: usize) -> Stored<Vec<Arc<Recorded>>> {
-        {
-            let recent = lock(&self.recent);
+        if let Some(recent) = &self.recent {
+            let recent = lock(recent);
             if after >= recent.last {
                 return Ok(Vec::new());
             }
@@ -57,7 +61,8 @@ impl Tail {
     }
 
     fn append(&self, events: Vec<Arc<Recorded>>) {
-        let mut recent = lock(&self.recent);
+        let Some(recent) = &self.recent else { return };
+        let mut recent = lock(recent);
         for event in events {
             debug_assert_eq!(event.position, recent.last + 1, "a tail has no gap");
             recent.last = event.position;
@@ -80,17 +85,19 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Adds the log of a shard, from where it stands in its store.
-    pub fn add(&mut self, shard: ShardName, reader: Arc<dyn Reader>) -> Stored<()> {
+    /// Adds the log of a shard, from where it stands in its store; `is_ours` when only this process appends to it.
+    pub fn add(&mut self, shard: ShardName, reader: Arc<dyn Reader>, is_ours: bool) -> Stored<()> {
         let last = reader.last_position(shard)?;
         let source = Source {
             log: reader.log(),
             service: Cow::Borrowed(shard.service),
             shard: shard.index,
         };
-        let recent = Mutex::new(Recent {
-            events: VecDeque::new(),
-            last,
+        let recent = is_ours.then(|| {
+            Mutex::new(Recent {
+                events: VecDeque::new(),
+                last,
+            })
         });
         self.tails.push(Arc::new(Tail {
             shard,

@@ -4,15 +4,18 @@ use crate::Service;
 use crate::dead_letter::Parcel;
 use crate::effect::Effect;
 use crate::idempotency::Idempotency;
-use crate::log::{EntityKey, Origin, Position, shard_of};
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use crate::log::{EntityKey, Origin, Position, Source, shard_of};
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Commands that may wait for a shard; past it they are turned away with [`Overloaded`].
 pub const COMMANDS_WAITING_MAX: usize = 20_000;
+
+/// Numbers that are drawn from the store at once.
+pub const NUMBERS_BLOCK: u32 = 40_000;
 
 /// Watches that may be open on a service at once.
 pub const WATCHES_MAX: usize = 100_000;
@@ -139,11 +142,86 @@ impl<S: Service> Watches<S> {
     }
 }
 
+/// Numbers for new entities, drawn from the store in blocks so that the edge can take one without asking it.
+#[derive(Default)]
+pub(crate) struct Numbers {
+    blocks: Mutex<VecDeque<Range<u64>>>,
+    is_wanted: AtomicBool,
+}
+
+impl Numbers {
+    /// Whether another block is due.
+    pub(crate) fn run_low(&self) -> bool {
+        let left = || {
+            lock(&self.blocks)
+                .iter()
+                .map(|block| block.end - block.start)
+                .sum::<u64>()
+        };
+        self.is_wanted.load(Ordering::Relaxed) && left() < u64::from(NUMBERS_BLOCK) / 2
+    }
+
+    pub(crate) fn add(&self, first: u64) {
+        lock(&self.blocks).push_back(first..first + u64::from(NUMBERS_BLOCK));
+    }
+
+    fn draw(&self) -> Option<u64> {
+        let mut blocks = lock(&self.blocks);
+        let block = blocks.front_mut()?;
+        let number = block.start;
+        block.start += 1;
+        if block.is_empty() {
+            blocks.pop_front();
+        }
+        Some(number)
+    }
+}
+
+type Tell = Box<dyn FnOnce() + Send>;
+
+/// How far a service has read the logs of others, for those who wait until it has read their own write.
+#[derive(Default)]
+pub(crate) struct Progress {
+    read: Mutex<HashMap<(u16, Source), u64>>,
+    waiting: Mutex<Vec<(Position, Tell)>>,
+}
+
+impl Progress {
+    pub(crate) fn note(&self, shard: u16, read: impl Iterator<Item = (Source, u64)>, shards: u16) {
+        {
+            let mut known = lock(&self.read);
+            for (source, position) in read {
+                known.insert((shard, source), position);
+            }
+        }
+        let mut waiting = lock(&self.waiting);
+        let (reached, still): (Vec<_>, Vec<_>) = std::mem::take(&mut *waiting)
+            .into_iter()
+            .partition(|(position, _)| self.has_read(position, shards));
+        *waiting = still;
+        drop(waiting);
+        for (_, tell) in reached {
+            tell();
+        }
+    }
+
+    fn has_read(&self, position: &Position, shards: u16) -> bool {
+        let known = lock(&self.read);
+        (0..shards).all(|shard| {
+            known
+                .get(&(shard, position.source.clone()))
+                .is_some_and(|read| *read >= position.number)
+        })
+    }
+}
+
 /// A place from which commands are given to a service, whichever shard they belong to.
 pub struct Handle<S: Service> {
     pub(crate) service: Arc<S>,
     pub(crate) queues: Vec<Arc<Queue<S>>>,
     pub(crate) watches: Arc<Watches<S>>,
+    pub(crate) numbers: Arc<Numbers>,
+    pub(crate) progress: Arc<Progress>,
 }
 
 impl<S: Service> Clone for Handle<S> {
@@ -152,18 +230,65 @@ impl<S: Service> Clone for Handle<S> {
             service: self.service.clone(),
             queues: self.queues.clone(),
             watches: self.watches.clone(),
+            numbers: self.numbers.clone(),
+            progress: self.progress.clone(),
         }
     }
 }
 
 impl<S: Service> Handle<S> {
+    pub(crate) fn new(service: S, queues: Vec<Arc<Queue<S>>>) -> Self {
+        Self {
+            service: Arc::new(service),
+            queues,
+            watches: Arc::new(Watches::default()),
+            numbers: Arc::default(),
+            progress: Arc::default(),
+        }
+    }
+
     pub fn service(&self) -> &S {
         &self.service
     }
 
+    /// Has numbers for new entities kept ready from now on.
+    pub fn keep_numbers(&self) {
+        self.numbers.is_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// A number that no entity has; `None` while the store has not given more.
+    pub fn draw_number(&self) -> Option<u64> {
+        self.numbers.draw()
+    }
+
+    /// Whether every shard of the service has read up to `position`.
+    pub fn has_read(&self, position: &Position) -> bool {
+        self.progress.has_read(position, self.shards())
+    }
+
+    /// Calls `tell` once every shard of the service has read up to `position`, at once if it has. `None` when too many
+    /// wait already.
+    pub fn when_read(&self, position: Position, tell: impl FnOnce() + Send + 'static) -> Option<()> {
+        {
+            let mut waiting = lock(&self.progress.waiting);
+            if waiting.len() >= WATCHES_MAX {
+                return None;
+            }
+            if !self.has_read(&position) {
+                waiting.push((position, Box::new(tell)));
+                return Some(());
+            }
+        }
+        tell();
+        Some(())
+    }
+
+    fn shards(&self) -> u16 {
+        u16::try_from(self.queues.len()).expect("a service has at most u16::MAX shards")
+    }
+
     fn queue(&self, entity_id: u64) -> &Queue<S> {
-        let shards = u16::try_from(self.queues.len()).expect("a service has at most u16::MAX shards");
-        &self.queues[usize::from(shard_of(entity_id, shards))]
+        &self.queues[usize::from(shard_of(entity_id, self.shards()))]
     }
 
     /// Queues a command; its reply is called exactly once, after the commit, on the thread that committed.

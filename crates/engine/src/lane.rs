@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::dead_letter::{DeadLetter, Parcel};
 use crate::decide::Batch;
 use crate::effect::{Effect, Performer, Retry};
-use crate::handle::{Queue, Reply, Request, Watches, lock};
+use crate::handle::{Handle, NUMBERS_BLOCK, Numbers, Progress, Queue, Reply, Request, Watches, lock};
 use crate::log::{LogId, Position, Recorded, ShardName, Source};
 use crate::store::{InboxKey, NewEvent, Store, Stored, WriteSet};
 use crate::timer::DueTimer;
@@ -87,6 +87,8 @@ pub struct Lane<S: Service> {
     pub(crate) narrowed: Option<Narrowed>,
     queue: Arc<Queue<S>>,
     watches: Arc<Watches<S>>,
+    numbers: Arc<Numbers>,
+    progress: Arc<Progress>,
     performer: Box<dyn Performer>,
     open: Option<Batch<S>>,
     batches: u64,
@@ -101,9 +103,8 @@ pub(crate) struct Narrowed {
 }
 
 pub(crate) struct LaneParts<S: Service> {
-    pub(crate) service: Arc<S>,
+    pub(crate) handle: Handle<S>,
     pub(crate) queue: Arc<Queue<S>>,
-    pub(crate) watches: Arc<Watches<S>>,
     pub(crate) performer: Box<dyn Performer>,
 }
 
@@ -130,7 +131,7 @@ impl<S: Service> Lane<S> {
         replica: u64,
     ) -> Self {
         Self {
-            service: parts.service,
+            service: parts.handle.service,
             shard,
             shards,
             settings,
@@ -141,7 +142,9 @@ impl<S: Service> Lane<S> {
             last_position: 0,
             narrowed: None,
             queue: parts.queue,
-            watches: parts.watches,
+            watches: parts.handle.watches,
+            numbers: parts.handle.numbers,
+            progress: parts.handle.progress,
             performer: parts.performer,
             open: None,
             batches: 0,
@@ -274,6 +277,10 @@ impl<S: Service> AnyLane for Lane<S> {
 
     fn gather(&mut self, store: &mut dyn Store, bus: &Bus, now: Timestamp, poll: bool) -> Stored<usize> {
         self.load_once(store)?;
+        if self.shard.index == 0 && self.numbers.run_low() {
+            self.numbers
+                .add(store.reserve(self.shard.service, NUMBERS_BLOCK)?);
+        }
         let is_redoing = !self.pending.is_empty();
         if !is_redoing {
             self.gather_queue(store)?;
@@ -313,6 +320,11 @@ impl<S: Service> AnyLane for Lane<S> {
         for moved in &set.inbox {
             self.inbox.entry(moved.key.clone()).or_default().stored = moved.to;
         }
+        let read = self
+            .inbox
+            .iter()
+            .map(|(key, cursor)| (key.source.clone(), cursor.seen));
+        self.progress.note(self.shard.index, read, self.shards);
         self.parked
             .extend(set.dead_letters.iter().map(|letter| letter.entity_id));
         if !set.dead_letters_done.is_empty() {

@@ -7,7 +7,7 @@ use crate::Service;
 use crate::bus::Bus;
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::effect::Performer;
-use crate::handle::{Doorbell, Handle, Queue, Watches};
+use crate::handle::{Doorbell, Handle, Queue};
 use crate::idempotency::WINDOW_MS;
 use crate::lane::{AnyLane, Lane, LaneParts, LaneSettings, Redo};
 use crate::log::ShardName;
@@ -115,21 +115,14 @@ impl Runner {
         schema: Schema,
         performer: impl Fn(&Handle<S>) -> Box<dyn Performer>,
     ) -> Handle<S> {
-        let service = Arc::new(service);
-        let watches = Arc::new(Watches::default());
         let queues = (0..schema.shards)
             .map(|_| Arc::new(Queue::new(self.doorbell.clone())))
             .collect();
-        let handle = Handle {
-            service,
-            queues,
-            watches,
-        };
+        let handle = Handle::new(service, queues);
         for (index, queue) in (0..schema.shards).zip(&handle.queues) {
             let parts = LaneParts {
-                service: handle.service.clone(),
+                handle: handle.clone(),
                 queue: queue.clone(),
-                watches: handle.watches.clone(),
                 performer: performer(&handle),
             };
             let shard = ShardName {

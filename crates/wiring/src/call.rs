@@ -1,0 +1,92 @@
+//! The call service, in the engine's words.
+
+use crate::adapt;
+use engine::clock::Timestamp;
+use engine::effect::Effect;
+use engine::log::{Encoded, EntityKey, Recorded};
+use engine::{Context, Decision, Entities, Service, Unreadable};
+use taxi::call::{self, Call, Command, Refusal};
+use taxi::event::Event;
+use taxi::rules::Rules;
+
+pub const NAME: &str = "call";
+
+pub struct CallService {
+    pub rules: Rules,
+}
+
+impl Service for CallService {
+    type State = Call;
+    type Command = Command;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &[NAME]
+    }
+
+    fn entities(&self, command: &Command) -> Vec<EntityKey> {
+        vec![adapt::key(NAME, command.call_id())]
+    }
+
+    fn decide(
+        &self,
+        entities: &Entities<'_, Call>,
+        command: &Command,
+        context: &Context<'_>,
+    ) -> Result<Decision<Self>, Refusal> {
+        let key = adapt::key(NAME, command.call_id());
+        let ctx = taxi::rules::Context {
+            now: adapt::to_taxi_time(context.now),
+            rules: &self.rules,
+        };
+        let decided = call::decide(entities.get(key), command, &ctx)?;
+        Ok(adapt::decision(key, decided, adapt::no_effect))
+    }
+
+    fn evolve(&self, _: EntityKey, state: Option<Call>, event: &Event, at: Timestamp) -> Option<Call> {
+        call::evolve(state, event, adapt::to_taxi_time(at))
+    }
+
+    fn react(&self, event: &Recorded) -> Result<Option<Command>, Unreadable> {
+        Ok(call::policy::policy(&adapt::decode(event)?))
+    }
+
+    fn due(&self, key: EntityKey, timer: &str) -> Command {
+        Command::TimerDue {
+            call_id: adapt::call_id(key),
+            timer: timer.to_owned(),
+        }
+    }
+
+    fn answered(&self, effect: &Effect, _: &str) -> Result<Command, Unreadable> {
+        Err(Unreadable(format!(
+            "a call wants nothing done outside, yet {:?} was answered",
+            effect.name
+        )))
+    }
+
+    fn encode(&self, event: &Event) -> Encoded {
+        adapt::encode(event)
+    }
+
+    fn decode(&self, event: &Recorded) -> Result<Event, Unreadable> {
+        adapt::decode(event)
+    }
+
+    fn tag(&self, state: &Call) -> &'static str {
+        call::tag(state)
+    }
+
+    fn is_open(&self, state: &Call) -> bool {
+        call::is_open(state)
+    }
+
+    fn check(&self, _: &Call) -> Result<(), String> {
+        Ok(())
+    }
+}

@@ -1,0 +1,233 @@
+//! Where the business and the engine meet: the list of services, and how they are put together.
+
+mod adapt;
+pub mod call;
+pub mod drive;
+pub mod payment;
+pub mod provider;
+pub mod view;
+
+use crate::call::CallService;
+use crate::drive::DriveService;
+use crate::payment::PaymentService;
+use crate::provider::{AskProvider, Delay, ProviderService};
+use crate::view::ViewService;
+use engine::bus::Bus;
+use engine::clock::Clock;
+use engine::effect::{NoPerformer, Performer};
+use engine::handle::Handle;
+use engine::lane::LaneSettings;
+use engine::log::ShardName;
+use engine::runner::{Parts, Runner};
+use engine::store::{Reader, Schema, Store, Stored};
+use std::sync::Arc;
+use taxi::rules::Rules;
+
+pub use adapt::decode;
+
+/// The services, in the order in which a call comes by them. The provider's book is kept beside payment.
+pub const SERVICES: [&str; 5] = [call::NAME, payment::NAME, provider::NAME, drive::NAME, view::NAME];
+
+/// The services whose events others hear.
+pub const TELLING: [&str; 3] = [call::NAME, payment::NAME, drive::NAME];
+
+/// What a store must know to hold a service.
+pub fn schema(service: &'static str, shards: u16) -> Schema {
+    let kinds: &'static [&'static str] = match service {
+        call::NAME => &[call::NAME],
+        payment::NAME => &[payment::NAME],
+        provider::NAME => &[provider::ACCOUNT],
+        drive::NAME => &[drive::NAME],
+        view::NAME => &[view::NAME],
+        unknown => unreachable!("{unknown:?} is none of the services"),
+    };
+    Schema {
+        service,
+        kinds,
+        shards,
+    }
+}
+
+/// How the services may lie in databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// One commit for all of them.
+    Together,
+    /// A database each, and a thread each.
+    Apart,
+}
+
+impl Layout {
+    /// Which services share a database.
+    pub fn groups(self) -> Vec<(&'static str, Vec<&'static str>)> {
+        match self {
+            Self::Together => vec![("taxisvc", SERVICES.to_vec())],
+            Self::Apart => vec![
+                (call::NAME, vec![call::NAME]),
+                (payment::NAME, vec![payment::NAME, provider::NAME]),
+                (drive::NAME, vec![drive::NAME]),
+                (view::NAME, vec![view::NAME]),
+            ],
+        }
+    }
+}
+
+/// An opened database and what it holds.
+pub struct Database {
+    pub services: Vec<&'static str>,
+    pub store: Box<dyn Store>,
+    pub reader: Arc<dyn Reader>,
+}
+
+pub struct Options {
+    pub rules: Rules,
+    pub provider: ::provider::settings::Settings,
+    pub lane: LaneSettings,
+    /// Of each service.
+    pub shards: u16,
+    /// Drawn anew for every start.
+    pub replica: u64,
+    pub clock: Arc<dyn Clock>,
+    pub delay: Arc<dyn Delay>,
+}
+
+/// The places from which the services are reached.
+#[derive(Clone)]
+pub struct Handles {
+    pub call: Handle<CallService>,
+    pub payment: Handle<PaymentService>,
+    pub provider: Handle<ProviderService>,
+    pub drive: Handle<DriveService>,
+    pub view: Handle<ViewService>,
+}
+
+/// Who reads a service's database.
+#[derive(Clone)]
+pub struct Readers {
+    pub call: Arc<dyn Reader>,
+    pub payment: Arc<dyn Reader>,
+    pub drive: Arc<dyn Reader>,
+    pub view: Arc<dyn Reader>,
+}
+
+/// The system, ready to turn.
+pub struct Assembly {
+    /// One for each database.
+    pub runners: Vec<Runner>,
+    pub handles: Handles,
+    pub readers: Readers,
+    pub bus: Arc<Bus>,
+}
+
+/// Puts all services together over their databases.
+pub fn assemble(databases: Vec<Database>, options: &Options) -> Stored<Assembly> {
+    let mut bus = Bus::default();
+    for database in &databases {
+        for service in database
+            .services
+            .iter()
+            .filter(|service| TELLING.contains(*service))
+        {
+            for index in 0..options.shards {
+                let shard = ShardName { service, index };
+                bus.add(shard, database.reader.clone(), database.store.is_exclusive())?;
+            }
+        }
+    }
+    let bus = Arc::new(bus);
+    let readers = readers(&databases);
+    let mut runners = Runners::new(databases, &bus, options);
+    let (rules, shards) = (options.rules, options.shards);
+    let idle = || Box::new(NoPerformer) as Box<dyn Performer>;
+    let provider = ProviderService {
+        settings: options.provider.clone(),
+    };
+    let provider = runners
+        .of(provider::NAME)
+        .add(provider, schema(provider::NAME, shards), |_| idle());
+    let ask = |payment: &Handle<PaymentService>| {
+        let (provider, payment) = (provider.clone(), payment.clone());
+        Box::new(AskProvider {
+            provider,
+            payment,
+            delay: options.delay.clone(),
+        }) as Box<dyn Performer>
+    };
+    let call = runners
+        .of(call::NAME)
+        .add(CallService { rules }, schema(call::NAME, shards), |_| idle());
+    let payment = PaymentService { rules };
+    let payment = runners
+        .of(payment::NAME)
+        .add(payment, schema(payment::NAME, shards), ask);
+    let drive = runners
+        .of(drive::NAME)
+        .add(DriveService { rules }, schema(drive::NAME, shards), |_| idle());
+    let view = runners
+        .of(view::NAME)
+        .add(ViewService, schema(view::NAME, shards), |_| idle());
+    call.keep_numbers();
+    let handles = Handles {
+        call,
+        payment,
+        provider,
+        drive,
+        view,
+    };
+    Ok(Assembly {
+        runners: runners.into_all(),
+        handles,
+        readers,
+        bus,
+    })
+}
+
+fn readers(databases: &[Database]) -> Readers {
+    let of = |service: &str| {
+        let holds = databases
+            .iter()
+            .find(|database| database.services.contains(&service));
+        holds
+            .expect("every service lies in one of the databases")
+            .reader
+            .clone()
+    };
+    Readers {
+        call: of(call::NAME),
+        payment: of(payment::NAME),
+        drive: of(drive::NAME),
+        view: of(view::NAME),
+    }
+}
+
+/// A runner for each database.
+struct Runners(Vec<(Vec<&'static str>, Runner)>);
+
+impl Runners {
+    fn new(databases: Vec<Database>, bus: &Arc<Bus>, options: &Options) -> Self {
+        let runner = |database: Database| {
+            let runner = Runner::new(Parts {
+                store: database.store,
+                bus: bus.clone(),
+                clock: options.clock.clone(),
+                replica: options.replica,
+                settings: options.lane,
+            });
+            bus.wake_with(runner.doorbell());
+            (database.services, runner)
+        };
+        Self(databases.into_iter().map(runner).collect())
+    }
+
+    fn of(&mut self, service: &str) -> &mut Runner {
+        let found = self
+            .0
+            .iter_mut()
+            .find(|(services, _)| services.contains(&service));
+        &mut found.expect("every service lies in one of the databases").1
+    }
+
+    fn into_all(self) -> Vec<Runner> {
+        self.0.into_iter().map(|(_, runner)| runner).collect()
+    }
+}

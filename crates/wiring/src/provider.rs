@@ -1,0 +1,184 @@
+//! The simulated payment provider: its book lives in payment's database, and whoever asks it may wait in vain.
+
+use crate::payment::{BACK, DONE, PaymentService, REFUSED, TAKE, TAKEN};
+use crate::view::Nothing;
+use engine::clock::Timestamp;
+use engine::effect::{Effect, Performer};
+use engine::handle::{Handle, Reply, Request};
+use engine::log::{Encoded, EntityKey, Origin, Recorded};
+use engine::{Change, Context, Decision, Entities, Service, Unreadable};
+use provider::book::{self, Account, Answer, Ask, Kind};
+use provider::delivery::delivery;
+use provider::settings::Settings;
+use std::sync::Arc;
+use taxi::payment::Terms;
+
+pub const NAME: &str = "provider";
+pub const ACCOUNT: &str = "account";
+
+pub struct ProviderService {
+    pub settings: Settings,
+}
+
+impl Service for ProviderService {
+    type State = Account;
+    type Command = Ask;
+    type Event = Nothing;
+    type Refusal = Nothing;
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &[ACCOUNT]
+    }
+
+    fn entities(&self, command: &Ask) -> Vec<EntityKey> {
+        vec![EntityKey {
+            kind: ACCOUNT,
+            id: command.key,
+        }]
+    }
+
+    fn decide(
+        &self,
+        entities: &Entities<'_, Account>,
+        command: &Ask,
+        _: &Context<'_>,
+    ) -> Result<Decision<Self>, Nothing> {
+        let key = EntityKey {
+            kind: ACCOUNT,
+            id: command.key,
+        };
+        let (account, _) = book::ask(entities.get(key).cloned(), command, &self.settings);
+        Ok(Decision {
+            changes: vec![Change::State(key, account)],
+            ..Decision::default()
+        })
+    }
+
+    fn evolve(&self, _: EntityKey, _: Option<Account>, never: &Nothing, _: Timestamp) -> Option<Account> {
+        match *never {}
+    }
+
+    fn react(&self, _: &Recorded) -> Result<Option<Ask>, Unreadable> {
+        Ok(None)
+    }
+
+    fn due(&self, key: EntityKey, timer: &str) -> Ask {
+        unreachable!("{key} belongs to the provider, which arms no timer, yet {timer:?} ran out")
+    }
+
+    fn answered(&self, effect: &Effect, _: &str) -> Result<Ask, Unreadable> {
+        Err(Unreadable(format!(
+            "the provider wants nothing done, yet {:?} was answered",
+            effect.name
+        )))
+    }
+
+    fn encode(&self, never: &Nothing) -> Encoded {
+        match *never {}
+    }
+
+    fn decode(&self, event: &Recorded) -> Result<Nothing, Unreadable> {
+        Err(Unreadable(format!(
+            "the provider says nothing, yet there is {}",
+            event.event_type
+        )))
+    }
+
+    fn tag(&self, state: &Account) -> &'static str {
+        match (state.take, state.back) {
+            (_, true) => "back",
+            (Some(book::TakeAnswer::Taken), false) => "taken",
+            (Some(book::TakeAnswer::Refused), false) => "refused",
+            (None, false) => "unknown",
+        }
+    }
+
+    fn is_open(&self, _: &Account) -> bool {
+        false
+    }
+
+    fn check(&self, _: &Account) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// How something is done a while later: a timer of the runtime, or the simulation's.
+pub trait Delay: Send + Sync {
+    fn after(&self, delay_ms: u64, then: Box<dyn FnOnce() + Send>);
+}
+
+/// Carries payment's effects to the provider, and what arrives of its answers back.
+pub struct AskProvider {
+    pub provider: Handle<ProviderService>,
+    pub payment: Handle<PaymentService>,
+    pub delay: Arc<dyn Delay>,
+}
+
+impl Performer for AskProvider {
+    fn perform(&mut self, effect: Effect) {
+        let Some(ask) = to_ask(&effect) else {
+            tracing::error!(effect = %effect.name, key = %effect.key, "an effect that the provider does not know");
+            return;
+        };
+        let settings = &self.provider.service().settings;
+        let fate = delivery(&ask, settings);
+        if !fate.done {
+            return;
+        }
+        let (payment, delay) = (self.payment.clone(), self.delay.clone());
+        let origin = Origin::request("system", format!("{} {}", effect.name, effect.sequence));
+        let (asked, known) = (ask.clone(), self.provider.clone());
+        let reply = Box::new(move |reply: Reply<Account, Nothing>| {
+            let Reply::Done { state, .. } = reply else { return };
+            let outcome = word(&asked, state, &known.service().settings);
+            for _ in 0..fate.copies {
+                let (payment, effect) = (payment.clone(), effect.clone());
+                let tell = Box::new(move || payment.answer(&effect, outcome.to_owned()));
+                if fate.delay_ms == 0 {
+                    tell()
+                } else {
+                    delay.after(fate.delay_ms, tell)
+                }
+            }
+        });
+        let request = Request {
+            command: ask,
+            origin,
+            idempotency: None,
+            reply,
+        };
+        if self.provider.submit(request).is_err() {
+            tracing::debug!("the provider is busy; it is asked again later");
+        }
+    }
+}
+
+fn to_ask(effect: &Effect) -> Option<Ask> {
+    let kind = match &*effect.name {
+        TAKE => Kind::Take,
+        BACK => Kind::Back,
+        _ => return None,
+    };
+    let terms: Terms = serde_json::from_str(&effect.body).ok()?;
+    Some(Ask {
+        key: terms.pay_id.call().get(),
+        kind,
+        amount: terms.fare.0,
+        payment_method: terms.payment_method,
+        attempt: effect.attempts,
+    })
+}
+
+/// The provider answers alike for ever, so its answer can be read from its book again.
+fn word(ask: &Ask, account: Option<Account>, settings: &Settings) -> &'static str {
+    let (_, answer) = book::ask(account, ask, settings);
+    match answer {
+        Answer::Taken => TAKEN,
+        Answer::Refused => REFUSED,
+        Answer::Back => DONE,
+    }
+}
