@@ -162,7 +162,6 @@ impl Outgoing {
             head.headers
                 .insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
-        head.headers.remove(header::HOST);
         Outgoing { head, body, risk }
     }
 

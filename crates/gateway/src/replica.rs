@@ -38,7 +38,7 @@ pub(crate) enum Failure {
 
 pub(crate) struct Replica {
     pub(crate) authority: Authority,
-    pub(crate) host: HeaderValue,
+    host: HeaderValue,
     connections: Connections,
     connect_timeout: Duration,
     idle: Mutex<VecDeque<Idle>>,
@@ -184,6 +184,9 @@ impl Lease {
         mut request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<Response<Incoming>, Failure> {
+        request
+            .headers_mut()
+            .insert(header::HOST, self.replica.host.clone());
         loop {
             let (mut sender, is_new) = match self.replica.take_idle() {
                 Some(sender) => (sender, false),

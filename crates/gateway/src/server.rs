@@ -50,7 +50,7 @@ pub struct ServerSettings {
 pub const HEADER_BYTES_LEAST: usize = 8192;
 
 /// How long a draining server waits for the first request of a connection that never carried one.
-const FIRST_REQUEST_WAIT: Duration = Duration::from_secs(1);
+const FIRST_REQUEST_WAIT: Duration = Duration::from_millis(250);
 
 /// How long accepting pauses when the system refuses, as when it is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -265,15 +265,16 @@ impl Shared {
             ended = &mut connection => return log_end(ended),
             () = self.draining.clone().begun() => {}
         }
+        // The protocol would close a connection whose first request is on its way, and that would be a request
+        // lost: there was nobody to tell that client to go elsewhere.
+        if requests_here.load(Ordering::Relaxed) == 0 {
+            tokio::select! {
+                ended = &mut connection => return log_end(ended),
+                () = tokio::time::sleep(FIRST_REQUEST_WAIT) => {}
+            }
+        }
         connection.as_mut().graceful_shutdown();
-        tokio::select! {
-            ended = &mut connection => return log_end(ended),
-            () = tokio::time::sleep(FIRST_REQUEST_WAIT) => {}
-        }
-        // The protocol waits for the first request of a connection even when it is told to end.
-        if requests_here.load(Ordering::Relaxed) > 0 {
-            log_end(connection.await);
-        }
+        log_end(connection.await);
     }
 
     fn answer(

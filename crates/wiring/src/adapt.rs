@@ -40,11 +40,7 @@ where
             .map(|event| Change::Event(key, event))
             .collect(),
         timers: vec![(key, timer(decided.timer))],
-        effects: decided
-            .effects
-            .into_iter()
-            .map(|wanted| effect(key, wanted))
-            .collect(),
+        effects: decided.effects.iter().map(|wanted| effect(key, wanted)).collect(),
     }
 }
 
