@@ -1,0 +1,309 @@
+//! Two kinds of entity in one command: a rank where drivers are given rides, so that a driver in two places cannot be
+//! written. What real drivers will need of the engine, shown on the smallest service that needs it.
+
+mod rank;
+mod world;
+
+use engine::handle::Reply;
+use engine::log::EntityKey;
+use engine::memory::Fault;
+use rank::{Command, DRIVER, RIDE, State};
+use world::World;
+
+fn give(ride: u64, driver: u64) -> Command {
+    Command::Give { ride, driver }
+}
+
+#[test]
+fn a_ride_and_its_driver_change_in_one_commit() {
+    let mut world = World::new();
+    let reply = world.ask(give(1, 1));
+    let Reply::Done { position, .. } = reply else {
+        panic!("{reply:?}")
+    };
+    assert_eq!(
+        position.number, 2,
+        "both events are before the position that is answered"
+    );
+    assert_eq!(
+        world.state(RIDE, 1),
+        Some(State::Ride {
+            driver: 1,
+            over: false
+        })
+    );
+    assert_eq!(world.state(DRIVER, 1), Some(State::Driver { ride: Some(1) }));
+}
+
+#[test]
+fn a_driver_is_never_given_a_second_ride() {
+    let mut world = World::new();
+    world.ask(give(1, 1));
+    let reply = world.ask(give(2, 1));
+    assert_eq!(
+        reply,
+        Reply::Refused {
+            refusal: rank::Refusal::DriverIsBusy,
+            repeated: false
+        }
+    );
+    assert_eq!(world.state(RIDE, 2), None);
+    world.ask(Command::Finish { ride: 1, driver: 1 });
+    assert!(matches!(world.ask(give(2, 1)), Reply::Done { .. }));
+}
+
+#[test]
+fn two_replicas_that_give_one_driver_at_once_make_one_ride() {
+    let world = World::new();
+    let (mut left, mut right) = (world.replica(Vec::new()), world.replica(Vec::new()));
+    // Both have the free driver in their memory before either gives a ride.
+    left.ask(give(1, 7));
+    right.ask(Command::Finish { ride: 1, driver: 7 });
+    left.ask(Command::Finish { ride: 1, driver: 7 });
+    let (first, second) = (left.submit(give(2, 7)), right.submit(give(3, 7)));
+    left.turn_until_idle();
+    right.turn_until_idle();
+    assert!(matches!(first.take(), Some(Reply::Done { .. })));
+    let refused = Reply::Refused {
+        refusal: rank::Refusal::DriverIsBusy,
+        repeated: false,
+    };
+    assert_eq!(
+        second.take(),
+        Some(refused),
+        "the second was decided on a stale driver, and again on a fresh one"
+    );
+    assert_eq!(world.state(RIDE, 3), None);
+}
+
+#[test]
+fn a_no_op_decided_on_a_stale_entity_is_not_answered() {
+    let world = World::new();
+    let (mut left, mut right) = (world.replica(Vec::new()), world.replica(Vec::new()));
+    left.ask(give(1, 7));
+    right.ask(give(1, 7));
+    left.ask(Command::Finish { ride: 1, driver: 7 });
+    // To `right` the ride is still under way and giving it again would be a no-op; in truth it is over.
+    assert_eq!(
+        right.ask(give(1, 7)),
+        Reply::Refused {
+            refusal: rank::Refusal::RideIsOver,
+            repeated: false
+        }
+    );
+}
+
+#[test]
+fn every_fault_of_a_commit_ends_in_one_ride() {
+    let faults = [
+        Fault::Conflict,
+        Fault::Fenced,
+        Fault::Unavailable,
+        Fault::UnknownStored,
+        Fault::UnknownLost,
+        Fault::UnknownLate,
+    ];
+    for fault in faults {
+        let world = World::new();
+        let mut replica = world.replica(vec![fault]);
+        assert!(matches!(replica.ask(give(1, 1)), Reply::Done { .. }), "{fault:?}");
+        assert_eq!(world.event_types(), ["RideGiven", "DriverTaken"], "{fault:?}");
+    }
+}
+
+#[test]
+fn a_crash_on_either_side_of_the_commit_leaves_all_or_nothing() {
+    for (fault, events) in [(Fault::CrashBefore, 0), (Fault::CrashAfter, 2)] {
+        let world = World::new();
+        let mut replica = world.replica(vec![fault]);
+        let reply = replica.submit(give(1, 1));
+        assert!(replica.turn().is_err(), "{fault:?} ends the process");
+        assert_eq!(reply.take(), None, "{fault:?}: nobody is told what nobody knows");
+        assert_eq!(world.event_types().len(), events, "{fault:?}");
+        let mut again = world.replica(Vec::new());
+        assert!(matches!(again.ask(give(1, 1)), Reply::Done { .. }), "{fault:?}");
+        assert_eq!(world.event_types(), ["RideGiven", "DriverTaken"], "{fault:?}");
+    }
+}
+
+#[test]
+fn a_request_said_twice_is_carried_out_once() {
+    let mut world = World::new();
+    let first = world.ask_keyed("k", b"same", give(1, 1));
+    assert!(matches!(first, Reply::Done { repeated: false, .. }), "{first:?}");
+    let again = world.ask_keyed("k", b"same", give(2, 1));
+    let Reply::Done {
+        key, repeated: true, ..
+    } = again
+    else {
+        panic!("{again:?}")
+    };
+    assert_eq!(
+        key,
+        EntityKey { kind: RIDE, id: 1 },
+        "the first one's answer, whatever the second asked"
+    );
+    assert_eq!(world.ask_keyed("k", b"other", give(3, 3)), Reply::KeyReused);
+    let refused = world.ask_keyed("r", b"same", give(4, 1));
+    assert_eq!(
+        refused,
+        Reply::Refused {
+            refusal: rank::Refusal::DriverIsBusy,
+            repeated: false
+        }
+    );
+    world.ask(Command::Finish { ride: 1, driver: 1 });
+    let again = world.ask_keyed("r", b"same", give(4, 1));
+    assert_eq!(
+        again,
+        Reply::Refused {
+            refusal: rank::Refusal::DriverIsBusy,
+            repeated: true
+        }
+    );
+}
+
+#[test]
+fn one_key_in_two_replicas_at_once_is_carried_out_once() {
+    let world = World::new();
+    let (mut left, mut right) = (world.replica(Vec::new()), world.replica(Vec::new()));
+    let first = left.submit_keyed("k", b"same", give(1, 1));
+    let second = right.submit_keyed("k", b"same", give(2, 2));
+    left.turn_until_idle();
+    right.turn_until_idle();
+    assert!(matches!(first.take(), Some(Reply::Done { repeated: false, .. })));
+    let Some(Reply::Done {
+        key, repeated: true, ..
+    }) = second.take()
+    else {
+        panic!("not the first's answer")
+    };
+    assert_eq!(key.id, 1);
+    assert_eq!(world.state(RIDE, 2), None);
+}
+
+#[test]
+fn a_command_that_breaks_an_invariant_or_panics_stores_nothing_and_harms_nobody() {
+    let mut world = World::new();
+    let poison = [
+        Command::Panic { ride: 1 },
+        Command::BreakInvariant { ride: 1 },
+        Command::ForgetTimer { ride: 1 },
+    ];
+    for command in poison {
+        let text = format!("{command:?}");
+        let bad = world.submit(command);
+        let good = world.submit(Command::Finish { ride: 9, driver: 9 });
+        world.turn_until_idle();
+        assert!(matches!(bad.take(), Some(Reply::Bug(_))), "{text}");
+        assert!(
+            good.take().is_some_and(|reply| !matches!(reply, Reply::Bug(_))),
+            "{text}: its batch goes on"
+        );
+    }
+    assert_eq!(world.event_types(), [""; 0]);
+}
+
+#[test]
+fn a_command_may_change_only_what_it_named() {
+    let mut world = World::new();
+    let reply = world.ask(Command::Sneak { ride: 1, driver: 5 });
+    let Reply::Bug(reason) = reply else {
+        panic!("{reply:?}")
+    };
+    assert!(
+        reason.contains("driver/5") && reason.contains("without having been named"),
+        "{reason}"
+    );
+    assert_eq!(world.event_types(), [""; 0]);
+}
+
+#[test]
+fn timers_are_fired_by_whoever_finds_them_due_and_only_once() {
+    let world = World::new();
+    let (mut left, mut right) = (world.replica(Vec::new()), world.replica(Vec::new()));
+    left.ask(give(1, 1));
+    world.clock.advance_ms(rank::RIDE_MAX_MS);
+    left.turn_until_idle();
+    right.turn_until_idle();
+    assert_eq!(
+        world.event_types(),
+        ["RideGiven", "DriverTaken", "RideOver", "DriverFreed"]
+    );
+}
+
+#[test]
+fn effects_run_in_order_and_each_is_begun_again_until_it_is_answered() {
+    let mut world = World::new();
+    world.ask(give(1, 1));
+    world.ask(Command::Finish { ride: 1, driver: 1 });
+    assert_eq!(
+        world.begun(),
+        [("tell".into(), 1)],
+        "the second waits for the first one's outcome"
+    );
+    world.clock.advance_ms(2_000);
+    world.turn_until_idle();
+    assert_eq!(
+        world.begun(),
+        [("tell".into(), 1), ("tell".into(), 2)],
+        "asked again"
+    );
+    world.answer("told");
+    world.clock.advance_ms(100);
+    world.turn_until_idle();
+    assert_eq!(
+        world.begun(),
+        [("tell".into(), 1), ("tell".into(), 2), ("thank".into(), 1)]
+    );
+    world.answer("told");
+    world.answer("told");
+    world.clock.advance_ms(1_000_000);
+    world.turn_until_idle();
+    assert_eq!(world.begun().len(), 3, "what is answered is not begun again");
+}
+
+#[test]
+fn what_cannot_be_read_is_put_aside_and_only_its_own_key_waits_behind_it() {
+    let mut world = World::new();
+    world.hear("Gibberish", 1);
+    world.hear("RideWanted", 1);
+    world.hear("RideWanted", 2);
+    world.turn_until_idle();
+    let letters = world.dead_letters();
+    assert_eq!(letters.iter().map(|(ride, _)| *ride).collect::<Vec<_>>(), [1, 1]);
+    assert!(
+        letters[0].1.contains("gibberish") && letters[1].1.contains("waits"),
+        "{letters:?}"
+    );
+    assert_eq!(
+        world.state(RIDE, 1),
+        None,
+        "in order: what came later waits behind the poison"
+    );
+    assert!(world.state(RIDE, 2).is_some(), "another key goes on");
+}
+
+#[test]
+fn a_dead_letter_that_is_still_poison_stays_with_all_behind_it() {
+    let mut world = World::new();
+    world.hear("Gibberish", 1);
+    world.hear("RideWanted", 1);
+    world.turn_until_idle();
+    world.handle.retry_dead_letters(1);
+    world.turn_until_idle();
+    assert_eq!(world.dead_letters().len(), 2);
+    assert_eq!(world.state(RIDE, 1), None);
+}
+
+#[test]
+fn an_event_is_heard_once_however_many_replicas_read_it() {
+    let world = World::new();
+    let (mut left, mut right) = (world.replica(vec![Fault::Fenced]), world.replica(Vec::new()));
+    world.hear("RideWanted", 1);
+    left.turn().expect("a fence is no crash");
+    right.turn_until_idle();
+    left.turn_until_idle();
+    assert_eq!(world.event_types(), ["RideGiven", "DriverTaken"]);
+    assert_eq!(world.dead_letters(), []);
+}

@@ -1,0 +1,248 @@
+//! A world with one rank in it, on a store in memory, turned by hand.
+
+use crate::rank::{self, Command, Rank, Refusal, State};
+use engine::bus::Bus;
+use engine::clock::{ManualClock, Timestamp};
+use engine::effect::{Effect, Performer};
+use engine::handle::{Handle, Reply, Request};
+use engine::idempotency::{Idempotency, RequestKey};
+use engine::lane::LaneSettings;
+use engine::log::{EntityKey, LogId, Origin, ShardName};
+use engine::memory::{Fault, MemoryStore};
+use engine::runner::{Fatal, Parts, Runner, Turn};
+use engine::store::{Commit, NewEvent, Schema, WriteSet};
+use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex};
+
+const RANK: Schema = Schema {
+    service: "rank",
+    kinds: &[rank::RIDE, rank::DRIVER],
+    shards: 1,
+};
+/// Another service, whose events the rank hears.
+const STREET: Schema = Schema {
+    service: "street",
+    kinds: &["wish"],
+    shards: 1,
+};
+const STREET_SHARD: ShardName = ShardName {
+    service: "street",
+    index: 0,
+};
+const RANK_SHARD: ShardName = ShardName {
+    service: "rank",
+    index: 0,
+};
+const TURNS_MAX: usize = 1_000;
+
+type Answer = Reply<State, Refusal>;
+
+/// Where a reply will be.
+#[derive(Clone, Default)]
+pub(crate) struct Asked(Arc<Mutex<Option<Answer>>>);
+
+impl Asked {
+    pub(crate) fn take(&self) -> Option<Answer> {
+        self.0.lock().unwrap().take()
+    }
+}
+
+/// One process.
+pub(crate) struct Replica {
+    runner: Runner,
+    pub(crate) handle: Handle<Rank>,
+    begun: Arc<Mutex<Vec<Effect>>>,
+}
+
+struct Note(Arc<Mutex<Vec<Effect>>>);
+
+impl Performer for Note {
+    fn perform(&mut self, effect: Effect) {
+        self.0.lock().unwrap().push(effect);
+    }
+}
+
+impl Replica {
+    pub(crate) fn turn(&mut self) -> Result<Turn, Fatal> {
+        self.runner.turn()
+    }
+
+    pub(crate) fn turn_until_idle(&mut self) {
+        for _ in 0..TURNS_MAX {
+            if self.turn().expect("no crash is planned here") == Turn::Idle {
+                return;
+            }
+        }
+        panic!("still busy after {TURNS_MAX} turns");
+    }
+
+    pub(crate) fn submit(&self, command: Command) -> Asked {
+        self.send(command, None)
+    }
+
+    pub(crate) fn submit_keyed(&self, key: &str, body: &[u8], command: Command) -> Asked {
+        let mut fingerprint = [0; 16];
+        fingerprint[..body.len()].copy_from_slice(body);
+        let request = RequestKey {
+            route: "POST /rides",
+            key: key.to_owned(),
+        };
+        self.send(command, Some(Idempotency { request, fingerprint }))
+    }
+
+    fn send(&self, command: Command, idempotency: Option<Idempotency>) -> Asked {
+        let asked = Asked::default();
+        let answer = asked.clone();
+        let reply = Box::new(move |reply| *answer.0.lock().unwrap() = Some(reply));
+        let origin = Origin::request("rider", "r1".into());
+        let request = Request {
+            command,
+            origin,
+            idempotency,
+            reply,
+        };
+        assert_eq!(self.handle.submit(request), Ok(()));
+        asked
+    }
+
+    pub(crate) fn ask(&mut self, command: Command) -> Answer {
+        let asked = self.submit(command);
+        self.turn_until_idle();
+        asked.take().expect("a command is answered")
+    }
+
+    pub(crate) fn ask_keyed(&mut self, key: &str, body: &[u8], command: Command) -> Answer {
+        let asked = self.submit_keyed(key, body, command);
+        self.turn_until_idle();
+        asked.take().expect("a command is answered")
+    }
+
+    /// The effects that were begun: name and attempt.
+    pub(crate) fn begun(&self) -> Vec<(String, u32)> {
+        let begun = self.begun.lock().unwrap();
+        begun
+            .iter()
+            .map(|effect| (effect.name.to_string(), effect.attempts))
+            .collect()
+    }
+
+    /// Answers the effect that was begun last.
+    pub(crate) fn answer(&mut self, outcome: &str) {
+        let effect = self
+            .begun
+            .lock()
+            .unwrap()
+            .last()
+            .cloned()
+            .expect("an effect was begun");
+        self.handle.answer(&effect, outcome.to_owned());
+        self.turn_until_idle();
+    }
+}
+
+/// A store, a clock, and a first replica.
+pub(crate) struct World {
+    pub(crate) store: MemoryStore,
+    pub(crate) clock: Arc<ManualClock>,
+    replica: Replica,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let store = MemoryStore::new(&[RANK, STREET], LogId(1));
+        let clock = Arc::new(ManualClock::starting_at(Timestamp(1_000_000)));
+        let replica = start(&store, &clock, Vec::new());
+        Self {
+            store,
+            clock,
+            replica,
+        }
+    }
+
+    /// Another process on the same store, whose first commits suffer these faults.
+    pub(crate) fn replica(&self, faults: Vec<Fault>) -> Replica {
+        start(&self.store, &self.clock, faults)
+    }
+
+    pub(crate) fn state(&self, kind: &'static str, id: u64) -> Option<State> {
+        let row = self.store.reader().get("rank", EntityKey { kind, id }).unwrap()?;
+        Some(serde_json::from_str(&row.state).unwrap())
+    }
+
+    pub(crate) fn event_types(&self) -> Vec<String> {
+        let events = self.store.reader().events_after(RANK_SHARD, 0, 1_000).unwrap();
+        events
+            .into_iter()
+            .map(|event| event.event_type.into_owned())
+            .collect()
+    }
+
+    /// Lets the street say something about a ride.
+    pub(crate) fn hear(&self, event_type: &'static str, ride: u64) {
+        let mut store = self.store.writer();
+        let position = store.last_position(STREET_SHARD).unwrap() + 1;
+        let mut set = WriteSet::new(STREET_SHARD, position);
+        set.events.push(NewEvent {
+            key: EntityKey {
+                kind: "wish",
+                id: ride,
+            },
+            version: position,
+            event_type,
+            schema: 1,
+            published: true,
+            at: Timestamp(1_000_000),
+            actor: Cow::Borrowed("rider"),
+            cause: "request r".into(),
+            trace: None,
+            body: "{}".into(),
+        });
+        assert_eq!(store.commit(&[set]), Commit::Done(vec![position]));
+    }
+
+    /// Each dead letter: its ride, and why.
+    pub(crate) fn dead_letters(&self) -> Vec<(u64, String)> {
+        let letters = self.store.writer().dead_letters(RANK_SHARD, None).unwrap();
+        letters
+            .into_iter()
+            .map(|letter| (letter.entity_id, letter.reason))
+            .collect()
+    }
+}
+
+fn start(store: &MemoryStore, clock: &Arc<ManualClock>, faults: Vec<Fault>) -> Replica {
+    let mut bus = Bus::default();
+    bus.add(STREET_SHARD, store.reader(), false).unwrap();
+    let mut faults = faults.into_iter();
+    let mut runner = Runner::new(Parts {
+        store: store.faulty_writer(move || faults.next()),
+        bus: Arc::new(bus),
+        clock: clock.clone(),
+        replica: 77 + Arc::strong_count(clock) as u64 * 1_000_000,
+        settings: LaneSettings::default(),
+    });
+    let begun = Arc::new(Mutex::new(Vec::new()));
+    let handle = runner.add(Rank, RANK, |_| {
+        Box::new(Note(begun.clone())) as Box<dyn Performer>
+    });
+    Replica {
+        runner,
+        handle,
+        begun,
+    }
+}
+
+impl Deref for World {
+    type Target = Replica;
+
+    fn deref(&self) -> &Replica {
+        &self.replica
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Replica {
+        &mut self.replica
+    }
+}
