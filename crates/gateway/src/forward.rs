@@ -50,26 +50,25 @@ pub(crate) async fn to_replicas(
 ) -> Result<Response, Problem> {
     let deadline = Instant::now() + settings.request_timeout;
     let mut asked = Vec::new();
+    let mut was_sent = false;
     let mut retries_left = settings.retries.per_request_max;
     replicas.budget().pay_in();
     loop {
         let mut lease = match replicas.choose(ids, &mut asked, outgoing.risk.may_repeat) {
             Ok(lease) => lease,
             Err(Nobody::Free) if asked.len() < replicas.len() => continue,
+            Err(_) if was_sent => return Err(outgoing.risk.broke_off(settings)),
             Err(Nobody::Free) => return Err(too_busy(settings)),
             Err(Nobody::Left) => return Err(unreachable_now(settings)),
         };
-        let failure = match lease.send(outgoing.copy(), deadline).await {
+        match lease.send(outgoing.copy(), deadline).await {
             Ok(response) => return outgoing.relay(response, lease, settings),
-            Err(failure) => failure,
-        };
-        let retry = match failure {
-            Failure::NotSent if Instant::now() < deadline && asked.len() < replicas.len() => continue,
-            Failure::NotSent => return Err(unreachable_now(settings)),
-            Failure::TimedOut => return Err(outgoing.risk.timed_out()),
-            Failure::Broken => outgoing.risk.may_repeat && retries_left > 0 && replicas.budget().take_retry(),
-        };
-        if !retry {
+            Err(Failure::NotSent) if Instant::now() < deadline => continue,
+            Err(Failure::NotSent) if !was_sent => return Err(unreachable_now(settings)),
+            Err(Failure::NotSent | Failure::TimedOut) => return Err(outgoing.risk.timed_out()),
+            Err(Failure::Broken) => was_sent = true,
+        }
+        if !outgoing.risk.may_repeat || retries_left == 0 || !replicas.budget().take_retry() {
             return Err(outgoing.risk.broke_off(settings));
         }
         retries_left -= 1;

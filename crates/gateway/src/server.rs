@@ -278,7 +278,7 @@ impl Shared {
     }
 
     fn answer(
-        &self,
+        self: &Arc<Self>,
         mut request: Request<Incoming>,
         peer: SocketAddr,
         length_seen: bool,
@@ -295,14 +295,13 @@ impl Shared {
         } else {
             Ok(self.router.clone().call(request))
         };
-        let leaving = self.leaving.clone();
-        let draining = self.draining.clone();
+        let shared = Arc::clone(self);
         async move {
             let mut response = match answering {
                 Ok(answering) => answering.await?,
                 Err(refusal) => refusal,
             };
-            if is_chunked || leaving.has_begun() {
+            if is_chunked || shared.leaving.has_begun() {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -311,7 +310,7 @@ impl Shared {
                 response = response.map(|body| {
                     Body::new(Ending {
                         body,
-                        end: Box::pin(draining.begun()),
+                        end: Box::pin(shared.draining.clone().begun()),
                     })
                 });
             }
