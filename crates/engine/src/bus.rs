@@ -5,7 +5,7 @@ use crate::log::{Recorded, ShardName, Source};
 use crate::store::{Reader, Stored};
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Events that a tail remembers.
 pub const RECENT_MAX: usize = 16_384;
@@ -76,10 +76,19 @@ impl Tail {
 
 type Listener = Box<dyn Fn() + Send + Sync>;
 
+/// Decides what a shard gets to read of a log: how late, how often and in which order. The bus of a process delivers
+/// each event once and in order; the simulation stands for one that does not.
+pub trait Delivery: Send + Sync {
+    /// Some of the events of `tail`, for a reader that was given them up to `after`.
+    fn deliver(&self, reader: ShardName, tail: &Tail, after: u64, limit: usize)
+    -> Stored<Vec<Arc<Recorded>>>;
+}
+
 /// All logs of a process.
 #[derive(Default)]
 pub struct Bus {
     tails: Vec<Arc<Tail>>,
+    delivery: OnceLock<Box<dyn Delivery>>,
     doorbells: Mutex<Vec<Arc<Doorbell>>>,
     listeners: Mutex<Vec<Listener>>,
 }
@@ -114,6 +123,25 @@ impl Bus {
 
     pub fn tail(&self, shard: ShardName) -> Option<&Arc<Tail>> {
         self.tails.iter().find(|tail| tail.shard == shard)
+    }
+
+    /// Has everything that shards read pass by `delivery`; only the first one given counts.
+    pub fn deliver_by(&self, delivery: Box<dyn Delivery>) {
+        let is_first = self.delivery.set(delivery).is_ok();
+        debug_assert!(is_first, "a bus has one delivery");
+    }
+
+    pub(crate) fn read(
+        &self,
+        reader: ShardName,
+        tail: &Tail,
+        after: u64,
+        limit: usize,
+    ) -> Stored<Vec<Arc<Recorded>>> {
+        match self.delivery.get() {
+            Some(delivery) => delivery.deliver(reader, tail, after, limit),
+            None => tail.read(after, limit),
+        }
     }
 
     /// Whoever reads the bus on a thread of its own, to be woken by what others append.

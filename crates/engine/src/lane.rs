@@ -207,7 +207,7 @@ impl<S: Service> Lane<S> {
                 source: tail.source().clone(),
             };
             let after = self.inbox.get(&key).map_or(0, |cursor| cursor.gathered);
-            let events = tail.read(after, self.settings.batch_max)?;
+            let events = bus.read(self.shard, tail, after, self.settings.batch_max)?;
             if let Some(last) = events.last() {
                 self.inbox.entry(key).or_default().gathered = last.position;
             }

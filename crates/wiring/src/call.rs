@@ -1,6 +1,7 @@
 //! The call service, in the engine's words.
 
 use crate::adapt;
+use crate::business::Decide;
 use engine::clock::Timestamp;
 use engine::effect::Effect;
 use engine::log::{Encoded, EntityKey, Recorded};
@@ -13,6 +14,7 @@ pub const NAME: &str = "call";
 
 pub struct CallService {
     pub rules: Rules,
+    pub decide: Decide<Call, Command, Refusal>,
 }
 
 impl Service for CallService {
@@ -44,7 +46,7 @@ impl Service for CallService {
             now: adapt::to_taxi_time(context.now),
             rules: &self.rules,
         };
-        let decided = call::decide(entities.get(key), command, &ctx)?;
+        let decided = (self.decide)(entities.get(key), command, &ctx)?;
         Ok(adapt::decision(key, decided, adapt::no_effect))
     }
 

@@ -1,6 +1,7 @@
 //! The drive service, in the engine's words.
 
 use crate::adapt;
+use crate::business::Decide;
 use engine::clock::Timestamp;
 use engine::effect::Effect;
 use engine::log::{Encoded, EntityKey, Recorded};
@@ -13,6 +14,7 @@ pub const NAME: &str = "drive";
 
 pub struct DriveService {
     pub rules: Rules,
+    pub decide: Decide<Drive, Command, Refusal>,
 }
 
 impl Service for DriveService {
@@ -44,7 +46,7 @@ impl Service for DriveService {
             now: adapt::to_taxi_time(context.now),
             rules: &self.rules,
         };
-        let decided = drive::decide(entities.get(key), command, &ctx)?;
+        let decided = (self.decide)(entities.get(key), command, &ctx)?;
         Ok(adapt::decision(key, decided, adapt::no_effect))
     }
 

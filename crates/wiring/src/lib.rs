@@ -1,12 +1,14 @@
 //! Where the business and the engine meet: the list of services, and how they are put together.
 
 mod adapt;
+pub mod business;
 pub mod call;
 pub mod drive;
 pub mod payment;
 pub mod provider;
 pub mod view;
 
+use crate::business::Business;
 use crate::call::CallService;
 use crate::drive::DriveService;
 use crate::payment::PaymentService;
@@ -121,20 +123,12 @@ pub struct Assembly {
 
 /// Puts all services together over their databases.
 pub fn assemble(databases: Vec<Database>, options: &Options) -> Stored<Assembly> {
-    let mut bus = Bus::default();
-    for database in &databases {
-        for service in database
-            .services
-            .iter()
-            .filter(|service| TELLING.contains(*service))
-        {
-            for index in 0..options.shards {
-                let shard = ShardName { service, index };
-                bus.add(shard, database.reader.clone(), database.store.is_exclusive())?;
-            }
-        }
-    }
-    let bus = Arc::new(bus);
+    assemble_with(databases, options, &Business::default())
+}
+
+/// The same with other rules, for a test that wants to see a broken one caught.
+pub fn assemble_with(databases: Vec<Database>, options: &Options, business: &Business) -> Stored<Assembly> {
+    let bus = bus(&databases, options.shards)?;
     let readers = readers(&databases);
     let mut runners = Runners::new(databases, &bus, options);
     let (rules, shards) = (options.rules, options.shards);
@@ -153,16 +147,27 @@ pub fn assemble(databases: Vec<Database>, options: &Options) -> Stored<Assembly>
             delay: options.delay.clone(),
         }) as Box<dyn Performer>
     };
+    let call = CallService {
+        rules,
+        decide: business.call,
+    };
     let call = runners
         .of(call::NAME)
-        .add(CallService { rules }, schema(call::NAME, shards), |_| idle());
-    let payment = PaymentService { rules };
+        .add(call, schema(call::NAME, shards), |_| idle());
+    let payment = PaymentService {
+        rules,
+        decide: business.payment,
+    };
     let payment = runners
         .of(payment::NAME)
         .add(payment, schema(payment::NAME, shards), ask);
+    let drive = DriveService {
+        rules,
+        decide: business.drive,
+    };
     let drive = runners
         .of(drive::NAME)
-        .add(DriveService { rules }, schema(drive::NAME, shards), |_| idle());
+        .add(drive, schema(drive::NAME, shards), |_| idle());
     let view = runners
         .of(view::NAME)
         .add(ViewService, schema(view::NAME, shards), |_| idle());
@@ -180,6 +185,24 @@ pub fn assemble(databases: Vec<Database>, options: &Options) -> Stored<Assembly>
         readers,
         bus,
     })
+}
+
+/// The logs of those who tell something.
+fn bus(databases: &[Database], shards: u16) -> Stored<Arc<Bus>> {
+    let mut bus = Bus::default();
+    for database in databases {
+        for service in database
+            .services
+            .iter()
+            .filter(|service| TELLING.contains(*service))
+        {
+            for index in 0..shards {
+                let shard = ShardName { service, index };
+                bus.add(shard, database.reader.clone(), database.store.is_exclusive())?;
+            }
+        }
+    }
+    Ok(Arc::new(bus))
 }
 
 fn readers(databases: &[Database]) -> Readers {

@@ -1,6 +1,7 @@
 //! The payment service, in the engine's words.
 
 use crate::adapt;
+use crate::business::Decide;
 use engine::clock::Timestamp;
 use engine::effect::{Effect, NewEffect};
 use engine::log::{Encoded, EntityKey, Recorded};
@@ -20,6 +21,7 @@ pub(crate) const DONE: &str = "done";
 
 pub struct PaymentService {
     pub rules: Rules,
+    pub decide: Decide<Payment, Command, Refusal, payment::Effect>,
 }
 
 impl Service for PaymentService {
@@ -51,7 +53,7 @@ impl Service for PaymentService {
             now: adapt::to_taxi_time(context.now),
             rules: &self.rules,
         };
-        let decided = payment::decide(entities.get(key), command, &ctx)?;
+        let decided = (self.decide)(entities.get(key), command, &ctx)?;
         Ok(adapt::decision(key, decided, new_effect))
     }
 
