@@ -1,0 +1,92 @@
+//! What goes wrong in SQLite, in the words of the engine's port.
+
+use engine::store::{Commit, StoreError};
+use rusqlite::ErrorCode;
+
+/// Why something was not read or not written.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Conflict,
+    Fenced,
+    /// The data cannot be stored, however often it is tried.
+    Refused(String),
+    /// What stands in the file is not what was ever written, or the program asks for what it did not declare.
+    Broken(String),
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// How an error of SQLite is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// Nothing was changed; later it may work.
+    Passing,
+    /// It lies with the data.
+    Data,
+    /// Neither the file nor what was said of it can be relied on: a retried fsync proves nothing.
+    Fatal,
+}
+
+pub(crate) fn severity(error: &rusqlite::Error) -> Severity {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::OutOfMemory
+            | ErrorCode::OperationInterrupted,
+        ) => Severity::Passing,
+        Some(ErrorCode::TooBig | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => Severity::Data,
+        // SQLite's list of errors grows; what is not known to be harmless is not.
+        _ => Severity::Fatal,
+    }
+}
+
+impl Failure {
+    pub(crate) fn into_commit(self) -> Commit {
+        match self {
+            Self::Conflict => Commit::Conflict,
+            Self::Fenced => Commit::Fenced,
+            Self::Refused(why) => Commit::Refused(why),
+            Self::Broken(why) => Commit::Fatal(why),
+            Self::Sql(error) => match severity(&error) {
+                Severity::Passing => Commit::Unavailable(error.to_string()),
+                Severity::Data => Commit::Refused(error.to_string()),
+                Severity::Fatal => Commit::Fatal(error.to_string()),
+            },
+        }
+    }
+
+    pub(crate) fn into_store_error(self) -> StoreError {
+        match self {
+            Self::Conflict | Self::Fenced => StoreError::Unavailable("another writer was faster".into()),
+            Self::Refused(why) | Self::Broken(why) => StoreError::Fatal(why),
+            Self::Sql(error) => match severity(&error) {
+                Severity::Passing => StoreError::Unavailable(error.to_string()),
+                Severity::Data | Severity::Fatal => StoreError::Fatal(error.to_string()),
+            },
+        }
+    }
+}
+
+/// A number as SQLite keeps it.
+pub(crate) fn integer(number: u64) -> Result<i64, Failure> {
+    i64::try_from(number).map_err(|_| Failure::Refused(format!("{number} is above what can be stored")))
+}
+
+/// A number as it was kept.
+pub(crate) fn number(row: &rusqlite::Row<'_>, column: usize) -> Result<u64, Failure> {
+    let stored: i64 = row.get(column)?;
+    u64::try_from(stored).map_err(|_| Failure::Broken(format!("a negative number is stored: {stored}")))
+}
+
+/// A small number as it was kept.
+pub(crate) fn small<T: TryFrom<i64>>(row: &rusqlite::Row<'_>, column: usize) -> Result<T, Failure> {
+    let stored: i64 = row.get(column)?;
+    T::try_from(stored).map_err(|_| Failure::Broken(format!("a number out of range is stored: {stored}")))
+}

@@ -1,0 +1,321 @@
+//! Rows back into the engine's types: what the writer, the readers and the snapshots have in common.
+
+use crate::failure::{Failure, integer, number, small};
+use crate::layout::Layout;
+use crate::tables::{Kind, POSITION_MAX, Tables, place, position_of, shard_of_place};
+use engine::clock::Timestamp;
+use engine::dead_letter::DeadLetter;
+use engine::effect::Effect;
+use engine::log::{EntityKey, LogId, Recorded, ShardName, Source, shard_of};
+use engine::store::{EntityRow, InboxKey, Visit};
+use engine::timer::{DueTimer, Timer};
+use rusqlite::{Connection, Row, params};
+use std::borrow::Cow;
+
+pub(crate) type Read<T> = Result<T, Failure>;
+
+pub(crate) fn entity(connection: &Connection, kind: &Kind, id: u64) -> Read<Option<EntityRow>> {
+    // An id that cannot be stored is the id of nothing.
+    let Ok(id) = i64::try_from(id) else {
+        return Ok(None);
+    };
+    let mut statement = connection.prepare_cached(&kind.get)?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map(|row| entity_of(row, kind)).transpose()
+}
+
+pub(crate) fn entity_of(row: &Row<'_>, kind: &Kind) -> Read<EntityRow> {
+    let timer_name: Option<String> = row.get(3)?;
+    let timer = match timer_name {
+        None => None,
+        Some(name) => Some(Timer {
+            name: Cow::Owned(name),
+            due: Timestamp(row.get(4)?),
+        }),
+    };
+    let effects_open = row
+        .get_ref(5)?
+        .as_str()
+        .map_err(|error| Failure::Broken(error.to_string()))?;
+    Ok(EntityRow {
+        key: EntityKey {
+            kind: kind.name,
+            id: number(row, 0)?,
+        },
+        version: number(row, 1)?,
+        tag: Cow::Owned(row.get(2)?),
+        timer,
+        effects_open: sequences(effects_open)?,
+        state: row.get(6)?,
+    })
+}
+
+fn sequences(text: &str) -> Read<Vec<u64>> {
+    if text == "[]" {
+        return Ok(Vec::new());
+    }
+    serde_json::from_str(text).map_err(|error| Failure::Broken(format!("open effects: {error}")))
+}
+
+pub(crate) fn entities(
+    connection: &Connection,
+    tables: &Tables,
+    visit: &mut dyn FnMut(EntityRow) -> Visit,
+) -> Read<()> {
+    for kind in tables.kinds_in_order() {
+        let mut statement = connection.prepare_cached(&kind.all)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            match visit(entity_of(row, kind)?) {
+                Visit::On => {}
+                Visit::Enough => return Ok(()),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn event_of(row: &Row<'_>, tables: &Tables, log: LogId) -> Read<Recorded> {
+    let place: i64 = row.get(0)?;
+    let kind = tables.kind_of_code(row.get(1)?)?;
+    Ok(Recorded {
+        source: Source {
+            log,
+            service: Cow::Borrowed(tables.schema.service),
+            shard: shard_of_place(place),
+        },
+        position: position_of(place),
+        entity_kind: Cow::Borrowed(kind.name),
+        entity_id: number(row, 2)?,
+        version: number(row, 3)?,
+        event_type: Cow::Owned(row.get(4)?),
+        schema: small(row, 5)?,
+        published: row.get(6)?,
+        at: Timestamp(row.get(7)?),
+        actor: Cow::Owned(row.get(8)?),
+        cause: row.get(9)?,
+        trace: row.get(10)?,
+        body: row.get(11)?,
+    })
+}
+
+/// Events of a shard after a position, as long as they are wanted.
+pub(crate) fn events_after(
+    connection: &Connection,
+    layout: &Layout,
+    (shard, position, limit): (ShardName, u64, usize),
+    visit: &mut dyn FnMut(Recorded) -> Visit,
+) -> Read<()> {
+    let tables = layout.tables(shard.service)?;
+    tables.own_shard(shard)?;
+    if position >= POSITION_MAX {
+        return Ok(());
+    }
+    let (after, last) = (place(shard.index, position)?, place(shard.index, POSITION_MAX)?);
+    let mut statement = connection.prepare_cached(&tables.log.after)?;
+    let mut rows = statement.query(params![after, last, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    while let Some(row) = rows.next()? {
+        match visit(event_of(row, tables, layout.log)?) {
+            Visit::On => {}
+            Visit::Enough => break,
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn events_by_entity(
+    connection: &Connection,
+    (tables, log): (&Tables, LogId),
+    visit: &mut dyn FnMut(Recorded) -> Visit,
+) -> Read<()> {
+    for kind in tables.kinds_in_order() {
+        let mut statement = connection.prepare_cached(&tables.log.of_kind)?;
+        let mut rows = statement.query([kind.code])?;
+        while let Some(row) = rows.next()? {
+            match visit(event_of(row, tables, log)?) {
+                Visit::On => {}
+                Visit::Enough => return Ok(()),
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn story(
+    connection: &Connection,
+    (tables, log): (&Tables, LogId),
+    id: u64,
+) -> Read<Vec<Recorded>> {
+    let mut events = Vec::new();
+    let Ok(id) = i64::try_from(id) else {
+        return Ok(events);
+    };
+    for kind in tables.kinds_in_order() {
+        let mut statement = connection.prepare_cached(&tables.log.of_entity)?;
+        let mut rows = statement.query([kind.code, id])?;
+        while let Some(row) = rows.next()? {
+            events.push(event_of(row, tables, log)?);
+        }
+    }
+    events.sort_by_key(|event| event.version);
+    Ok(events)
+}
+
+pub(crate) fn last_position(connection: &Connection, layout: &Layout, shard: ShardName) -> Read<u64> {
+    let tables = layout.tables(shard.service)?;
+    let index = tables.own_shard(shard)?;
+    let mut statement = connection.prepare_cached(&tables.log.position)?;
+    let mut rows = statement.query([index])?;
+    let row = rows
+        .next()?
+        .ok_or_else(|| Failure::Broken(format!("the row of {shard} is missing")))?;
+    number(row, 0)
+}
+
+pub(crate) fn inbox(
+    connection: &Connection,
+    layout: &Layout,
+    shard: ShardName,
+) -> Read<Vec<(InboxKey, u64)>> {
+    let tables = layout.tables(shard.service)?;
+    let index = tables.own_shard(shard)?;
+    let mut statement = connection.prepare_cached(&tables.inbox.all)?;
+    let mut rows = statement.query([index])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let log: String = row.get(1)?;
+        let source = Source {
+            log: log.parse().map_err(Failure::Broken)?,
+            service: Cow::Owned(row.get(2)?),
+            shard: small(row, 3)?,
+        };
+        let partition = small(row, 0)?;
+        found.push((InboxKey { partition, source }, number(row, 4)?));
+    }
+    Ok(found)
+}
+
+pub(crate) fn effect_of(row: &Row<'_>, tables: &Tables) -> Read<Effect> {
+    let kind = tables.kind_of_code(row.get(0)?)?;
+    Ok(Effect {
+        key: EntityKey {
+            kind: kind.name,
+            id: number(row, 1)?,
+        },
+        sequence: number(row, 2)?,
+        name: Cow::Owned(row.get(3)?),
+        body: row.get(4)?,
+        attempts: small(row, 5)?,
+        claimed_until: Timestamp(row.get(6)?),
+    })
+}
+
+pub(crate) fn effects(connection: &Connection, tables: &Tables) -> Read<Vec<Effect>> {
+    let mut found = Vec::new();
+    for kind in tables.kinds_in_order() {
+        let mut statement = connection.prepare_cached(&tables.effect.all)?;
+        let mut rows = statement.query([kind.code])?;
+        while let Some(row) = rows.next()? {
+            found.push(effect_of(row, tables)?);
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn dead_letters(
+    connection: &Connection,
+    layout: &Layout,
+    shard: ShardName,
+    entity_id: Option<u64>,
+) -> Read<Vec<DeadLetter>> {
+    let tables = layout.tables(shard.service)?;
+    let index = tables.own_shard(shard)?;
+    let sql = entity_id.map_or(&tables.letter.all, |_| &tables.letter.of_entity);
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = match entity_id {
+        None => statement.query([index])?,
+        Some(id) => statement.query([index, id.cast_signed()])?,
+    };
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let parcel: String = row.get(2)?;
+        let entity_id: i64 = row.get(1)?;
+        found.push(DeadLetter {
+            number: number(row, 0)?,
+            // A dead letter may be about an id that nothing else may have, so all 64 bits are kept.
+            entity_id: entity_id.cast_unsigned(),
+            parcel: serde_json::from_str(&parcel)
+                .map_err(|error| Failure::Broken(format!("a dead letter: {error}")))?,
+            reason: row.get(3)?,
+            at: Timestamp(row.get(4)?),
+        });
+    }
+    Ok(found)
+}
+
+pub(crate) fn counts(connection: &Connection, tables: &Tables, kind: &str) -> Read<Vec<(String, u64)>> {
+    let kind = tables.kind(kind)?;
+    let mut statement = connection.prepare_cached(&tables.counter.all)?;
+    let mut rows = statement.query([kind.code])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((row.get(0)?, number(row, 1)?));
+    }
+    Ok(found)
+}
+
+/// Found kind by kind, then put in the order of the time.
+pub(crate) fn timers_due(
+    connection: &Connection,
+    tables: &Tables,
+    (shard, now, limit): (ShardName, Timestamp, usize),
+) -> Read<Vec<DueTimer>> {
+    let mut found = Vec::new();
+    for kind in &tables.kinds {
+        let mut statement = connection.prepare_cached(&kind.due)?;
+        let mut rows = statement.query([now.0])?;
+        let full = found.len().saturating_add(limit);
+        while found.len() < full
+            && let Some(row) = rows.next()?
+        {
+            let id = number(row, 0)?;
+            if shard_of(id, tables.schema.shards) == shard.index {
+                let timer = Timer {
+                    name: Cow::Owned(row.get(1)?),
+                    due: Timestamp(row.get(2)?),
+                };
+                let key = EntityKey { kind: kind.name, id };
+                found.push(DueTimer { key, timer });
+            }
+        }
+    }
+    found.sort_by_key(|due| (due.timer.due, due.key));
+    found.truncate(limit);
+    Ok(found)
+}
+
+pub(crate) fn effects_due(
+    connection: &Connection,
+    tables: &Tables,
+    (shard, now, limit): (ShardName, Timestamp, usize),
+) -> Read<Vec<Effect>> {
+    let mut statement = connection.prepare_cached(&tables.effect.due)?;
+    let mut rows = statement.query([now.0])?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        if shard_of(number(row, 1)?, tables.schema.shards) == shard.index {
+            found.push(effect_of(row, tables)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Checks what was decided on without being changed.
+pub(crate) fn version(connection: &Connection, tables: &Tables, key: EntityKey) -> Read<u64> {
+    let kind = tables.kind(key.kind)?;
+    let mut statement = connection.prepare_cached(&kind.version)?;
+    let mut rows = statement.query([integer(key.id)?])?;
+    rows.next()?.map_or(Ok(0), |row| number(row, 0))
+}

@@ -1,0 +1,248 @@
+//! The one writer of a file.
+
+use crate::commit;
+use crate::failure::{Failure, number};
+use crate::keys::Keys;
+use crate::layout::Layout;
+use crate::read;
+use crate::tables::Tables;
+use engine::clock::Timestamp;
+use engine::dead_letter::DeadLetter;
+use engine::effect::Effect;
+use engine::idempotency::{IdempotencyRow, RequestKey};
+use engine::log::{EntityKey, LogId, ShardName};
+use engine::store::{Commit, EntityRow, InboxKey, Store, StoreError, Stored, WriteSet};
+use engine::timer::DueTimer;
+use rusqlite::{Connection, params};
+use std::fs::File;
+use std::sync::Arc;
+
+/// Records that one transaction of a pruning forgets, and transactions of one pruning.
+const PRUNE_ROWS_MAX: usize = 10_000;
+const PRUNE_STEPS_MAX: usize = 100;
+
+pub(crate) struct Writer {
+    pub(crate) connection: Connection,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) memory: Vec<Memory>,
+    _lock: File,
+}
+
+/// What the writer knows of a service without asking the file; nobody else can change it.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) keys: Keys,
+    /// The last entity id that was given away or stored.
+    pub(crate) id_last: u64,
+}
+
+impl Writer {
+    pub(crate) fn new(connection: Connection, layout: Arc<Layout>, lock: File) -> Result<Self, Failure> {
+        let memory = layout
+            .services()
+            .iter()
+            .map(|tables| remember(&connection, tables));
+        Ok(Self {
+            memory: memory.collect::<Result<_, _>>()?,
+            connection,
+            layout,
+            _lock: lock,
+        })
+    }
+
+    fn recall_one(&self, place: usize, request: &RequestKey) -> Result<Option<IdempotencyRow>, Failure> {
+        let tables = &self.layout.services()[place];
+        let Some(record) = self.memory[place].keys.number(request) else {
+            return Ok(None);
+        };
+        let mut statement = self.connection.prepare_cached(&tables.answer.get)?;
+        let mut rows = statement.query([record])?;
+        let row = rows
+            .next()?
+            .ok_or_else(|| Failure::Broken(format!("the answer to {request:?} is missing")))?;
+        let (route, key): (String, String) = (row.get(0)?, row.get(1)?);
+        if route != request.route || key != request.key {
+            return Ok(None);
+        }
+        let kind = tables.kind_of_code(row.get(3)?)?.name;
+        Ok(Some(IdempotencyRow {
+            request: request.clone(),
+            fingerprint: row.get(2)?,
+            key: EntityKey {
+                kind,
+                id: number(row, 4)?,
+            },
+            refusal: row.get(5)?,
+            at: Timestamp(row.get(6)?),
+        }))
+    }
+
+    fn prune_some(&mut self, place: usize, before: Timestamp) -> Result<usize, Failure> {
+        let tables = &self.layout.services()[place];
+        let mut forgotten: Vec<(i64, String, String)> = Vec::new();
+        {
+            let mut statement = self.connection.prepare_cached(&tables.answer.oldest)?;
+            let mut rows = statement.query([i64::try_from(PRUNE_ROWS_MAX).unwrap_or(i64::MAX)])?;
+            while let Some(row) = rows.next()? {
+                if row.get::<_, i64>(3)? >= before.0 {
+                    break;
+                }
+                forgotten.push((row.get(0)?, row.get(1)?, row.get(2)?));
+            }
+        }
+        let Some((last, _, _)) = forgotten.last() else {
+            return Ok(0);
+        };
+        self.connection
+            .prepare_cached(&tables.answer.delete)?
+            .execute(params![last])?;
+        for (_, route, key) in &forgotten {
+            self.memory[place].keys.forget(route, key);
+        }
+        Ok(forgotten.len())
+    }
+
+    fn drop_rows(&mut self, service: &str) -> Result<(), Failure> {
+        let place = self.layout.place(service)?;
+        let tables = &self.layout.services()[place];
+        let transaction = self.connection.transaction()?;
+        for kind in &tables.kinds {
+            transaction.execute(&kind.clear, [])?;
+        }
+        transaction.execute(&tables.inbox.clear, [])?;
+        transaction.execute(&tables.counter.clear, [])?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Whether the last commit of every set's shard is this one, and where it left the log.
+    fn find(&self, sets: &[WriteSet]) -> Result<Commit, Failure> {
+        let mut positions = Vec::with_capacity(sets.len());
+        for set in sets {
+            let tables = self.layout.tables(set.shard.service)?;
+            let index = tables.own_shard(set.shard)?;
+            let mut statement = self.connection.prepare_cached(&tables.log.batch)?;
+            let mut rows = statement.query([index])?;
+            let row = rows
+                .next()?
+                .ok_or_else(|| Failure::Broken(format!("the row of {} is missing", set.shard)))?;
+            if row.get::<_, i64>(1)? != set.batch.cast_signed() {
+                return Ok(Commit::Conflict);
+            }
+            positions.push(number(row, 0)?);
+        }
+        Ok(Commit::Done(positions))
+    }
+}
+
+/// Reads what is kept in memory.
+fn remember(connection: &Connection, tables: &Tables) -> Result<Memory, Failure> {
+    let mut memory = Memory::default();
+    if let Some(kind) = tables.kinds.first() {
+        let last: Option<i64> = connection.query_row(&kind.id_max, [], |row| row.get(0))?;
+        memory.id_last = last.unwrap_or(0).unsigned_abs();
+    }
+    let mut statement = connection.prepare(&tables.answer.keys)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (route, key) = (row.get_ref(1)?, row.get_ref(2)?);
+        let text = |value: rusqlite::types::ValueRef<'_>| {
+            let text = value.as_str().map(str::to_owned);
+            text.map_err(|error| Failure::Broken(error.to_string()))
+        };
+        memory.keys.add((&text(route)?, &text(key)?), row.get(0)?);
+    }
+    Ok(memory)
+}
+
+fn stored<T>(result: Result<T, Failure>) -> Stored<T> {
+    result.map_err(Failure::into_store_error)
+}
+
+impl Store for Writer {
+    fn log(&self) -> LogId {
+        self.layout.log
+    }
+
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
+    fn load(&mut self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<Option<EntityRow>>> {
+        let tables = stored(self.layout.tables(service))?;
+        let rows = keys.iter().map(|key| {
+            let kind = tables.kind(key.kind)?;
+            read::entity(&self.connection, kind, key.id)
+        });
+        stored(rows.collect())
+    }
+
+    fn recall(&mut self, service: &'static str, keys: &[RequestKey]) -> Stored<Vec<Option<IdempotencyRow>>> {
+        let place = stored(self.layout.place(service))?;
+        stored(keys.iter().map(|key| self.recall_one(place, key)).collect())
+    }
+
+    fn inbox(&mut self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
+        stored(read::inbox(&self.connection, &self.layout, shard))
+    }
+
+    fn last_position(&mut self, shard: ShardName) -> Stored<u64> {
+        stored(read::last_position(&self.connection, &self.layout, shard))
+    }
+
+    fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>> {
+        let tables = stored(self.layout.tables(shard.service))?;
+        stored(read::timers_due(&self.connection, tables, (shard, now, limit)))
+    }
+
+    fn effects_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<Effect>> {
+        let tables = stored(self.layout.tables(shard.service))?;
+        stored(read::effects_due(&self.connection, tables, (shard, now, limit)))
+    }
+
+    fn dead_letters(&mut self, shard: ShardName, entity_id: Option<u64>) -> Stored<Vec<DeadLetter>> {
+        stored(read::dead_letters(
+            &self.connection,
+            &self.layout,
+            shard,
+            entity_id,
+        ))
+    }
+
+    fn reserve(&mut self, service: &'static str, count: u32) -> Stored<u64> {
+        let place = stored(self.layout.place(service))?;
+        let memory = &mut self.memory[place];
+        let last = memory.id_last.checked_add(u64::from(count));
+        let last = last.filter(|last| i64::try_from(*last).is_ok());
+        let last = last.ok_or_else(|| StoreError::Unavailable(format!("{service} has no ids left")))?;
+        let first = memory.id_last + 1;
+        memory.id_last = last;
+        Ok(first)
+    }
+
+    fn commit(&mut self, sets: &[WriteSet]) -> Commit {
+        commit::commit(self, sets)
+    }
+
+    fn resolve(&mut self, sets: &[WriteSet]) -> Stored<Commit> {
+        stored(self.find(sets))
+    }
+
+    fn prune(&mut self, before: Timestamp) -> Stored<u64> {
+        let mut pruned = 0;
+        for place in 0..self.memory.len() {
+            for _ in 0..PRUNE_STEPS_MAX {
+                let some = stored(self.prune_some(place, before))?;
+                pruned += some as u64;
+                if some < PRUNE_ROWS_MAX {
+                    break;
+                }
+            }
+        }
+        Ok(pruned)
+    }
+
+    fn drop_projection(&mut self, service: &'static str) -> Stored<()> {
+        stored(self.drop_rows(service))
+    }
+}
