@@ -1,7 +1,7 @@
 //! What each published event tells about a call.
 
 use super::{CallView, raise};
-use crate::event::{CallBody, CallEvent, DriveBody, DriveEvent, PaymentBody, PaymentEvent};
+use crate::event::{CallBody, CallEvent, DriveBody, DriveEvent, PaymentEvent};
 use crate::rider::Rider;
 use crate::status::{CallStatus, DriveStatus, PayStatus};
 use crate::time::Timestamp;
@@ -14,7 +14,6 @@ impl CallView {
                 raise(&mut self.meters, body.meters);
                 raise(&mut self.fare, body.fare);
                 raise(&mut self.call_status, CallStatus::PayRequest);
-                raise(&mut self.pay_status, PayStatus::Asked);
                 raise(&mut self.requested_at, at);
             }
             CallEvent::CallPlaced(body) => self.hear_body(body, CallStatus::DriveRequest),
@@ -33,18 +32,17 @@ impl CallView {
     pub(super) fn hear_payment(&mut self, event: &PaymentEvent, at: Timestamp) {
         match event {
             PaymentEvent::FarePaid(body) => {
-                self.hear_fare(body, PayStatus::Paid);
+                raise(&mut self.fare, body.fare);
                 raise(&mut self.call_status, CallStatus::DriveRequest);
                 raise(&mut self.paid_at, at);
             }
             PaymentEvent::PaymentFailed(body) => {
                 raise(&mut self.fare, body.fare);
-                raise(&mut self.pay_status, PayStatus::Failed);
                 raise(&mut self.pay_reason, body.reason);
                 raise(&mut self.call_status, CallStatus::PayFail);
             }
             PaymentEvent::FareRefunded(body) => {
-                self.hear_fare(body, PayStatus::Refunded);
+                raise(&mut self.fare, body.fare);
                 raise(&mut self.refunded_at, at);
             }
             PaymentEvent::FareAsked(_)
@@ -79,11 +77,19 @@ impl CallView {
         }
     }
 
-    /// A fare that was paid for a call that is off is on its way back, whichever of the two is heard first.
+    /// Follows from what was heard, in whatever order: a call that is off is not charged in the end, so its fare is on
+    /// its way back if it was paid, and void if it was not.
     pub(super) fn settle_pay_status(&mut self) {
-        if self.paid_at.is_some() && self.cancelled_at.is_some() {
-            raise(&mut self.pay_status, PayStatus::Refunding);
-        }
+        let is_paid = self.paid_at.is_some();
+        let is_off = self.cancelled_at.is_some();
+        self.pay_status = match (self.refunded_at, self.pay_reason) {
+            (Some(_), _) => Some(PayStatus::Refunded),
+            (None, Some(_)) => Some(PayStatus::Failed),
+            (None, None) if is_paid && is_off => Some(PayStatus::Refunding),
+            (None, None) if is_paid => Some(PayStatus::Paid),
+            (None, None) if is_off => Some(PayStatus::Voided),
+            (None, None) => self.requested_at.map(|_| PayStatus::Asked),
+        };
     }
 
     fn hear_body(&mut self, body: &CallBody, call_status: CallStatus) {
@@ -95,11 +101,6 @@ impl CallView {
     fn hear_rider(&mut self, rider: &Rider) {
         raise(&mut self.user_id, rider.user_id.clone());
         raise(&mut self.user_name, rider.user_name.clone());
-    }
-
-    fn hear_fare(&mut self, body: &PaymentBody, pay_status: PayStatus) {
-        raise(&mut self.fare, body.fare);
-        raise(&mut self.pay_status, pay_status);
     }
 
     fn hear_ride(&mut self, body: &DriveBody, drive_status: DriveStatus, call_status: CallStatus) {
