@@ -1,0 +1,108 @@
+//! The logs of a service and how far it has read those of others: positions, shards, inbox, dead letters.
+
+use super::{Check, Look, Sort};
+use crate::Service;
+use crate::dead_letter::Parcel;
+use crate::log::{Recorded, ShardName, Source, shard_of};
+use crate::store::{Stored, Visit};
+
+pub(super) const POSITIONS: &str = "positions gapless";
+
+/// Every log from its first event to its last, by position.
+pub(super) fn positions<S: Service>(look: &Look<'_, S>) -> Stored<Vec<Check>> {
+    let mut checks = Vec::new();
+    let mut placed = look.check("events in their shard");
+    for shard in look.shards() {
+        let mut check = look.check(POSITIONS);
+        let mut last = 0;
+        look.snapshot.events(shard, &mut |event| {
+            let expected = last + 1;
+            check.expect(event.position == expected, place(shard, &event), || {
+                format!("position {expected} should be next")
+            });
+            last = event.position;
+            placed.expect(is_in_place(look, shard, &event), place(shard, &event), || {
+                format!(
+                    "{}/{} belongs to shard {}, and its log is {}/{}.{}",
+                    event.entity_kind,
+                    event.entity_id,
+                    shard_of(event.entity_id, look.schema.shards),
+                    event.source.service,
+                    event.source.shard,
+                    event.source.log
+                )
+            });
+            Visit::On
+        })?;
+        let counter = look.snapshot.last_position(shard)?;
+        if counter != last {
+            check.broken(shard, format!("its counter says {counter}, its last event is {last}"));
+        }
+        check.note = format!("{shard} 1..{last}");
+        checks.push(check);
+    }
+    checks.push(placed);
+    Ok(checks)
+}
+
+fn is_in_place<S: Service>(look: &Look<'_, S>, shard: ShardName, event: &Recorded) -> bool {
+    let Source { log, service, shard: index } = &event.source;
+    *log == look.log
+        && *service == shard.service
+        && *index == shard.index
+        && shard_of(event.entity_id, look.schema.shards) == shard.index
+}
+
+fn place(shard: ShardName, event: &Recorded) -> String {
+    format!("{shard} position {}", event.position)
+}
+
+/// Nobody has read further than a log goes.
+pub(super) fn inbox<S: Service>(look: &Look<'_, S>) -> Stored<Check> {
+    let mut check = look.check("inbox within the logs");
+    for shard in look.shards() {
+        for (key, read) in look.snapshot.inbox(shard)? {
+            let Source { log, service, shard: index } = &key.source;
+            // A row of another log than the one in view is what a restore leaves behind.
+            let mut known = look
+                .logs
+                .iter()
+                .filter(|end| end.source.service == *service && end.source.log == *log)
+                .peekable();
+            if known.peek().is_none() {
+                continue;
+            }
+            let end = known.find(|end| end.source.shard == *index).map(|end| end.last_position);
+            let what = format!("{shard} has read {service}/{index} to {read}");
+            check.expect(end.is_some_and(|end| read <= end), what, || match end {
+                Some(end) => format!("the log ends at {end}"),
+                None => "there is no such shard".to_owned(),
+            });
+        }
+    }
+    Ok(check)
+}
+
+pub(super) fn dead_letters<S: Service>(look: &Look<'_, S>) -> Stored<Check> {
+    let mut check = look.check("no dead letters");
+    for shard in look.shards() {
+        for letter in look.snapshot.dead_letters(shard)? {
+            check.seen += 1;
+            let what = format!("letter {} of {shard}, about {}", letter.number, letter.entity_id);
+            let about = describe(&letter.parcel);
+            check.find(Sort::DeadLetter, what, format!("{about}: {}", letter.reason));
+        }
+    }
+    Ok(check)
+}
+
+fn describe(parcel: &Parcel) -> String {
+    match parcel {
+        Parcel::Event(event) => format!(
+            "event {} at {}/{}/{}",
+            event.event_type, event.source.service, event.source.shard, event.position
+        ),
+        Parcel::Due { timer, .. } => format!("timer {}", timer.name),
+        Parcel::Answer { name, sequence, .. } => format!("answer to effect {name} {sequence}"),
+    }
+}

@@ -1,0 +1,260 @@
+//! One call at a time: its money, the provider's book, what each service says of it, and its view.
+
+use super::Options;
+use super::case::{Case, Told};
+use super::cuts::Cuts;
+use super::demands::{
+    Cause, causes_of_call, causes_of_drive, causes_of_payment, contradictions, demands, said_once,
+};
+use super::report::Money;
+use crate::{adapt, call, drive, payment, provider, view};
+use ::provider::book::balance;
+use engine::audit::{Check, differences};
+use taxi::money::Won;
+use taxi::payment::{Errand, Payment};
+use taxi::rules::CallpayBeside;
+
+/// A check for each service that decides about calls.
+struct Each([Check; 3]);
+
+impl Each {
+    fn new(name: &'static str) -> Self {
+        Self([call::NAME, payment::NAME, drive::NAME].map(|service| Check::new(service, name)))
+    }
+
+    fn of(&mut self, service: &str) -> &mut Check {
+        let found = self.0.iter_mut().find(|check| check.service == service);
+        found.expect("call, payment and drive have a check each")
+    }
+}
+
+pub(super) struct Checks<'a> {
+    cuts: &'a Cuts,
+    ages: &'a engine::audit::Options,
+    options: &'a Options,
+    book_is_with_payment: bool,
+    ledger: Check,
+    errands: Check,
+    book: Check,
+    once: Each,
+    consistent: Each,
+    causes: Each,
+    consequences: Each,
+    rebuilt: Check,
+    heard: Check,
+    money: Money,
+}
+
+impl<'a> Checks<'a> {
+    pub(super) fn new(
+        cuts: &'a Cuts,
+        ages: &'a engine::audit::Options,
+        options: &'a Options,
+        book_is_with_payment: bool,
+    ) -> Self {
+        Self {
+            cuts,
+            ages,
+            options,
+            book_is_with_payment,
+            ledger: Check::new(payment::NAME, "taken = held + earned + returned"),
+            errands: Check::new(payment::NAME, "errands = open effects"),
+            book: Check::new(provider::NAME, "book = payments"),
+            once: Each::new("said once"),
+            consistent: Each::new("nothing contradicts"),
+            causes: Each::new("nothing without its cause"),
+            consequences: Each::new("heard and done"),
+            rebuilt: Check::new(view::NAME, "view = rebuild"),
+            heard: Check::new(view::NAME, "events heard"),
+            money: Money::default(),
+        }
+    }
+
+    pub(super) fn examine(&mut self, case: &Case) {
+        // Each service by itself has found what cannot be read; nothing can be said of the rest of that call.
+        if !case.is_whole {
+            return;
+        }
+        self.examine_ledger(case);
+        self.examine_book(case);
+        self.examine_words(case);
+        self.examine_causes(case);
+        for told in case.told() {
+            self.examine_consequences(case, told);
+        }
+        self.examine_view(case);
+    }
+
+    pub(super) fn conclude(self) -> (Money, Vec<Check>) {
+        let mut checks = vec![self.ledger, self.errands, self.book];
+        for each in [self.once, self.consistent, self.causes, self.consequences] {
+            checks.extend(each.0);
+        }
+        checks.extend([self.heard, self.rebuilt]);
+        (self.money, checks)
+    }
+
+    fn examine_ledger(&mut self, case: &Case) {
+        let Some((row, payment)) = &case.payment_row else {
+            return;
+        };
+        let (taken, returned) = (case.facts.taken, case.facts.returned);
+        let accounts = payment.accounts;
+        let sum = accounts.held + accounts.earned + returned;
+        let is_even = taken == sum && accounts.rider + accounts.held + accounts.earned == Won::ZERO;
+        self.ledger.expect(is_even, row.key, || {
+            format!(
+                "{taken} won were taken, {} are held, {} earned, {returned} returned, and the rider's account says {}",
+                accounts.held, accounts.earned, accounts.rider
+            )
+        });
+        self.money.add(taken, accounts, returned);
+        let is_asking = payment.take == Errand::Out || payment.back == Errand::Out;
+        let has_effect = !row.effects_open.is_empty();
+        self.errands.expect(is_asking == has_effect, row.key, || {
+            if is_asking {
+                "it waits for the provider, and no effect asks".to_owned()
+            } else {
+                "an effect asks the provider, and it waits for no answer".to_owned()
+            }
+        });
+    }
+
+    /// The provider's book and the payment say the same, unless an answer is still out.
+    fn examine_book(&mut self, case: &Case) {
+        let what = format!("{}/{}", provider::ACCOUNT, case.id);
+        let balance = Won(case.account.as_ref().map_or(0, balance));
+        self.money.at_provider += i128::from(balance.0);
+        let Some((row, payment)) = &case.payment_row else {
+            if case.account.is_some() && case.payment.is_empty() {
+                self.book.seen += 1;
+                if self.book_is_with_payment {
+                    self.book.broken(what, format!("it holds {balance} won, and there is no payment"));
+                } else {
+                    self.book.in_flight += 1;
+                }
+            }
+            return;
+        };
+        self.book.seen += 1;
+        let owed = payment.accounts.held + payment.accounts.earned;
+        let is_open = !row.effects_open.is_empty();
+        if balance == owed && (is_open || is_in_the_book(case, payment)) {
+            return;
+        }
+        if is_open && (balance == Won::ZERO || balance == payment.fare) {
+            self.book.in_flight += 1;
+            self.money.in_flight += i128::from((balance - owed).0.abs());
+            return;
+        }
+        let detail = format!(
+            "{} has {owed} won, the provider's book {balance}, and no answer is out that could explain it",
+            row.key
+        );
+        self.book.broken(what, detail);
+    }
+
+    fn examine_words(&mut self, case: &Case) {
+        let what = |service: &str| format!("{service}/{}", case.id);
+        for (service, times, word) in said_once(&case.facts) {
+            self.once
+                .of(service)
+                .expect(times <= 1, what(service), || format!("{word} is said {times} times"));
+        }
+        for (service, is_so, words) in contradictions(&case.facts, self.options.rules.callpay_beside) {
+            self.consistent.of(service).expect(!is_so, what(service), || words.to_owned());
+        }
+    }
+
+    /// Beside another call service much of what leads to an event is in nobody's log.
+    fn examine_causes(&mut self, case: &Case) {
+        if self.options.rules.callpay_beside != CallpayBeside::Ours {
+            return;
+        }
+        let facts = &case.facts;
+        let mut all: Vec<(&'static str, Cause)> = Vec::new();
+        all.extend(causes_of_call(facts).map(|cause| (call::NAME, cause)));
+        all.extend(causes_of_payment(facts).map(|cause| (payment::NAME, cause)));
+        all.extend(causes_of_drive(facts).map(|cause| (drive::NAME, cause)));
+        for (service, (is_said, has_cause, words)) in all {
+            let check = self.causes.of(service);
+            if is_said && !has_cause && self.cuts.is_ahead(service, case.id) {
+                check.seen += 1;
+                check.in_flight += 1;
+            } else if is_said {
+                check.expect(has_cause, format!("{service}/{}", case.id), || words.to_owned());
+            }
+        }
+    }
+
+    fn examine_consequences(&mut self, case: &Case, told: &Told) {
+        for demand in demands(&told.event) {
+            let check = self.consequences.of(demand.hearer);
+            check.seen += 1;
+            let what = format!("{}/{}", demand.hearer, case.id);
+            if !self.cuts.has_heard(demand.hearer, case.id, &told.recorded) {
+                let age_ms = self.ages.age_ms(told.recorded.at);
+                check.waits(age_ms, self.ages, what, format!("{} is not heard", place(told)));
+            } else if self.cuts.is_aside(demand.hearer, case.id) {
+                check.in_flight += 1;
+            } else if !(demand.is_met)(case) {
+                check.broken(what, format!("{} was heard, and {}", place(told), demand.otherwise));
+            }
+        }
+    }
+
+    fn examine_view(&mut self, case: &Case) {
+        let what = format!("{}/{}", view::NAME, case.id);
+        let mut rebuilt = None;
+        for told in case.told().filter(|told| told.recorded.published) {
+            self.heard.seen += 1;
+            if self.cuts.has_heard(view::NAME, case.id, &told.recorded) {
+                let at = adapt::to_taxi_time(told.recorded.at);
+                rebuilt = taxi::view::project(rebuilt, &told.event, at);
+            } else {
+                let age_ms = self.ages.age_ms(told.recorded.at);
+                let detail = format!("{} is not heard", place(told));
+                self.heard.waits(age_ms, self.ages, &what, detail);
+            }
+        }
+        let rebuilt = rebuilt
+            .map(|view| serde_json::to_string(&view).expect("a view is plain data and always serialises"));
+        let stored = case.view.as_ref().map(|row| row.state.as_str());
+        if rebuilt.is_none() && stored.is_none() {
+            return;
+        }
+        self.rebuilt.seen += 1;
+        if rebuilt.as_deref() == stored {
+            return;
+        }
+        if self.cuts.is_ahead(view::NAME, case.id) || self.cuts.is_aside(view::NAME, case.id) {
+            self.rebuilt.in_flight += 1;
+            return;
+        }
+        let detail = match (&rebuilt, stored) {
+            (None, _) => "there is a view, and nothing it has read tells of it".to_owned(),
+            (_, None) => "there is no view, and what it has read tells of one".to_owned(),
+            (Some(rebuilt), Some(stored)) => {
+                format!("it and its rebuild differ in {}", differences(stored, rebuilt))
+            }
+        };
+        self.rebuilt.broken(what, detail);
+    }
+}
+
+/// What the provider answered stands in its book.
+fn is_in_the_book(case: &Case, payment: &Payment) -> bool {
+    let account = case.account.as_ref();
+    let take = payment.take != Errand::Answered
+        || account.is_some_and(|account| account.take.is_some() && account.fare == payment.fare.0);
+    let back = payment.back != Errand::Answered || account.is_some_and(|account| account.back);
+    take && back
+}
+
+fn place(told: &Told) -> String {
+    let recorded = &told.recorded;
+    format!(
+        "{} ({}/{} position {})",
+        recorded.event_type, recorded.source.service, recorded.source.shard, recorded.position
+    )
+}

@@ -1,0 +1,160 @@
+//! What an audit tells: a line for each check, the money, and the rows that are not as they must be.
+
+use super::checks::Checks;
+use engine::audit::{Audited, Check, Counted, Finding, Sort};
+use serde::Serialize;
+use std::fmt;
+use taxi::money::Won;
+use taxi::payment::Accounts;
+
+/// All payments together, in won.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Money {
+    pub taken: i128,
+    pub held: i128,
+    pub earned: i128,
+    pub returned: i128,
+    /// What the provider's book says that riders are out of pocket.
+    pub at_provider: i128,
+    /// By how much the book and the payments differ while an answer is out.
+    pub in_flight: i128,
+}
+
+impl Money {
+    pub(super) fn add(&mut self, taken: Won, accounts: Accounts, returned: Won) {
+        self.taken += i128::from(taken.0);
+        self.held += i128::from(accounts.held.0);
+        self.earned += i128::from(accounts.earned.0);
+        self.returned += i128::from(returned.0);
+    }
+}
+
+/// What came of an audit.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub services: Vec<Counted>,
+    pub money: Money,
+    pub checks: Vec<Check>,
+    pub findings: Vec<Finding>,
+    /// Findings that are counted and not listed.
+    pub unlisted: u64,
+}
+
+impl Report {
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty() && self.unlisted == 0
+    }
+
+    /// How much is on its way.
+    pub fn in_flight(&self) -> u64 {
+        self.checks.iter().map(|check| check.in_flight).sum()
+    }
+
+    pub(super) fn add(&mut self, audited: Audited) {
+        self.services.push(audited.counted);
+        audited.checks.into_iter().for_each(|check| self.add_check(check));
+    }
+
+    /// Entities that a service knows, by their rows and by its log: the more of the two.
+    pub(super) fn owned(&self, service: &str) -> u64 {
+        let found = self.services.iter().find(|counted| counted.service == service);
+        found.map_or(0, |counted| counted.entities.max(counted.entities_told))
+    }
+
+    pub(super) fn conclude(&mut self, checks: Checks<'_>) {
+        let (money, checks) = checks.conclude();
+        self.money = money;
+        checks.into_iter().for_each(|check| self.add_check(check));
+    }
+
+    fn add_check(&mut self, mut check: Check) {
+        let findings = check.take_findings();
+        self.unlisted += check.failed - findings.len() as u64;
+        self.findings.extend(findings);
+        self.checks.push(check);
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for counted in &self.services {
+            writeln!(
+                formatter,
+                "        {:<9} {} entities, {} events in {} shards, {} open effects, {} dead letters",
+                counted.service,
+                counted.entities,
+                counted.events,
+                counted.shards,
+                counted.effects,
+                counted.dead_letters
+            )?;
+        }
+        for check in &self.checks {
+            write_check(formatter, check)?;
+            let own = self
+                .findings
+                .iter()
+                .filter(|finding| finding.service == check.service && finding.check == check.name);
+            let mut listed = 0;
+            for finding in own {
+                // Checks of one name, one for each shard, list their findings under the last of them.
+                listed += 1;
+                if check.failed > 0 {
+                    writeln!(formatter, "          {}: {}", finding.what, finding.detail)?;
+                }
+            }
+            if check.failed > listed {
+                writeln!(formatter, "          and {} more", check.failed - listed)?;
+            }
+        }
+        self.write_end(formatter)
+    }
+}
+
+fn write_check(formatter: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
+    let verdict = if check.failed == 0 { "ok" } else { "WRONG" };
+    write!(formatter, "{verdict:<7} {:<9} {:<34} {:>9}", check.service, check.name, check.seen)?;
+    if !check.note.is_empty() {
+        write!(formatter, "  {}", check.note)?;
+    }
+    if check.in_flight > 0 {
+        write!(formatter, "  {} on the way", check.in_flight)?;
+    }
+    if check.failed > 0 {
+        write!(formatter, "  {} wrong", check.failed)?;
+    }
+    writeln!(formatter)
+}
+
+impl Report {
+    fn write_end(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Money { taken, held, earned, returned, at_provider, in_flight } = self.money;
+        writeln!(
+            formatter,
+            "money   {taken} won taken = {held} held + {earned} earned + {returned} returned; \
+             the provider's book says {at_provider}, {in_flight} on the way"
+        )?;
+        if self.is_clean() {
+            return write!(
+                formatter,
+                "clean   {} checks, {} on the way",
+                self.checks.len(),
+                self.in_flight()
+            );
+        }
+        let of = |sort: Sort| self.findings.iter().filter(|finding| finding.sort == sort).count();
+        write!(
+            formatter,
+            "NOT CLEAN: {} broken, {} dead letters, {} late",
+            of(Sort::Broken),
+            of(Sort::DeadLetter),
+            of(Sort::Late)
+        )?;
+        if self.unlisted > 0 {
+            write!(formatter, ", {} more", self.unlisted)?;
+        }
+        Ok(())
+    }
+}
