@@ -1,0 +1,277 @@
+//! A request on its way through a handler: who asks, from where, in which form, and how its answer is finished.
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use axum::routing::MethodRouter;
+use bytes::Bytes;
+use engine::idempotency::Idempotency;
+use engine::log::{Cause, Origin};
+use http::header::HeaderName;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use taxi::actor::Actor;
+
+use crate::hal::{Base, Form};
+use crate::problem::{Kind, Problem};
+use crate::query::QueryText;
+use crate::{Api, body, idempotency};
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+const REQUEST_ID_LENGTH_MAX: usize = 128;
+
+/// What a handler comes to.
+pub(crate) type Answered = Result<Response, Problem>;
+
+/// A request and what it is asked of.
+pub(crate) struct Asked {
+    pub(crate) api: Arc<Api>,
+    pub(crate) head: Parts,
+    request_id: HeaderValue,
+}
+
+impl Asked {
+    pub(crate) fn query(&self) -> Result<QueryText<'_>, Problem> {
+        QueryText::read(self.head.uri.query())
+    }
+
+    /// The form in which the client takes a resource.
+    pub(crate) fn form(&self) -> Result<Form, Problem> {
+        Form::wanted(&self.head.headers)
+    }
+
+    /// Where the client stands, for links.
+    pub(crate) fn base(&self) -> Result<Base, Problem> {
+        Base::of(&self.head, self.api.settings.trust_forwarded)
+    }
+
+    /// The whole body, which must be JSON.
+    pub(crate) async fn read(&self, body: Body) -> Result<Bytes, Problem> {
+        body::read(&self.head.headers, body, &self.api.settings).await
+    }
+
+    pub(crate) fn idempotency(
+        &self,
+        route: &'static str,
+        body: &Bytes,
+    ) -> Result<Option<Idempotency>, Problem> {
+        idempotency::read(&self.head.headers, route, body)
+    }
+
+    pub(crate) fn origin(&self, actor: Actor) -> Origin {
+        let request_id = self.request_id.to_str().unwrap_or_default().to_owned();
+        let trace = self.head.headers.get(TRACEPARENT);
+        Origin {
+            actor: Cow::Borrowed(actor.as_str()),
+            cause: Cause::Request(request_id),
+            trace: trace.and_then(traceparent),
+        }
+    }
+
+    /// Whether the client would rather not wait (RFC 7240).
+    pub(crate) fn prefers_async(&self) -> bool {
+        let given = self.head.headers.get_all(PREFER).iter();
+        given.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|preference| {
+            let token = preference.split(';').next().unwrap_or_default().trim();
+            token.eq_ignore_ascii_case("respond-async")
+        })
+    }
+}
+
+/// The methods of one path.
+pub(crate) struct Methods {
+    api: Arc<Api>,
+    router: MethodRouter,
+}
+
+impl Methods {
+    pub(crate) fn of(api: &Arc<Api>) -> Self {
+        let refuse = api.clone();
+        let router = MethodRouter::new().fallback(move |request: Request<Body>| {
+            let (asked, _) = Asked::of(&refuse, request);
+            async move {
+                let detail = "the methods of this path are in the header Allow";
+                asked.finish(Err(Problem::new(Kind::MethodNotAllowed, detail)))
+            }
+        });
+        Self { api: api.clone(), router }
+    }
+
+    pub(crate) fn get<W, F>(self, work: W) -> Self
+    where
+        W: FnOnce(Asked) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Answered> + Send + 'static,
+    {
+        let api = self.api.clone();
+        let router =
+            self.router.get(move |request: Request<Body>| answer(api, request, |asked, _| work(asked)));
+        Self { router, ..self }
+    }
+
+    pub(crate) fn post<W, F>(self, work: W) -> Self
+    where
+        W: FnOnce(Asked, Body) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Answered> + Send + 'static,
+    {
+        let api = self.api.clone();
+        let router = self.router.post(move |request: Request<Body>| answer(api, request, work));
+        Self { router, ..self }
+    }
+}
+
+impl From<Methods> for MethodRouter {
+    fn from(methods: Methods) -> Self {
+        methods.router
+    }
+}
+
+/// A router that tells in our words what it does not have.
+pub(crate) fn with_fallback(api: &Arc<Api>, router: Router) -> Router {
+    let api = api.clone();
+    router.fallback(move |request: Request<Body>| {
+        let (asked, _) = Asked::of(&api, request);
+        async move { asked.finish(Err(Problem::new(Kind::NotFound, "no service has this path"))) }
+    })
+}
+
+async fn answer<W, F>(api: Arc<Api>, request: Request<Body>, work: W) -> Response
+where
+    W: FnOnce(Asked, Body) -> F,
+    F: Future<Output = Answered>,
+{
+    let (asked, body) = Asked::of(&api, request);
+    let request_id = asked.request_id.clone();
+    let answered = work(asked, body).await;
+    finish(answered, request_id)
+}
+
+impl Asked {
+    fn of(api: &Arc<Api>, request: Request<Body>) -> (Self, Body) {
+        let (head, body) = request.into_parts();
+        let request_id = api.ids.keep_or_make(&head.headers);
+        let asked = Self { api: api.clone(), head, request_id };
+        (asked, body)
+    }
+
+    fn finish(self, answered: Answered) -> Response {
+        finish(answered, self.request_id)
+    }
+}
+
+fn finish(answered: Answered, request_id: HeaderValue) -> Response {
+    let mut response = answered.unwrap_or_else(|problem| problem.into_response(&request_id));
+    response.headers_mut().insert(REQUEST_ID, request_id);
+    response
+}
+
+/// Makes ids of requests that do not repeat.
+pub(crate) struct Ids {
+    seed: u64,
+    next: AtomicU64,
+}
+
+impl Ids {
+    #[expect(clippy::disallowed_methods, reason = "the edge draws the ids of requests, and this is its seed")]
+    pub(crate) fn draw() -> Self {
+        Self { seed: rand::random(), next: AtomicU64::new(rand::random()) }
+    }
+
+    /// The id that the client or the gateway gave, if it is one, or a new one.
+    fn keep_or_make(&self, headers: &HeaderMap) -> HeaderValue {
+        let given = headers.get(REQUEST_ID).filter(|given| is_request_id(given.as_bytes()));
+        given.cloned().unwrap_or_else(|| {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let text = format!("{:016x}{number:016x}", self.seed);
+            HeaderValue::try_from(text).expect("hexadecimal digits are a header value")
+        })
+    }
+}
+
+fn is_request_id(id: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(byte);
+    (1..=REQUEST_ID_LENGTH_MAX).contains(&id.len()) && id.iter().all(allowed)
+}
+
+/// A W3C trace context, if it is one: `00-<trace>-<parent>-<flags>`, or what a later version puts first.
+fn traceparent(value: &HeaderValue) -> Option<String> {
+    let text = value.to_str().ok()?.trim();
+    let mut parts = text.split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    let is_valid = is_hex(version, 2)
+        && version != "ff"
+        && is_hex(trace, 32)
+        && !is_zero(trace)
+        && is_hex(parent, 16)
+        && !is_zero(parent)
+        && is_hex(flags, 2)
+        && (version != "00" || parts.next().is_none());
+    is_valid.then(|| format!("{version}-{trace}-{parent}-{flags}"))
+}
+
+/// The last segment of the path, decoded.
+pub(crate) fn last_segment(head: &Parts) -> Result<Cow<'_, str>, Problem> {
+    let segment = head.uri.path().rsplit('/').next().unwrap_or_default();
+    crate::query::decode(segment)
+}
+
+/// A header that comes once, as text.
+pub(crate) fn one_header<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h str>, Problem> {
+    let mut given = headers.get_all(name).iter();
+    match (given.next(), given.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => match value.to_str() {
+            Ok(text) => Ok(Some(text.trim())),
+            Err(_) => Err(Problem::malformed("a header cannot be read").of_field(name)),
+        },
+        (Some(_), Some(_)) => Err(Problem::malformed("a header comes twice").of_field(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_valid_trace_is_kept() {
+        let kept = |text: &'static str| traceparent(&HeaderValue::from_static(text)).is_some();
+        assert!(kept("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        assert!(kept("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-comes"));
+        for wrong in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        ] {
+            assert!(!kept(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_well_formed_request_id_is_kept_and_any_other_replaced() {
+        let ids = Ids::draw();
+        let kept = |given: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_static(given));
+            ids.keep_or_make(&headers) == given
+        };
+        assert!(kept("a1-B2_c.3"));
+        for wrong in ["", "two words", "<script>"] {
+            assert!(!kept(wrong), "{wrong}");
+        }
+        let none = HeaderMap::new();
+        assert_ne!(ids.keep_or_make(&none), ids.keep_or_make(&none));
+    }
+}

@@ -1,0 +1,208 @@
+//! `GET /events`: everything that happened and happens, as server-sent events, live.
+
+mod cursor;
+mod merge;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use engine::bus::{Bus, Tail};
+use futures_util::stream::unfold;
+use http::{HeaderValue, header};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use taxi::sample;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Sleep, sleep};
+
+use crate::asked::{Answered, Asked, one_header};
+use crate::hal::{liking, not_acceptable};
+use crate::problem::{Kind, Problem};
+use crate::query::QueryText;
+use crate::read::blocking;
+use crate::settings::Settings;
+
+use cursor::CursorError;
+use merge::{Filter, Merge};
+
+const MEDIA_TYPE: &str = "text/event-stream";
+const LAST_EVENT_ID: &str = "last-event-id";
+const BEGINNING: &str = "0";
+/// How long a client waits before it comes back after a stream broke off.
+const RETRY_MS: u32 = 2_000;
+
+/// What all event streams share.
+pub(crate) struct Streams {
+    /// Moves whenever something is appended to any log.
+    woken: watch::Receiver<u64>,
+    stopping: watch::Receiver<bool>,
+    places: Arc<Semaphore>,
+}
+
+impl Streams {
+    pub(crate) fn new(bus: &Bus, settings: &Settings, stopping: watch::Receiver<bool>) -> Self {
+        let (wake, woken) = watch::channel(0);
+        bus.listen(move || wake.send_modify(|count: &mut u64| *count = count.wrapping_add(1)));
+        let places = settings.streams_max.min(Semaphore::MAX_PERMITS);
+        Self { woken, stopping, places: Arc::new(Semaphore::new(places)) }
+    }
+}
+
+/// Where a client wants to begin.
+enum From {
+    Now,
+    Beginning,
+    After(String),
+}
+
+/// One open stream.
+struct Stream {
+    /// Nothing once the store failed.
+    merge: Option<Merge>,
+    filter: Arc<Filter>,
+    woken: watch::Receiver<u64>,
+    stopping: watch::Receiver<bool>,
+    keep_alive: Duration,
+    silence: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
+}
+
+pub(crate) async fn stream(asked: Asked) -> Answered {
+    if liking(&asked.head.headers, MEDIA_TYPE).is_none() {
+        return Err(not_acceptable(MEDIA_TYPE));
+    }
+    let query = asked.query()?;
+    let from = match one_header(&asked.head.headers, LAST_EVENT_ID)? {
+        Some(id) if !id.is_empty() => From::after(id),
+        Some(_) | None => query.get("from")?.map_or(From::Now, From::after),
+    };
+    let filter = Arc::new(filter(&query)?);
+    let streams = &asked.api.streams;
+    let place = streams.places.clone().try_acquire_owned();
+    let place = place.map_err(|_| Problem::too_busy("too many event streams are open"))?;
+    let tails = asked.api.bus.tails().to_vec();
+    // What is appended after this look wakes the stream.
+    let woken = streams.woken.clone();
+    let merge = blocking(move || begin(tails, &from)).await?;
+    let hello = Bytes::from(format!("retry: {RETRY_MS}\nid: {}\n\n", merge.cursor()));
+    let keep_alive = asked.api.settings.keep_alive;
+    let stream = Stream {
+        merge: Some(merge),
+        filter,
+        woken,
+        stopping: streams.stopping.clone(),
+        keep_alive,
+        silence: Box::pin(sleep(keep_alive)),
+        _place: place,
+    };
+    let chunks = unfold((Some(hello), stream), |(hello, mut stream)| async move {
+        let chunk = match hello {
+            Some(hello) => hello,
+            None => stream.next().await?,
+        };
+        Some((Ok::<_, Infallible>(chunk), (None, stream)))
+    });
+    let mut response = Response::new(Body::from_stream(chunks));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+impl From {
+    fn after(text: &str) -> Self {
+        if text == BEGINNING { Self::Beginning } else { Self::After(text.to_owned()) }
+    }
+}
+
+impl Stream {
+    /// The next events, or a sign of life; nothing when the stream is over.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if *self.stopping.borrow() {
+                return None;
+            }
+            self.woken.borrow_and_update();
+            let (mut merge, filter) = (self.merge.take()?, self.filter.clone());
+            let read = blocking(move || {
+                let chunk = merge.chunk(&filter).map_err(|error| Problem::unreadable(&error))?;
+                Ok((merge, chunk))
+            });
+            // A client whose stream breaks off comes back with the last id that it has seen.
+            let (merge, chunk) = read.await.ok()?;
+            self.merge = Some(merge);
+            if !chunk.text.is_empty() {
+                self.silence = Box::pin(sleep(self.keep_alive));
+                return Some(chunk.text.into());
+            }
+            if chunk.is_at_end {
+                let is_silent = tokio::select! {
+                    woken = self.woken.changed() => woken.map(|()| false).ok()?,
+                    _ = self.stopping.wait_for(|is_stopping| *is_stopping) => return None,
+                    () = &mut self.silence => true,
+                };
+                if is_silent {
+                    return Some(self.sign_of_life());
+                }
+            }
+        }
+    }
+
+    /// A comment, with how far the stream has come although it had nothing to tell.
+    fn sign_of_life(&mut self) -> Bytes {
+        self.silence = Box::pin(sleep(self.keep_alive));
+        let cursor = self.merge.as_ref().map(Merge::cursor).unwrap_or_default();
+        format!(": still here\nid: {cursor}\n\n").into()
+    }
+}
+
+fn begin(tails: Vec<Arc<Tail>>, from: &From) -> Result<Merge, Problem> {
+    let last: Result<Vec<u64>, _> = tails.iter().map(|tail| tail.last()).collect();
+    let last = last.map_err(|error| Problem::unreadable(&error))?;
+    let positions = match from {
+        From::Now => last,
+        From::Beginning => vec![0; tails.len()],
+        From::After(text) => {
+            let positions = cursor::read(text, &tails).map_err(cursor_problem)?;
+            if positions.iter().zip(&last).any(|(position, last)| position > last) {
+                return Err(cursor_problem(CursorError::OtherLog));
+            }
+            positions
+        }
+    };
+    Ok(Merge::new(tails, positions))
+}
+
+fn cursor_problem(error: CursorError) -> Problem {
+    let problem = match error {
+        CursorError::Malformed => {
+            Problem::malformed("a stream begins at 0, or after an id that it was given before")
+        }
+        CursorError::OtherLog => {
+            let detail =
+                "this id belongs to another log; the data was restored or is another's: begin anew from=0";
+            Problem::new(Kind::OtherLog, detail)
+        }
+    };
+    problem.of_field("from")
+}
+
+fn filter(query: &QueryText<'_>) -> Result<Filter, Problem> {
+    let Some(text) = query.get("type")? else {
+        return Ok(Filter::Everything);
+    };
+    let events = sample::every_event();
+    let published = events.iter().filter(|event| event.is_published());
+    let known: Vec<&'static str> = published.map(|event| event.type_name()).collect();
+    let wanted = text.split(',').map(str::trim).map(|name| {
+        let found = known.iter().find(|known| **known == name).copied();
+        found.ok_or_else(|| {
+            let detail = format!("type is one or more of {}", known.join(","));
+            Problem::malformed(detail).of_field("type")
+        })
+    });
+    wanted.collect::<Result<_, _>>().map(Filter::Types)
+}

@@ -1,0 +1,139 @@
+//! HTTP: one file per service, and what they have in common.
+//!
+//! A handler translates: it parses, makes one call, and answers. What it must know of the business it asks `taxi`, what
+//! it must know of the machine it asks `engine`; whoever builds the process gives it both, already put together.
+
+mod asked;
+mod body;
+mod call;
+mod callpay;
+mod drive;
+mod events;
+mod fare;
+mod hal;
+mod health;
+mod idempotency;
+mod index;
+mod json;
+mod paging;
+mod payment;
+mod position;
+mod problem;
+mod query;
+mod read;
+mod settings;
+mod time;
+mod view;
+mod wait;
+
+pub use health::{Health, health_router};
+pub use settings::Settings;
+
+use axum::Router;
+use engine::bus::Bus;
+use std::sync::Arc;
+use tokio::sync::watch;
+use wiring::{Handles, Readers};
+
+use crate::asked::{Ids, Methods, with_fallback};
+use crate::events::Streams;
+
+/// What the edge is made of.
+pub struct Parts {
+    pub handles: Handles,
+    pub readers: Readers,
+    pub bus: Arc<Bus>,
+    pub settings: Settings,
+    /// Turns true when the process is about to stop: event streams end then.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// The services, as HTTP reaches them.
+pub struct Api {
+    pub handles: Handles,
+    pub readers: Readers,
+    pub bus: Arc<Bus>,
+    pub settings: Settings,
+    pub(crate) streams: Arc<Streams>,
+    pub(crate) ids: Arc<Ids>,
+}
+
+impl Api {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let streams = Streams::new(&parts.bus, &parts.settings, parts.stopping);
+        Arc::new(Self {
+            handles: parts.handles,
+            readers: parts.readers,
+            bus: parts.bus,
+            settings: parts.settings,
+            streams: Arc::new(streams),
+            ids: Arc::new(Ids::draw()),
+        })
+    }
+
+    /// The same for what comes through our gateway, which says where the client stands.
+    pub fn behind_gateway(&self) -> Arc<Self> {
+        Arc::new(Self {
+            handles: self.handles.clone(),
+            readers: self.readers.clone(),
+            bus: self.bus.clone(),
+            settings: Settings { trust_forwarded: true, ..self.settings.clone() },
+            streams: self.streams.clone(),
+            ids: self.ids.clone(),
+        })
+    }
+}
+
+/// `/calls/**`.
+pub fn call_router(api: &Arc<Api>) -> Router {
+    let router = Router::new()
+        .route(
+            "/calls",
+            Methods::of(api).get(|asked| read::list(asked, &call::CALLS)).post(call::place).into(),
+        )
+        .route("/calls/cancel", Methods::of(api).post(call::cancel).into())
+        .route("/calls/{id}", Methods::of(api).get(|asked| read::one(asked, &call::CALLS)).into());
+    with_fallback(api, router)
+}
+
+/// `/payments/**` and `/fares`; `/callpay` too where it is payment's own port.
+pub fn payment_router(api: &Arc<Api>, has_callpay: bool) -> Router {
+    let mut router = Router::new()
+        .route("/payments", Methods::of(api).get(|asked| read::list(asked, &payment::PAYMENTS)).into())
+        .route("/payments/{id}", Methods::of(api).get(|asked| read::one(asked, &payment::PAYMENTS)).into())
+        .route("/fares", Methods::of(api).get(fare::quote).into());
+    if has_callpay {
+        router = router.route("/callpay", Methods::of(api).post(callpay::pay).into());
+    }
+    with_fallback(api, router)
+}
+
+/// `/drives/**`.
+pub fn drive_router(api: &Arc<Api>) -> Router {
+    let router = Router::new()
+        .route("/drives", Methods::of(api).get(|asked| read::list(asked, &drive::DRIVES)).into())
+        .route("/drives/end", Methods::of(api).post(drive::end).into())
+        .route("/drives/{id}", Methods::of(api).get(|asked| read::one(asked, &drive::DRIVES)).into());
+    with_fallback(api, router)
+}
+
+/// `/callViews/**`.
+pub fn view_router(api: &Arc<Api>) -> Router {
+    let router = Router::new()
+        .route("/callViews", Methods::of(api).get(|asked| read::list(asked, &view::CALL_VIEWS)).into())
+        .route("/callViews/search/findByCallId", Methods::of(api).get(view::find_by_call_id).into())
+        .route("/callViews/{id}", Methods::of(api).get(|asked| read::one(asked, &view::CALL_VIEWS)).into());
+    with_fallback(api, router)
+}
+
+/// `/events`, all services' merged.
+pub fn events_router(api: &Arc<Api>) -> Router {
+    let router = Router::new().route("/events", Methods::of(api).get(events::stream).into());
+    with_fallback(api, router)
+}
+
+/// `/`, until there are pages.
+pub fn web_router(api: &Arc<Api>) -> Router {
+    let router = Router::new().route("/", Methods::of(api).get(index::page).into());
+    with_fallback(api, router)
+}

@@ -1,0 +1,42 @@
+//! Every limit of the edge, by name.
+
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long a rider is kept waiting for payment's word, and a reader for what it asked to see.
+    pub answer_wait: Duration,
+    /// How long a direct payment waits for the provider.
+    pub callpay_wait: Duration,
+    pub page_size_default: u32,
+    /// A larger page is cut to this; the answer says so.
+    pub page_size_max: u32,
+    pub body_bytes_max: usize,
+    /// How long a body may take to arrive.
+    pub body_wait: Duration,
+    /// Event streams that may be open at once.
+    pub streams_max: usize,
+    /// How often a silent event stream shows that it lives.
+    pub keep_alive: Duration,
+    /// Whether a rider may name a payment method that asks the provider for a vice.
+    pub allow_test_payment_methods: bool,
+    /// Whether `X-Forwarded-*` says where the client stands: only for what comes through our gateway.
+    pub trust_forwarded: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            answer_wait: Duration::from_millis(600),
+            callpay_wait: Duration::from_millis(500),
+            page_size_default: 20,
+            page_size_max: 1_000,
+            body_bytes_max: 64 * 1024,
+            body_wait: Duration::from_secs(10),
+            streams_max: 256,
+            keep_alive: Duration::from_secs(15),
+            allow_test_payment_methods: false,
+            trust_forwarded: false,
+        }
+    }
+}
