@@ -41,11 +41,7 @@ fn try_commit(writer: &mut Writer, sets: &[WriteSet], added: &mut Added) -> Resu
     for set in sets {
         let service = writer.layout.place(set.shard.service)?;
         let tables = &writer.layout.services()[service];
-        let one = One {
-            connection,
-            tables,
-            set,
-        };
+        let one = One { connection, tables, set };
         positions.push(one.write()?);
         one.write_idempotency(&mut writer.memory[service].keys, (service, added))?;
     }
@@ -61,11 +57,7 @@ fn raise_ids(writer: &mut Writer, sets: &[WriteSet]) {
         };
         let first = writer.layout.services()[service].schema.kinds.first();
         let Memory { id_last, .. } = &mut writer.memory[service];
-        for write in set
-            .entities
-            .iter()
-            .filter(|write| Some(&write.row.key.kind) == first)
-        {
+        for write in set.entities.iter().filter(|write| Some(&write.row.key.kind) == first) {
             *id_last = (*id_last).max(write.row.key.id);
         }
     }
@@ -167,9 +159,8 @@ impl One<'_> {
         let events = &self.set.events;
         let mut step = self.prepare(&self.tables.log.step)?;
         let count = integer(events.len() as u64)?;
-        let last: i64 = step.query_row(params![shard, count, self.set.batch.cast_signed()], |row| {
-            row.get(0)
-        })?;
+        let last: i64 =
+            step.query_row(params![shard, count, self.set.batch.cast_signed()], |row| row.get(0))?;
         let first = last + 1 - count;
         let mut insert = self.prepare(&self.tables.log.insert)?;
         for (event, position) in events.iter().zip(first..) {
@@ -194,14 +185,7 @@ impl One<'_> {
     fn write_effects(&self) -> Result<(), Failure> {
         let mut insert = self.prepare(&self.tables.effect.insert)?;
         for effect in &self.set.effects_new {
-            let Effect {
-                key,
-                sequence,
-                name,
-                body,
-                attempts,
-                claimed_until,
-            } = effect;
+            let Effect { key, sequence, name, body, attempts, claimed_until } = effect;
             insert.execute(params![
                 self.tables.kind(key.kind)?.code,
                 integer(key.id)?,
@@ -263,9 +247,7 @@ impl One<'_> {
         }
         let mut delete = self.prepare(&self.tables.letter.delete)?;
         for number in &self.set.dead_letters_done {
-            if delete.execute(params![shard, integer(*number)?])? != 1 {
-                return Err(Failure::Conflict);
-            }
+            delete.execute(params![shard, integer(*number)?])?;
         }
         Ok(())
     }

@@ -30,9 +30,7 @@ impl Keys {
     }
 
     pub(crate) fn number(&self, request: &RequestKey) -> Option<i64> {
-        self.numbers
-            .get(&self.digest(request.route, &request.key))
-            .copied()
+        self.numbers.get(&self.digest(request.route, &request.key)).copied()
     }
 
     /// Remembers a key; `None` when it is there already.

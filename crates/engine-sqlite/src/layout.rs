@@ -96,27 +96,17 @@ impl Layout {
             let asked = schemas.iter().find(|schema| schema.service == name);
             let asked = asked.ok_or_else(|| OpenError::UnknownService(name.clone()))?;
             if asked.shards != shards {
-                return Err(OpenError::Shards {
-                    service: name,
-                    stored: shards,
-                    asked: asked.shards,
-                });
+                return Err(OpenError::Shards { service: name, stored: shards, asked: asked.shards });
             }
         }
         let services = schemas.iter().map(|schema| tables_of(connection, *schema));
-        Ok(Self {
-            log,
-            schemas: schemas.to_vec(),
-            services: services.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { log, schemas: schemas.to_vec(), services: services.collect::<Result<_, _>>()? })
     }
 }
 
 /// Names become parts of table names.
 fn check_names(schemas: &[Schema]) -> Result<(), OpenError> {
-    let names = schemas
-        .iter()
-        .flat_map(|schema| schema.kinds.iter().chain([&schema.service]));
+    let names = schemas.iter().flat_map(|schema| schema.kinds.iter().chain([&schema.service]));
     for name in names {
         let is_word = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
         if name.is_empty() || !is_word {
@@ -189,14 +179,8 @@ fn tables_of(connection: &Connection, schema: Schema) -> Result<Tables, OpenErro
     if stored.is_empty() {
         return Err(OpenError::MissingService(service.to_owned()));
     }
-    if let Some((kind, _)) = stored
-        .iter()
-        .find(|(name, _)| !schema.kinds.contains(&name.as_str()))
-    {
-        return Err(OpenError::UnknownKind {
-            service: service.to_owned(),
-            kind: kind.clone(),
-        });
+    if let Some((kind, _)) = stored.iter().find(|(name, _)| !schema.kinds.contains(&name.as_str())) {
+        return Err(OpenError::UnknownKind { service: service.to_owned(), kind: kind.clone() });
     }
     let mut kinds = Vec::new();
     for kind in schema.kinds {

@@ -51,11 +51,7 @@ pub enum OpenError {
     #[error(
         "its {what} version is {found}, this program knows up to {known}: it was written by a newer program, use that"
     )]
-    Newer {
-        what: &'static str,
-        found: u32,
-        known: u32,
-    },
+    Newer { what: &'static str, found: u32, known: u32 },
     #[error("it holds the service {0}, which is not one of those asked for")]
     UnknownService(String),
     #[error("it does not hold {0}")]
@@ -65,11 +61,7 @@ pub enum OpenError {
     #[error(
         "the service {service} in it has {stored} shards and not {asked}; the number is fixed when the file is made"
     )]
-    Shards {
-        service: String,
-        stored: u16,
-        asked: u16,
-    },
+    Shards { service: String, stored: u16, asked: u16 },
     #[error("{0:?} cannot be the name of a service or a kind: only a-z and - can")]
     Name(String),
     #[error("it is damaged: {0}")]
@@ -106,11 +98,7 @@ impl Database {
             let error = failure.into_store_error();
             OpenError::Damaged(error.to_string())
         })?;
-        Ok(Self {
-            pool: Arc::new(Pool::new(path, layout.clone())),
-            writer: Mutex::new(Some(writer)),
-            layout,
-        })
+        Ok(Self { pool: Arc::new(Pool::new(path, layout.clone())), writer: Mutex::new(Some(writer)), layout })
     }
 
     /// Opens a file only to look at it, whether or not somebody writes it meanwhile.
@@ -118,11 +106,7 @@ impl Database {
         check_library()?;
         let connection = open_reader(path)?;
         let layout = Arc::new(Layout::check(&connection, schemas, program)?);
-        Ok(Self {
-            pool: Arc::new(Pool::new(path, layout.clone())),
-            writer: Mutex::new(None),
-            layout,
-        })
+        Ok(Self { pool: Arc::new(Pool::new(path, layout.clone())), writer: Mutex::new(None), layout })
     }
 
     pub fn log(&self) -> LogId {
@@ -153,11 +137,7 @@ fn check_library() -> Result<(), OpenError> {
 fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push("-lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(PathBuf::from(name))?;
+    let file = File::options().create(true).truncate(false).write(true).open(PathBuf::from(name))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse),

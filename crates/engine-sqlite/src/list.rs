@@ -24,12 +24,7 @@ impl<'a> Walk<'a> {
             Start::After { tag, id } => (false, Some((tag.as_str(), *id)), 0),
             Start::Before { tag, id } => (true, Some((tag.as_str(), *id)), 0),
         };
-        Self {
-            is_descending: query.descending != is_reversed,
-            is_reversed,
-            from,
-            skip,
-        }
+        Self { is_descending: query.descending != is_reversed, is_reversed, from, skip }
     }
 }
 
@@ -78,11 +73,8 @@ fn statement(kind: &Kind, query: &Query, walk: &Walk<'_>) -> (String, Vec<Value>
         }
         values.push(Value::Integer(id));
     }
-    let condition = if conditions.is_empty() {
-        String::new()
-    } else {
-        format!("WHERE {} ", conditions.join(" AND "))
-    };
+    let condition =
+        if conditions.is_empty() { String::new() } else { format!("WHERE {} ", conditions.join(" AND ")) };
     let order = match (query.order, walk.is_descending) {
         (Order::Id, false) => "id",
         (Order::Id, true) => "id DESC",

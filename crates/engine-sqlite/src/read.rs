@@ -28,20 +28,11 @@ pub(crate) fn entity_of(row: &Row<'_>, kind: &Kind) -> Read<EntityRow> {
     let timer_name: Option<String> = row.get(3)?;
     let timer = match timer_name {
         None => None,
-        Some(name) => Some(Timer {
-            name: Cow::Owned(name),
-            due: Timestamp(row.get(4)?),
-        }),
+        Some(name) => Some(Timer { name: Cow::Owned(name), due: Timestamp(row.get(4)?) }),
     };
-    let effects_open = row
-        .get_ref(5)?
-        .as_str()
-        .map_err(|error| Failure::Broken(error.to_string()))?;
+    let effects_open = row.get_ref(5)?.as_str().map_err(|error| Failure::Broken(error.to_string()))?;
     Ok(EntityRow {
-        key: EntityKey {
-            kind: kind.name,
-            id: number(row, 0)?,
-        },
+        key: EntityKey { kind: kind.name, id: number(row, 0)? },
         version: number(row, 1)?,
         tag: Cow::Owned(row.get(2)?),
         timer,
@@ -79,11 +70,7 @@ fn event_of(row: &Row<'_>, tables: &Tables, log: LogId) -> Read<Recorded> {
     let place: i64 = row.get(0)?;
     let kind = tables.kind_of_code(row.get(1)?)?;
     Ok(Recorded {
-        source: Source {
-            log,
-            service: Cow::Borrowed(tables.schema.service),
-            shard: shard_of_place(place),
-        },
+        source: Source { log, service: Cow::Borrowed(tables.schema.service), shard: shard_of_place(place) },
         position: position_of(place),
         entity_kind: Cow::Borrowed(kind.name),
         entity_id: number(row, 2)?,
@@ -157,7 +144,6 @@ pub(crate) fn story(
             events.push(event_of(row, tables, log)?);
         }
     }
-    events.sort_by_key(|event| event.version);
     Ok(events)
 }
 
@@ -166,9 +152,7 @@ pub(crate) fn last_position(connection: &Connection, layout: &Layout, shard: Sha
     let index = tables.own_shard(shard)?;
     let mut statement = connection.prepare_cached(&tables.log.position)?;
     let mut rows = statement.query([index])?;
-    let row = rows
-        .next()?
-        .ok_or_else(|| Failure::Broken(format!("the row of {shard} is missing")))?;
+    let row = rows.next()?.ok_or_else(|| Failure::Broken(format!("the row of {shard} is missing")))?;
     number(row, 0)
 }
 
@@ -198,10 +182,7 @@ pub(crate) fn inbox(
 pub(crate) fn effect_of(row: &Row<'_>, tables: &Tables) -> Read<Effect> {
     let kind = tables.kind_of_code(row.get(0)?)?;
     Ok(Effect {
-        key: EntityKey {
-            kind: kind.name,
-            id: number(row, 1)?,
-        },
+        key: EntityKey { kind: kind.name, id: number(row, 1)? },
         sequence: number(row, 2)?,
         name: Cow::Owned(row.get(3)?),
         body: row.get(4)?,
@@ -280,10 +261,7 @@ pub(crate) fn timers_due(
         {
             let id = number(row, 0)?;
             if shard_of(id, tables.schema.shards) == shard.index {
-                let timer = Timer {
-                    name: Cow::Owned(row.get(1)?),
-                    due: Timestamp(row.get(2)?),
-                };
+                let timer = Timer { name: Cow::Owned(row.get(1)?), due: Timestamp(row.get(2)?) };
                 let key = EntityKey { kind: kind.name, id };
                 found.push(DueTimer { key, timer });
             }

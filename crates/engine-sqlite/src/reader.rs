@@ -40,9 +40,7 @@ impl Deref for Lent<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        self.connection
-            .as_ref()
-            .expect("it is taken out only when it is dropped")
+        self.connection.as_ref().expect("it is taken out only when it is dropped")
     }
 }
 
@@ -61,12 +59,7 @@ impl Drop for Lent<'_> {
 
 impl Pool {
     pub(crate) fn new(path: &Path, layout: Arc<Layout>) -> Self {
-        Self {
-            path: path.to_owned(),
-            layout,
-            state: Mutex::default(),
-            returned: Condvar::new(),
-        }
+        Self { path: path.to_owned(), layout, state: Mutex::default(), returned: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -75,17 +68,12 @@ impl Pool {
 
     fn lend(&self) -> Result<Lent<'_>, Failure> {
         let state = self.state();
-        let waited = self
-            .returned
-            .wait_while(state, |state| state.lent >= CONNECTIONS_MAX);
+        let waited = self.returned.wait_while(state, |state| state.lent >= CONNECTIONS_MAX);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         state.lent += 1;
         let connection = state.idle.pop();
         drop(state);
-        let mut lent = Lent {
-            pool: self,
-            connection,
-        };
+        let mut lent = Lent { pool: self, connection };
         if lent.connection.is_none() {
             lent.connection = Some(crate::open_reader(&self.path)?);
         }

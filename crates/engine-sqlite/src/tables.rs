@@ -141,10 +141,7 @@ impl Tables {
 
     pub(crate) fn own_shard(&self, shard: ShardName) -> Result<i64, Failure> {
         if shard.index >= self.schema.shards {
-            return Err(Failure::Broken(format!(
-                "{shard} is not one of {}",
-                self.schema.shards
-            )));
+            return Err(Failure::Broken(format!("{shard} is not one of {}", self.schema.shards)));
         }
         Ok(i64::from(shard.index))
     }

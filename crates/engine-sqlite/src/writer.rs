@@ -38,16 +38,8 @@ pub(crate) struct Memory {
 
 impl Writer {
     pub(crate) fn new(connection: Connection, layout: Arc<Layout>, lock: File) -> Result<Self, Failure> {
-        let memory = layout
-            .services()
-            .iter()
-            .map(|tables| remember(&connection, tables));
-        Ok(Self {
-            memory: memory.collect::<Result<_, _>>()?,
-            connection,
-            layout,
-            _lock: lock,
-        })
+        let memory = layout.services().iter().map(|tables| remember(&connection, tables));
+        Ok(Self { memory: memory.collect::<Result<_, _>>()?, connection, layout, _lock: lock })
     }
 
     fn recall_one(&self, place: usize, request: &RequestKey) -> Result<Option<IdempotencyRow>, Failure> {
@@ -57,9 +49,8 @@ impl Writer {
         };
         let mut statement = self.connection.prepare_cached(&tables.answer.get)?;
         let mut rows = statement.query([record])?;
-        let row = rows
-            .next()?
-            .ok_or_else(|| Failure::Broken(format!("the answer to {request:?} is missing")))?;
+        let row =
+            rows.next()?.ok_or_else(|| Failure::Broken(format!("the answer to {request:?} is missing")))?;
         let (route, key): (String, String) = (row.get(0)?, row.get(1)?);
         if route != request.route || key != request.key {
             return Ok(None);
@@ -68,10 +59,7 @@ impl Writer {
         Ok(Some(IdempotencyRow {
             request: request.clone(),
             fingerprint: row.get(2)?,
-            key: EntityKey {
-                kind,
-                id: number(row, 4)?,
-            },
+            key: EntityKey { kind, id: number(row, 4)? },
             refusal: row.get(5)?,
             at: Timestamp(row.get(6)?),
         }))
@@ -93,9 +81,7 @@ impl Writer {
         let Some((last, _, _)) = forgotten.last() else {
             return Ok(0);
         };
-        self.connection
-            .prepare_cached(&tables.answer.delete)?
-            .execute(params![last])?;
+        self.connection.prepare_cached(&tables.answer.delete)?.execute(params![last])?;
         for (_, route, key) in &forgotten {
             self.memory[place].keys.forget(route, key);
         }
@@ -201,12 +187,7 @@ impl Store for Writer {
     }
 
     fn dead_letters(&mut self, shard: ShardName, entity_id: Option<u64>) -> Stored<Vec<DeadLetter>> {
-        stored(read::dead_letters(
-            &self.connection,
-            &self.layout,
-            shard,
-            entity_id,
-        ))
+        stored(read::dead_letters(&self.connection, &self.layout, shard, entity_id))
     }
 
     fn reserve(&mut self, service: &'static str, count: u32) -> Stored<u64> {
