@@ -97,23 +97,9 @@ impl Bus {
     /// Adds the log of a shard, from where it stands in its store; `is_ours` when only this process appends to it.
     pub fn add(&mut self, shard: ShardName, reader: Arc<dyn Reader>, is_ours: bool) -> Stored<()> {
         let last = reader.last_position(shard)?;
-        let source = Source {
-            log: reader.log(),
-            service: Cow::Borrowed(shard.service),
-            shard: shard.index,
-        };
-        let recent = is_ours.then(|| {
-            Mutex::new(Recent {
-                events: VecDeque::new(),
-                last,
-            })
-        });
-        self.tails.push(Arc::new(Tail {
-            shard,
-            source,
-            reader,
-            recent,
-        }));
+        let source = Source { log: reader.log(), service: Cow::Borrowed(shard.service), shard: shard.index };
+        let recent = is_ours.then(|| Mutex::new(Recent { events: VecDeque::new(), last }));
+        self.tails.push(Arc::new(Tail { shard, source, reader, recent }));
         Ok(())
     }
 

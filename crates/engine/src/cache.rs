@@ -22,13 +22,7 @@ pub(crate) struct Entry<State> {
 
 impl<State> Entry<State> {
     pub(crate) fn absent() -> Self {
-        Self {
-            version: 0,
-            state: None,
-            tag: None,
-            timer: None,
-            effects_open: Vec::new(),
-        }
+        Self { version: 0, state: None, tag: None, timer: None, effects_open: Vec::new() }
     }
 }
 
@@ -54,10 +48,7 @@ pub(crate) struct Cache<State> {
 
 impl<State> Default for Cache<State> {
     fn default() -> Self {
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-        }
+        Self { young: HashMap::new(), old: HashMap::new() }
     }
 }
 

@@ -23,28 +23,13 @@ pub struct DeadLetter {
 #[serde(rename_all = "camelCase")]
 pub enum Parcel {
     Event(Recorded),
-    Due {
-        kind: String,
-        id: u64,
-        timer: Timer,
-    },
-    Answer {
-        kind: String,
-        id: u64,
-        sequence: u64,
-        name: String,
-        body: String,
-        outcome: String,
-    },
+    Due { kind: String, id: u64, timer: Timer },
+    Answer { kind: String, id: u64, sequence: u64, name: String, body: String, outcome: String },
 }
 
 impl Parcel {
     pub fn due(due: DueTimer) -> Self {
-        Self::Due {
-            kind: due.key.kind.to_owned(),
-            id: due.key.id,
-            timer: due.timer,
-        }
+        Self::Due { kind: due.key.kind.to_owned(), id: due.key.id, timer: due.timer }
     }
 
     pub fn answer(effect: &Effect, outcome: String) -> Self {
@@ -68,10 +53,7 @@ impl Parcel {
 
 /// The kind as the service spells it, so that a key read back is the key that was written.
 pub(crate) fn own_key(kinds: &[&'static str], kind: &str, id: u64) -> Option<EntityKey> {
-    kinds
-        .iter()
-        .find(|own| **own == kind)
-        .map(|own| EntityKey { kind: own, id })
+    kinds.iter().find(|own| **own == kind).map(|own| EntityKey { kind: own, id })
 }
 
 pub(crate) fn effect_of(key: EntityKey, sequence: u64, name: &str, body: &str) -> Effect {

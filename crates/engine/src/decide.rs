@@ -2,15 +2,17 @@
 
 use crate::cache::Entry;
 use crate::clock::Timestamp;
-use crate::dead_letter::{DeadLetter, Parcel, effect_of, own_key};
+use crate::dead_letter::{DeadLetter, Parcel, own_key};
 use crate::effect::{EFFECTS_PER_VERSION_MAX, Effect};
 use crate::handle::Request;
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::lane::{Answer, Cursor, Input, Lane};
-use crate::log::{Cause, EntityKey, Origin, Recorded, shard_of};
+use crate::log::{EntityKey, Recorded, shard_of};
+use crate::step::{Step, panic_text, step};
 use crate::store::{
     EffectClaim, EntityRow, EntityWrite, InboxKey, InboxMove, NewEvent, Store, Stored, WriteSet,
 };
+use crate::timer::TimerChange;
 use crate::{Change, Context, Decision, Entities, Service};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -46,16 +48,6 @@ struct Item<'a, S: Service> {
     now: Timestamp,
 }
 
-/// What an input comes to before it is decided.
-enum Step<S: Service> {
-    /// The input is a command itself.
-    Given,
-    Command(Box<(S::Command, Origin)>),
-    Begin,
-    Skip,
-    Poison(String),
-}
-
 type Loaded = Result<(), String>;
 
 impl<S: Service> Batch<S> {
@@ -77,10 +69,7 @@ impl<S: Service> Batch<S> {
 
     pub(crate) fn decide(&mut self, lane: &mut Lane<S>, store: &mut dyn Store, now: Timestamp) -> Stored<()> {
         let all = lane.pending.len();
-        let take = lane
-            .narrowed
-            .as_ref()
-            .map_or(all, |narrowed| narrowed.take.clamp(1, all.max(1)).min(all));
+        let take = lane.narrowed.as_ref().map_or(all, |narrowed| narrowed.take.clamp(1, all.max(1)).min(all));
         let refused = lane.narrowed.as_ref().filter(|narrowed| narrowed.take == 0);
         let refused = refused.map(|narrowed| format!("the store refuses it: {}", narrowed.reason));
         self.inputs = lane.pending.drain(..take).collect();
@@ -110,11 +99,7 @@ impl<S: Service> Batch<S> {
         let requests: Vec<RequestKey> = self.inputs.iter().filter_map(request_key).collect();
         if !requests.is_empty() {
             let rows = store.recall(service, &requests)?;
-            self.recalled = rows
-                .into_iter()
-                .flatten()
-                .map(|row| (row.request.clone(), row))
-                .collect();
+            self.recalled = rows.into_iter().flatten().map(|row| (row.request.clone(), row)).collect();
         }
         let mut wanted: Vec<EntityKey> = Vec::new();
         for (input, step) in self.inputs.iter().zip(steps) {
@@ -180,20 +165,13 @@ impl<S: Service> Batch<S> {
         }
         let keys = lane.service.entities(command);
         let decided = {
-            let loaded = keys
-                .iter()
-                .map(|key| (*key, self.entry(lane, *key).state.as_ref()))
-                .collect();
+            let loaded = keys.iter().map(|key| (*key, self.entry(lane, *key).state.as_ref())).collect();
             let context = Context { now, origin };
             let service = &*lane.service;
-            catch_unwind(AssertUnwindSafe(|| {
-                service.decide(&Entities { loaded }, command, &context)
-            }))
+            catch_unwind(AssertUnwindSafe(|| service.decide(&Entities { loaded }, command, &context)))
         };
         let applied = match decided {
-            Ok(Ok(decision)) => self
-                .apply(lane, input, decision, &Context { now, origin })
-                .map(|()| None),
+            Ok(Ok(decision)) => self.apply(lane, input, decision, &Context { now, origin }).map(|()| None),
             Ok(Err(refusal)) => Ok(Some(refusal)),
             Err(panic) => Err(panic_text(&*panic)),
         };
@@ -212,21 +190,12 @@ impl<S: Service> Batch<S> {
                         serde_json::to_string(refusal).expect("a refusal is plain data and always serialises")
                     });
                     let (request, fingerprint) = (idempotency.request.clone(), idempotency.fingerprint);
-                    let row = IdempotencyRow {
-                        request,
-                        fingerprint,
-                        key,
-                        refusal,
-                        at: item.now,
-                    };
+                    let row = IdempotencyRow { request, fingerprint, key, refusal, at: item.now };
                     self.recalled.insert(row.request.clone(), row.clone());
                     self.set.idempotency.push(row);
                 }
                 let answer = match refusal {
-                    Some(refusal) => Answer::Refused {
-                        refusal,
-                        repeated: false,
-                    },
+                    Some(refusal) => Answer::Refused { refusal, repeated: false },
                     None => Answer::Done {
                         key,
                         state: self.entry(lane, key).state.clone(),
@@ -256,24 +225,15 @@ impl<S: Service> Batch<S> {
         let refusal = row.refusal.as_ref().map(|text| serde_json::from_str(text));
         let answer = match refusal {
             _ if row.fingerprint != idempotency.fingerprint => Answer::KeyReused,
-            Some(Ok(refusal)) => Answer::Refused {
-                refusal,
-                repeated: true,
-            },
+            Some(Ok(refusal)) => Answer::Refused { refusal, repeated: true },
             Some(Err(error)) => Answer::Bug(format!("a recorded refusal cannot be read: {error}")),
             None => {
                 let is_own = shard_of(row.key.id, lane.shards) == lane.shard.index;
                 let entry = self.touched.get(&row.key).map(|touched| &touched.entry);
                 let entry = entry.or_else(|| is_own.then(|| lane.cache.get(row.key)).flatten());
-                let state = entry
-                    .or_else(|| self.foreign.get(&row.key))
-                    .and_then(|entry| entry.state.clone());
-                Answer::Done {
-                    key: row.key,
-                    state,
-                    events_so_far: 0,
-                    repeated: true,
-                }
+                let state =
+                    entry.or_else(|| self.foreign.get(&row.key)).and_then(|entry| entry.state.clone());
+                Answer::Done { key: row.key, state, events_so_far: 0, repeated: true }
             }
         };
         self.answers.insert(index, answer);
@@ -282,19 +242,14 @@ impl<S: Service> Batch<S> {
 
     fn entry<'a>(&'a self, lane: &'a Lane<S>, key: EntityKey) -> &'a Entry<S::State> {
         let touched = self.touched.get(&key).map(|touched| &touched.entry);
-        touched
-            .or_else(|| lane.cache.get(key))
-            .expect("a batch loads every entity that its commands name")
+        touched.or_else(|| lane.cache.get(key)).expect("a batch loads every entity that its commands name")
     }
 
     fn has_been_seen(&mut self, lane: &Lane<S>, input: &Input<S>) -> bool {
         let Input::Event { partition, event } = input else {
             return false;
         };
-        let key = InboxKey {
-            partition: *partition,
-            source: event.source.clone(),
-        };
+        let key = InboxKey { partition: *partition, source: event.source.clone() };
         let known = lane.inbox.get(&key).copied().unwrap_or_default();
         let cursor = self.inbox.entry(key).or_insert(known);
         if event.position <= cursor.seen {
@@ -328,9 +283,7 @@ impl<S: Service> Batch<S> {
             Parcel::Event(_) => true,
             Parcel::Due { kind, id, timer } => own_key(kinds, kind, *id)
                 .is_some_and(|key| self.entry(lane, key).timer.as_ref() == Some(timer)),
-            Parcel::Answer {
-                kind, id, sequence, ..
-            } => own_key(kinds, kind, *id)
+            Parcel::Answer { kind, id, sequence, .. } => own_key(kinds, kind, *id)
                 .is_some_and(|key| self.entry(lane, key).effects_open.contains(sequence)),
         }
     }
@@ -359,18 +312,16 @@ impl<S: Service> Batch<S> {
                 }
             }
         }
-        for (key, change) in &decision.timers {
-            change.apply(&mut self.stage(lane, &mut staged, *key)?.timer);
+        for (key, change) in decision.timers.iter().filter(|(_, change)| *change != TimerChange::Keep) {
+            change.apply(&mut self.amend(lane, &mut staged, *key)?.timer);
         }
         if let Some((key, sequence)) = answered(lane, input) {
-            self.stage(lane, &mut staged, key)?
-                .effects_open
-                .retain(|open| *open != sequence);
+            self.amend(lane, &mut staged, key)?.effects_open.retain(|open| *open != sequence);
             self.set.effects_done.push((key, sequence));
         }
         let mut effects = Vec::new();
         for (place, wanted) in decision.effects.into_iter().enumerate() {
-            let entry = self.stage(lane, &mut staged, wanted.key)?;
+            let entry = self.amend(lane, &mut staged, wanted.key)?;
             let sequence = entry.version * EFFECTS_PER_VERSION_MAX + place as u64;
             let is_first = entry.effects_open.is_empty();
             entry.effects_open.push(sequence);
@@ -381,22 +332,31 @@ impl<S: Service> Batch<S> {
                 name: Cow::Borrowed(wanted.name),
                 body: wanted.body,
                 attempts: u32::from(is_first),
-                claimed_until: if is_first {
-                    context.now.plus_ms(claimed_for)
-                } else {
-                    Timestamp(0)
-                },
+                claimed_until: if is_first { context.now.plus_ms(claimed_for) } else { Timestamp(0) },
             });
         }
         for (key, entry) in &mut staged {
             examine(&*lane.service, *key, entry)?;
         }
-        self.begin
-            .extend(effects.iter().filter(|effect| effect.attempts == 1).cloned());
+        self.begin.extend(effects.iter().filter(|effect| effect.attempts == 1).cloned());
         self.set.effects_new.extend(effects);
         self.set.events.extend(events);
         self.keep(lane, staged);
         Ok(())
+    }
+
+    /// Stages an entity whose timer or effects change. Where nothing else of it does, that is a version as well: else
+    /// another writer, who knows the version before, would write over it.
+    fn amend<'a>(
+        &self,
+        lane: &Lane<S>,
+        staged: &'a mut Vec<(EntityKey, Entry<S::State>)>,
+        key: EntityKey,
+    ) -> Result<&'a mut Entry<S::State>, String> {
+        let is_new = staged.iter().all(|(known, _)| *known != key);
+        let entry = self.stage(lane, staged, key)?;
+        entry.version += u64::from(is_new);
+        Ok(entry)
     }
 
     fn stage<'a>(
@@ -409,15 +369,10 @@ impl<S: Service> Batch<S> {
             return Ok(&mut staged[place].1);
         }
         if !self.read.contains(&key) {
-            return Err(format!(
-                "{key} is changed without having been named by Service::entities"
-            ));
+            return Err(format!("{key} is changed without having been named by Service::entities"));
         }
         if shard_of(key.id, lane.shards) != lane.shard.index {
-            return Err(format!(
-                "{key} is changed from {}, which is not its shard",
-                lane.shard
-            ));
+            return Err(format!("{key} is changed from {}, which is not its shard", lane.shard));
         }
         staged.push((key, self.entry(lane, key).clone()));
         Ok(&mut staged.last_mut().expect("it was pushed just now").1)
@@ -430,15 +385,7 @@ impl<S: Service> Batch<S> {
                 None => {
                     let before = self.entry(lane, key);
                     let (replaces, tag_before) = (before.version, before.tag.clone());
-                    self.touched.insert(
-                        key,
-                        Touched {
-                            entry,
-                            is_changed: true,
-                            replaces,
-                            tag_before,
-                        },
-                    );
+                    self.touched.insert(key, Touched { entry, is_changed: true, replaces, tag_before });
                 }
             }
         }
@@ -453,11 +400,7 @@ impl<S: Service> Batch<S> {
             attempts_before: effect.attempts,
             claimed_until,
         });
-        self.begin.push(Effect {
-            attempts,
-            claimed_until,
-            ..effect.clone()
-        });
+        self.begin.push(Effect { attempts, claimed_until, ..effect.clone() });
     }
 
     /// Puts poison aside. A command is only answered: its sender can say it again.
@@ -484,13 +427,7 @@ impl<S: Service> Batch<S> {
         tracing::error!(shard = %lane.shard, entity_id, reason, "a message goes to the dead letters");
         self.moves_matter = true;
         self.parked.insert(entity_id);
-        self.set.dead_letters.push(DeadLetter {
-            number: 0,
-            entity_id,
-            parcel,
-            reason,
-            at: item.now,
-        });
+        self.set.dead_letters.push(DeadLetter { number: 0, entity_id, parcel, reason, at: item.now });
     }
 
     /// Turns what was touched, read and counted into rows.
@@ -503,11 +440,7 @@ impl<S: Service> Batch<S> {
             let Some(state) = &touched.entry.state else {
                 continue;
             };
-            let tag = touched
-                .entry
-                .tag
-                .clone()
-                .expect("a state that was examined has its tag");
+            let tag = touched.entry.tag.clone().expect("a state that was examined has its tag");
             if touched.tag_before.as_ref() != Some(&tag) {
                 *counts.entry((key.kind, tag.clone())).or_default() += 1;
                 if let Some(before) = &touched.tag_before {
@@ -522,10 +455,7 @@ impl<S: Service> Batch<S> {
                 effects_open: touched.entry.effects_open.clone(),
                 state: serde_json::to_string(state).expect("a state is plain data and always serialises"),
             };
-            self.set.entities.push(EntityWrite {
-                row,
-                replaces: touched.replaces,
-            });
+            self.set.entities.push(EntityWrite { row, replaces: touched.replaces });
         }
         self.set.counts = counts.into_iter().filter(|(_, change)| *change != 0).collect();
         self.set.counts.sort_unstable();
@@ -534,19 +464,14 @@ impl<S: Service> Batch<S> {
         self.set.reads = versions.collect();
         self.set.reads.sort_unstable();
         if self.moves_matter {
-            let moved = self
-                .inbox
-                .iter()
-                .filter(|(_, cursor)| cursor.seen > cursor.stored);
+            let moved = self.inbox.iter().filter(|(_, cursor)| cursor.seen > cursor.stored);
             let moves = moved.map(|(key, cursor)| InboxMove {
                 key: key.clone(),
                 from: cursor.stored,
                 to: cursor.seen,
             });
             self.set.inbox = moves.collect();
-            self.set
-                .inbox
-                .sort_unstable_by(|left, right| left.key.cmp(&right.key));
+            self.set.inbox.sort_unstable_by(|left, right| left.key.cmp(&right.key));
         }
     }
 }
@@ -556,14 +481,10 @@ fn examine<S: Service>(service: &S, key: EntityKey, entry: &mut Entry<S::State>)
     let Some(state) = &entry.state else {
         return Err(format!("{key} would be changed without coming to be"));
     };
-    service
-        .check(state)
-        .map_err(|broken| format!("{key} would break an invariant: {broken}"))?;
+    service.check(state).map_err(|broken| format!("{key} would break an invariant: {broken}"))?;
     let (is_open, is_armed) = (service.is_open(state), entry.timer.is_some());
     if is_open != is_armed {
-        return Err(format!(
-            "{key} would be open: {is_open}, with a timer: {is_armed}"
-        ));
+        return Err(format!("{key} would be open: {is_open}, with a timer: {is_armed}"));
     }
     entry.tag = Some(Cow::Borrowed(service.tag(state)));
     Ok(())
@@ -591,100 +512,6 @@ fn new_event<S: Service>(
     }
 }
 
-/// What an input is about, and whether this shard is meant at all.
-fn step<S: Service>(lane: &Lane<S>, input: &Input<S>) -> Step<S> {
-    let parcel = match input {
-        Input::Command(_) => return Step::Given,
-        Input::Event { event, .. } => return of_event(lane, event),
-        Input::Due(due) => return of_timer(lane, due.key, &due.timer.name),
-        Input::Begin(_) => return Step::Begin,
-        Input::Answer(parcel) => parcel,
-        Input::Again(letter) => &letter.parcel,
-    };
-    let kinds = lane.service.kinds();
-    match parcel {
-        Parcel::Event(event) => of_event(lane, event),
-        Parcel::Due { kind, id, timer } => match own_key(kinds, kind, *id) {
-            Some(key) => of_timer(lane, key, &timer.name),
-            None => Step::Poison(format!("a timer of an unknown kind {kind:?}")),
-        },
-        Parcel::Answer {
-            kind,
-            id,
-            sequence,
-            name,
-            body,
-            outcome,
-        } => {
-            let Some(key) = own_key(kinds, kind, *id) else {
-                return Step::Poison(format!("an answer for an unknown kind {kind:?}"));
-            };
-            let effect = effect_of(key, *sequence, name, body);
-            let cause = Cause::Effect {
-                name: name.clone(),
-                sequence: *sequence,
-            };
-            let origin = Origin {
-                actor: Cow::Borrowed("provider"),
-                cause,
-                trace: None,
-            };
-            guarded(|| lane.service.answered(&effect, outcome))
-                .map_or_else(Step::Poison, |command| Step::Command(Box::new((command, origin))))
-        }
-    }
-}
-
-fn of_event<S: Service>(lane: &Lane<S>, event: &Recorded) -> Step<S> {
-    if !event.published {
-        return Step::Skip;
-    }
-    match guarded(|| lane.service.react(event)) {
-        Err(reason) => Step::Poison(reason),
-        Ok(None) => Step::Skip,
-        Ok(Some(command)) => {
-            let key = lane.service.entities(&command)[0];
-            if shard_of(key.id, lane.shards) != lane.shard.index {
-                return Step::Skip;
-            }
-            let cause = Cause::Event {
-                source: event.source.clone(),
-                position: event.position,
-            };
-            let origin = Origin {
-                actor: event.actor.clone(),
-                cause,
-                trace: event.trace.clone(),
-            };
-            Step::Command(Box::new((command, origin)))
-        }
-    }
-}
-
-fn of_timer<S: Service>(lane: &Lane<S>, key: EntityKey, name: &str) -> Step<S> {
-    let origin = Origin {
-        actor: Cow::Borrowed("system"),
-        cause: Cause::Timer(name.to_owned()),
-        trace: None,
-    };
-    guarded(|| Ok(lane.service.due(key, name)))
-        .map_or_else(Step::Poison, |command| Step::Command(Box::new((command, origin))))
-}
-
-/// A panic of the service's code is poison of the message that made it, never the end of the lane.
-fn guarded<T>(code: impl FnOnce() -> Result<T, crate::Unreadable>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(code)) {
-        Ok(result) => result.map_err(|unreadable| unreadable.to_string()),
-        Err(panic) => Err(panic_text(&*panic)),
-    }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("a panic: {}", text.unwrap_or("without a message"))
-}
-
 fn parcel_id<S: Service>(input: &Input<S>) -> Option<u64> {
     match input {
         Input::Command(_) | Input::Begin(_) => None,
@@ -699,10 +526,7 @@ fn request_key<S: Service>(input: &Input<S>) -> Option<RequestKey> {
     let Input::Command(request) = input else {
         return None;
     };
-    request
-        .idempotency
-        .as_ref()
-        .map(|idempotency| idempotency.request.clone())
+    request.idempotency.as_ref().map(|idempotency| idempotency.request.clone())
 }
 
 /// The effect that an input answers.
@@ -713,9 +537,9 @@ fn answered<S: Service>(lane: &Lane<S>, input: &Input<S>) -> Option<(EntityKey, 
         Input::Command(_) | Input::Event { .. } | Input::Due(_) | Input::Begin(_) => return None,
     };
     match parcel {
-        Parcel::Answer {
-            kind, id, sequence, ..
-        } => own_key(lane.service.kinds(), kind, *id).map(|key| (key, *sequence)),
+        Parcel::Answer { kind, id, sequence, .. } => {
+            own_key(lane.service.kinds(), kind, *id).map(|key| (key, *sequence))
+        }
         Parcel::Event(_) | Parcel::Due { .. } => None,
     }
 }

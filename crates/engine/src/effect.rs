@@ -37,9 +37,7 @@ pub struct Retry {
 
 impl Retry {
     pub(crate) fn delay_ms(&self, attempts: u32) -> i64 {
-        let factor = 1_i64
-            .checked_shl(attempts.saturating_sub(1).min(32))
-            .unwrap_or(i64::MAX);
+        let factor = 1_i64.checked_shl(attempts.saturating_sub(1).min(32)).unwrap_or(i64::MAX);
         self.delay_ms_first.saturating_mul(factor).min(self.delay_ms_max)
     }
 }

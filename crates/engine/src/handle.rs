@@ -28,12 +28,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply<State, Refusal> {
     /// Carried out, now or earlier under the same key; `state` is the entity as it stands after it.
-    Done {
-        key: EntityKey,
-        state: Option<State>,
-        position: Position,
-        repeated: bool,
-    },
+    Done { key: EntityKey, state: Option<State>, position: Position, repeated: bool },
     /// Refused by the business, now or earlier under the same key.
     Refused { refusal: Refusal, repeated: bool },
     /// The idempotency key was used before with another body.
@@ -118,10 +113,7 @@ pub(crate) struct Watches<S: Service> {
 
 impl<S: Service> Default for Watches<S> {
     fn default() -> Self {
-        Self {
-            waiting: Mutex::default(),
-            next: Mutex::default(),
-        }
+        Self { waiting: Mutex::default(), next: Mutex::default() }
     }
 }
 
@@ -152,12 +144,7 @@ pub(crate) struct Numbers {
 impl Numbers {
     /// Whether another block is due.
     pub(crate) fn run_low(&self) -> bool {
-        let left = || {
-            lock(&self.blocks)
-                .iter()
-                .map(|block| block.end - block.start)
-                .sum::<u64>()
-        };
+        let left = || lock(&self.blocks).iter().map(|block| block.end - block.start).sum::<u64>();
         self.is_wanted.load(Ordering::Relaxed) && left() < u64::from(NUMBERS_BLOCK) / 2
     }
 
@@ -208,9 +195,7 @@ impl Progress {
     fn has_read(&self, position: &Position, shards: u16) -> bool {
         let known = lock(&self.read);
         (0..shards).all(|shard| {
-            known
-                .get(&(shard, position.source.clone()))
-                .is_some_and(|read| *read >= position.number)
+            known.get(&(shard, position.source.clone())).is_some_and(|read| *read >= position.number)
         })
     }
 }
@@ -342,11 +327,7 @@ impl<S: Service> Handle<S> {
         }
         waiting.entry(key).or_default().push((number, Box::new(watcher)));
         drop(waiting);
-        Some(Watch {
-            watches: self.watches.clone(),
-            key,
-            number,
-        })
+        Some(Watch { watches: self.watches.clone(), key, number })
     }
 }
 

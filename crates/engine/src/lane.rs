@@ -35,10 +35,7 @@ impl Default for LaneSettings {
     fn default() -> Self {
         Self {
             batch_max: BATCH_MAX,
-            effect_retry: Retry {
-                delay_ms_first: 2_000,
-                delay_ms_max: 60_000,
-            },
+            effect_retry: Retry { delay_ms_first: 2_000, delay_ms_max: 60_000 },
             deduplicate: true,
         }
     }
@@ -159,20 +156,9 @@ impl<S: Service> Lane<S> {
         }
         self.inbox.clear();
         for (key, stored) in store.inbox(self.shard)? {
-            self.inbox.insert(
-                key,
-                Cursor {
-                    stored,
-                    seen: stored,
-                    gathered: stored,
-                },
-            );
+            self.inbox.insert(key, Cursor { stored, seen: stored, gathered: stored });
         }
-        self.parked = store
-            .dead_letters(self.shard, None)?
-            .iter()
-            .map(|letter| letter.entity_id)
-            .collect();
+        self.parked = store.dead_letters(self.shard, None)?.iter().map(|letter| letter.entity_id).collect();
         self.last_position = store.last_position(self.shard)?;
         self.is_loaded = true;
         Ok(())
@@ -202,20 +188,13 @@ impl<S: Service> Lane<S> {
             if tail.shard().service == self.service.name() {
                 continue;
             }
-            let key = InboxKey {
-                partition: 0,
-                source: tail.source().clone(),
-            };
+            let key = InboxKey { partition: 0, source: tail.source().clone() };
             let after = self.inbox.get(&key).map_or(0, |cursor| cursor.gathered);
             let events = bus.read(self.shard, tail, after, self.settings.batch_max)?;
             if let Some(last) = events.last() {
                 self.inbox.entry(key).or_default().gathered = last.position;
             }
-            self.pending.extend(
-                events
-                    .into_iter()
-                    .map(|event| Input::Event { partition: 0, event }),
-            );
+            self.pending.extend(events.into_iter().map(|event| Input::Event { partition: 0, event }));
         }
         Ok(())
     }
@@ -237,15 +216,9 @@ impl<S: Service> Lane<S> {
 
     fn recorded(&self, events: Vec<NewEvent>, last_position: u64, log: LogId) -> Vec<Arc<Recorded>> {
         let first = last_position + 1 - events.len() as u64;
-        let source = Source {
-            log,
-            service: Cow::Borrowed(self.shard.service),
-            shard: self.shard.index,
-        };
+        let source = Source { log, service: Cow::Borrowed(self.shard.service), shard: self.shard.index };
         let numbered = events.into_iter().zip(first..);
-        numbered
-            .map(|(event, position)| Arc::new(event.recorded(source.clone(), position)))
-            .collect()
+        numbered.map(|(event, position)| Arc::new(event.recorded(source.clone(), position))).collect()
     }
 
     fn reply(&self, inputs: Vec<Input<S>>, batch: &mut Batch<S>, source: &Source, first: u64) {
@@ -255,15 +228,8 @@ impl<S: Service> Lane<S> {
                 continue;
             };
             let reply = answer.into_reply(|events_so_far| {
-                let number = if events_so_far == 0 {
-                    self.last_position
-                } else {
-                    first + events_so_far - 1
-                };
-                Position {
-                    source: source.clone(),
-                    number,
-                }
+                let number = if events_so_far == 0 { self.last_position } else { first + events_so_far - 1 };
+                Position { source: source.clone(), number }
             });
             (request.reply)(reply);
         }
@@ -278,8 +244,7 @@ impl<S: Service> AnyLane for Lane<S> {
     fn gather(&mut self, store: &mut dyn Store, bus: &Bus, now: Timestamp, poll: bool) -> Stored<usize> {
         self.load_once(store)?;
         if self.shard.index == 0 && self.numbers.run_low() {
-            self.numbers
-                .add(store.reserve(self.shard.service, NUMBERS_BLOCK)?);
+            self.numbers.add(store.reserve(self.shard.service, NUMBERS_BLOCK)?);
         }
         let is_redoing = !self.pending.is_empty();
         if !is_redoing {
@@ -309,24 +274,14 @@ impl<S: Service> AnyLane for Lane<S> {
         self.narrowed = None;
         for (key, cursor) in batch.inbox.drain() {
             let gathered = self.inbox.get(&key).map_or(0, |known| known.gathered);
-            self.inbox.insert(
-                key,
-                Cursor {
-                    gathered: gathered.max(cursor.seen),
-                    ..cursor
-                },
-            );
+            self.inbox.insert(key, Cursor { gathered: gathered.max(cursor.seen), ..cursor });
         }
         for moved in &set.inbox {
             self.inbox.entry(moved.key.clone()).or_default().stored = moved.to;
         }
-        let read = self
-            .inbox
-            .iter()
-            .map(|(key, cursor)| (key.source.clone(), cursor.seen));
+        let read = self.inbox.iter().map(|(key, cursor)| (key.source.clone(), cursor.seen));
         self.progress.note(self.shard.index, read, self.shards);
-        self.parked
-            .extend(set.dead_letters.iter().map(|letter| letter.entity_id));
+        self.parked.extend(set.dead_letters.iter().map(|letter| letter.entity_id));
         if !set.dead_letters_done.is_empty() {
             // What is still parked is known only to the store now.
             self.is_loaded = false;
@@ -334,17 +289,12 @@ impl<S: Service> AnyLane for Lane<S> {
         let events = self.recorded(set.events, last_position, log);
         bus.append(self.shard, events);
         let changed = batch.touched.iter().filter(|(_, touched)| touched.is_changed);
-        self.watches
-            .notify(changed.filter_map(|(key, touched)| Some((*key, touched.entry.state.as_ref()?))));
+        self.watches.notify(changed.filter_map(|(key, touched)| Some((*key, touched.entry.state.as_ref()?))));
         for (key, touched) in std::mem::take(&mut batch.touched) {
             self.cache.put(key, touched.entry);
         }
         self.cache.age();
-        let source = Source {
-            log,
-            service: Cow::Borrowed(self.shard.service),
-            shard: self.shard.index,
-        };
+        let source = Source { log, service: Cow::Borrowed(self.shard.service), shard: self.shard.index };
         let inputs = std::mem::take(&mut batch.inputs);
         self.reply(inputs, &mut batch, &source, first);
         for effect in batch.begin {
@@ -366,33 +316,22 @@ impl<S: Service> AnyLane for Lane<S> {
                 self.pending.retain(|input| !matches!(input, Input::Event { .. }));
             }
             Redo::Refused(reason) => {
-                self.narrowed = Some(Narrowed {
-                    take: (decided / 2).max(1),
-                    reason: reason.clone(),
-                });
+                self.narrowed = Some(Narrowed { take: (decided / 2).max(1), reason: reason.clone() });
                 if decided == 1 {
-                    self.narrowed = Some(Narrowed {
-                        take: 0,
-                        reason: reason.clone(),
-                    });
+                    self.narrowed = Some(Narrowed { take: 0, reason: reason.clone() });
                 }
             }
         }
         if *why == Redo::Conflict {
             // Due timers and effects are found again; what was decided on them may be of the past.
-            self.pending
-                .retain(|input| !matches!(input, Input::Due(_) | Input::Begin(_)));
+            self.pending.retain(|input| !matches!(input, Input::Due(_) | Input::Begin(_)));
         }
     }
 
     fn close(&mut self) -> bool {
         self.queue.closed.store(true, Ordering::SeqCst);
         let commands = lock(&self.queue.commands);
-        commands.is_empty()
-            && !self
-                .pending
-                .iter()
-                .any(|input| matches!(input, Input::Command(_)))
+        commands.is_empty() && !self.pending.iter().any(|input| matches!(input, Input::Command(_)))
     }
 
     fn waiting(&self) -> usize {
@@ -422,16 +361,8 @@ impl NewEvent {
 
 /// What a command's reply will be once its batch is committed.
 pub(crate) enum Answer<State, Refusal> {
-    Done {
-        key: crate::log::EntityKey,
-        state: Option<State>,
-        events_so_far: u64,
-        repeated: bool,
-    },
-    Refused {
-        refusal: Refusal,
-        repeated: bool,
-    },
+    Done { key: crate::log::EntityKey, state: Option<State>, events_so_far: u64, repeated: bool },
+    Refused { refusal: Refusal, repeated: bool },
     KeyReused,
     Bug(String),
 }
@@ -439,17 +370,9 @@ pub(crate) enum Answer<State, Refusal> {
 impl<State, Refusal> Answer<State, Refusal> {
     fn into_reply(self, position: impl FnOnce(u64) -> Position) -> Reply<State, Refusal> {
         match self {
-            Self::Done {
-                key,
-                state,
-                events_so_far,
-                repeated,
-            } => Reply::Done {
-                key,
-                state,
-                position: position(events_so_far),
-                repeated,
-            },
+            Self::Done { key, state, events_so_far, repeated } => {
+                Reply::Done { key, state, position: position(events_so_far), repeated }
+            }
             Self::Refused { refusal, repeated } => Reply::Refused { refusal, repeated },
             Self::KeyReused => Reply::KeyReused,
             Self::Bug(reason) => Reply::Bug(reason),

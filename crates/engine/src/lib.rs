@@ -19,6 +19,7 @@ pub mod log;
 pub mod memory;
 pub mod projection;
 pub mod runner;
+mod step;
 pub mod store;
 pub mod timer;
 
@@ -104,11 +105,7 @@ pub enum Change<S: Service + ?Sized> {
 
 impl<S: Service + ?Sized> Default for Decision<S> {
     fn default() -> Self {
-        Self {
-            changes: Vec::new(),
-            timers: Vec::new(),
-            effects: Vec::new(),
-        }
+        Self { changes: Vec::new(), timers: Vec::new(), effects: Vec::new() }
     }
 }
 
@@ -130,9 +127,7 @@ impl<'a, State> Entities<'a, State> {
     /// When the command did not name it: deciding on what was not loaded is a bug.
     pub fn get(&self, key: EntityKey) -> Option<&'a State> {
         let found = self.loaded.iter().find(|(loaded, _)| *loaded == key);
-        found
-            .unwrap_or_else(|| panic!("{key} was not named by Service::entities"))
-            .1
+        found.unwrap_or_else(|| panic!("{key} was not named by Service::entities")).1
     }
 }
 

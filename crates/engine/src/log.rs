@@ -68,9 +68,7 @@ impl FromStr for LogId {
     fn from_str(text: &str) -> Result<Self, String> {
         let well_formed = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = well_formed.then(|| u64::from_str_radix(text, 16).ok()).flatten();
-        number
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is not a log id of 16 hex digits"))
+        number.map(Self).ok_or_else(|| format!("{text:?} is not a log id of 16 hex digits"))
     }
 }
 
@@ -119,11 +117,7 @@ impl FromStr for Position {
         let [service, shard, number, log] = parts[..] else {
             return Err(malformed());
         };
-        if service.is_empty()
-            || !service
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-        {
+        if service.is_empty() || !service.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
             return Err(malformed());
         }
         Ok(Self {
@@ -178,11 +172,7 @@ pub struct Origin {
 
 impl Origin {
     pub fn request(actor: &'static str, request_id: String) -> Self {
-        Self {
-            actor: Cow::Borrowed(actor),
-            cause: Cause::Request(request_id),
-            trace: None,
-        }
+        Self { actor: Cow::Borrowed(actor), cause: Cause::Request(request_id), trace: None }
     }
 }
 
@@ -223,13 +213,9 @@ mod tests {
         let text = "call.3.42.00000000deadbeef";
         let position: Position = text.parse().unwrap();
         assert_eq!((position.number, position.to_string().as_str()), (42, text));
-        for wrong in [
-            "",
-            "call.3.42",
-            "call.3.x.00000000deadbeef",
-            "CALL.3.4.00000000deadbeef",
-            "call.-1.4.0",
-        ] {
+        for wrong in
+            ["", "call.3.42", "call.3.x.00000000deadbeef", "CALL.3.4.00000000deadbeef", "call.-1.4.0"]
+        {
             assert!(wrong.parse::<Position>().is_err(), "{wrong}");
         }
     }
@@ -237,11 +223,7 @@ mod tests {
     #[test]
     fn the_envelope_is_golden() {
         let recorded = Recorded {
-            source: Source {
-                log: LogId(0xdead_beef),
-                service: Cow::Borrowed("call"),
-                shard: 0,
-            },
+            source: Source { log: LogId(0xdead_beef), service: Cow::Borrowed("call"), shard: 0 },
             position: 7,
             entity_kind: Cow::Borrowed("call"),
             entity_id: 1,
@@ -251,11 +233,7 @@ mod tests {
             published: true,
             at: Timestamp(1_795_472_555_467),
             actor: Cow::Borrowed("system"),
-            cause: Cause::Effect {
-                name: "take".into(),
-                sequence: 256,
-            }
-            .to_string(),
+            cause: Cause::Effect { name: "take".into(), sequence: 256 }.to_string(),
             trace: None,
             body: "{}".into(),
         };

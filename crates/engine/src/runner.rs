@@ -31,11 +31,7 @@ pub struct Fatal(pub String);
 
 impl std::fmt::Display for Fatal {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            formatter,
-            "the store failed, and nothing can be promised any more: {}",
-            self.0
-        )
+        write!(formatter, "the store failed, and nothing can be promised any more: {}", self.0)
     }
 }
 
@@ -115,20 +111,12 @@ impl Runner {
         schema: Schema,
         performer: impl Fn(&Handle<S>) -> Box<dyn Performer>,
     ) -> Handle<S> {
-        let queues = (0..schema.shards)
-            .map(|_| Arc::new(Queue::new(self.doorbell.clone())))
-            .collect();
+        let queues = (0..schema.shards).map(|_| Arc::new(Queue::new(self.doorbell.clone()))).collect();
         let handle = Handle::new(service, queues);
         for (index, queue) in (0..schema.shards).zip(&handle.queues) {
-            let parts = LaneParts {
-                handle: handle.clone(),
-                queue: queue.clone(),
-                performer: performer(&handle),
-            };
-            let shard = ShardName {
-                service: schema.service,
-                index,
-            };
+            let parts =
+                LaneParts { handle: handle.clone(), queue: queue.clone(), performer: performer(&handle) };
+            let shard = ShardName { service: schema.service, index };
             let replica = crate::log::shard_seed(self.parts.replica, shard);
             let lane = Lane::new(parts, shard, schema.shards, self.parts.settings, replica);
             self.lanes.push(Box::new(lane));
@@ -181,11 +169,8 @@ impl Runner {
         }
         self.prune(now)?;
         let alone = std::mem::take(&mut self.is_alone);
-        let groups: Vec<Vec<usize>> = if alone {
-            busy.iter().map(|place| vec![*place]).collect()
-        } else {
-            vec![busy.clone()]
-        };
+        let groups: Vec<Vec<usize>> =
+            if alone { busy.iter().map(|place| vec![*place]).collect() } else { vec![busy.clone()] };
         for group in groups.iter().filter(|group| !group.is_empty()) {
             self.commit(group, now)?;
             if self.in_doubt.is_some() {
@@ -253,12 +238,8 @@ impl Runner {
         let log = self.parts.store.log();
         self.stats.commits.fetch_add(1, Ordering::Relaxed);
         for (set, last_position) in sets.into_iter().zip(last_positions) {
-            self.stats
-                .events
-                .fetch_add(set.events.len() as u64, Ordering::Relaxed);
-            self.stats
-                .dead_letters
-                .fetch_add(set.dead_letters.len() as u64, Ordering::Relaxed);
+            self.stats.events.fetch_add(set.events.len() as u64, Ordering::Relaxed);
+            self.stats.dead_letters.fetch_add(set.dead_letters.len() as u64, Ordering::Relaxed);
             let lane = self.lanes.iter_mut().find(|lane| lane.shard() == set.shard);
             let lane = lane.expect("a write set comes from one of the lanes");
             lane.settle(set, *last_position, log, &self.parts.bus);
@@ -299,11 +280,7 @@ impl Runner {
 
     /// Closes every lane and says whether all are done.
     fn close(&mut self) -> bool {
-        let still_busy = self
-            .lanes
-            .iter_mut()
-            .filter_map(|lane| (!lane.close()).then_some(()))
-            .count();
+        let still_busy = self.lanes.iter_mut().filter_map(|lane| (!lane.close()).then_some(())).count();
         still_busy == 0
     }
 

@@ -24,12 +24,7 @@ impl TimerChange {
     pub(crate) fn apply(&self, timer: &mut Option<Timer>) {
         match self {
             Self::Keep => {}
-            Self::Arm { name, due } => {
-                *timer = Some(Timer {
-                    name: Cow::Borrowed(name),
-                    due: *due,
-                })
-            }
+            Self::Arm { name, due } => *timer = Some(Timer { name: Cow::Borrowed(name), due: *due }),
             Self::Disarm => *timer = None,
         }
     }

@@ -6,6 +6,7 @@ use crate::dead_letter::own_key;
 use crate::effect::EFFECTS_PER_VERSION_MAX;
 use crate::log::{EntityKey, Recorded};
 use crate::store::{StoreError, Stored, Visit};
+use std::fmt;
 
 /// What the pass over the events came to.
 pub(super) struct History {
@@ -81,7 +82,7 @@ impl<S: Service> Pass<'_, '_, S> {
         let Some(key) = own_key(kinds, &event.entity_kind, event.entity_id) else {
             self.checks
                 .readable
-                .expect(false, place(event), || format!("the service owns no {:?}", event.entity_kind));
+                .expect(false, Place(event), || format!("the service owns no {:?}", event.entity_kind));
             return Ok(());
         };
         if self.current.as_ref().is_none_or(|current| current.key != key) {
@@ -96,7 +97,7 @@ impl<S: Service> Pass<'_, '_, S> {
     fn add(&mut self, key: EntityKey, event: &Recorded) {
         let current = self.current.as_mut().expect("it was begun for this key");
         let expected = current.version + 1;
-        self.checks.versions.expect(event.version == expected, place(event), || {
+        self.checks.versions.expect(event.version == expected, Place(event), || {
             format!("{key} has version {} where {expected} should be", event.version)
         });
         current.version = event.version;
@@ -111,7 +112,7 @@ impl<S: Service> Pass<'_, '_, S> {
         match decoded {
             Err(unreadable) => {
                 current.is_torn = true;
-                self.checks.readable.broken(place(event), unreadable);
+                self.checks.readable.broken(Place(event), unreadable);
             }
             Ok(decoded) if !current.is_torn => {
                 let before = current.state.take();
@@ -173,14 +174,21 @@ pub(super) fn untold<S: Service>(look: &Look<'_, S>) -> Stored<Check> {
     Ok(check)
 }
 
-fn place(event: &Recorded) -> String {
-    format!(
-        "{}/{} version {} ({}/{} position {})",
-        event.entity_kind,
-        event.entity_id,
-        event.version,
-        event.source.service,
-        event.source.shard,
-        event.position
-    )
+/// Where an event stands, in its entity's life and in the log.
+struct Place<'a>(&'a Recorded);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = self.0;
+        write!(
+            formatter,
+            "{}/{} version {} ({}/{} position {})",
+            event.entity_kind,
+            event.entity_id,
+            event.version,
+            event.source.service,
+            event.source.shard,
+            event.position
+        )
+    }
 }

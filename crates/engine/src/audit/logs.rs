@@ -17,11 +17,12 @@ pub(super) fn positions<S: Service>(look: &Look<'_, S>) -> Stored<Vec<Check>> {
         let mut last = 0;
         look.snapshot.events(shard, &mut |event| {
             let expected = last + 1;
-            check.expect(event.position == expected, place(shard, &event), || {
+            let place = format_args!("{shard} position {}", event.position);
+            check.expect(event.position == expected, place, || {
                 format!("position {expected} should be next")
             });
             last = event.position;
-            placed.expect(is_in_place(look, shard, &event), place(shard, &event), || {
+            placed.expect(is_in_place(look, shard, &event), place, || {
                 format!(
                     "{}/{} belongs to shard {}, and its log is {}/{}.{}",
                     event.entity_kind,
@@ -51,10 +52,6 @@ fn is_in_place<S: Service>(look: &Look<'_, S>, shard: ShardName, event: &Recorde
         && *service == shard.service
         && *index == shard.index
         && shard_of(event.entity_id, look.schema.shards) == shard.index
-}
-
-fn place(shard: ShardName, event: &Recorded) -> String {
-    format!("{shard} position {}", event.position)
 }
 
 /// Nobody has read further than a log goes.

@@ -1,0 +1,112 @@
+//! Looking at a store in memory.
+
+use super::{Data, MemoryStore};
+use crate::dead_letter::DeadLetter;
+use crate::effect::Effect;
+use crate::handle::lock;
+use crate::log::{EntityKey, LogId, Recorded, ShardName};
+use crate::store::{EntityRow, InboxKey, Query, Reader, Schema, Snapshot, Stored, Visit};
+
+impl Reader for MemoryStore {
+    fn log(&self) -> LogId {
+        lock(&self.data).log
+    }
+
+    fn get(&self, service: &'static str, key: EntityKey) -> Stored<Option<EntityRow>> {
+        Ok(lock(&self.data).tables(service)?.entities.get(&key).cloned())
+    }
+
+    fn list(&self, query: &Query) -> Stored<Vec<EntityRow>> {
+        Ok(lock(&self.data).tables(query.service)?.list(query))
+    }
+
+    fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>> {
+        Ok(lock(&self.data).tables(service)?.counts(kind))
+    }
+
+    fn events_after(&self, shard: ShardName, position: u64, limit: usize) -> Stored<Vec<Recorded>> {
+        Ok(lock(&self.data).tables(shard.service)?.after(shard.index, position, limit))
+    }
+
+    fn last_position(&self, shard: ShardName) -> Stored<u64> {
+        Ok(lock(&self.data).tables(shard.service)?.last(shard.index))
+    }
+
+    fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
+        Ok(Box::new(lock(&self.data).clone()))
+    }
+}
+
+impl Snapshot for Data {
+    fn log(&self) -> LogId {
+        self.log
+    }
+
+    fn schemas(&self) -> &[Schema] {
+        &self.schemas
+    }
+
+    fn events(&self, shard: ShardName, visit: &mut dyn FnMut(Recorded) -> Visit) -> Stored<()> {
+        for event in &self.tables(shard.service)?.events[usize::from(shard.index)] {
+            if visit(event.clone()) == Visit::Enough {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn events_by_entity(
+        &self,
+        service: &'static str,
+        visit: &mut dyn FnMut(Recorded) -> Visit,
+    ) -> Stored<()> {
+        let mut events: Vec<&Recorded> = self.tables(service)?.events.iter().flatten().collect();
+        events.sort_by_key(|event| (event.entity_kind.clone(), event.entity_id, event.version));
+        for event in events {
+            if visit(event.clone()) == Visit::Enough {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn story(&self, service: &'static str, entity_id: u64) -> Stored<Vec<Recorded>> {
+        let events = self.tables(service)?.events.iter().flatten();
+        let mut story: Vec<Recorded> = events.filter(|event| event.entity_id == entity_id).cloned().collect();
+        story.sort_by_key(|event| (event.entity_kind.clone(), event.version));
+        Ok(story)
+    }
+
+    fn entities(&self, service: &'static str, visit: &mut dyn FnMut(EntityRow) -> Visit) -> Stored<()> {
+        for row in self.tables(service)?.entities.values() {
+            if visit(row.clone()) == Visit::Enough {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn entity(&self, service: &'static str, key: EntityKey) -> Stored<Option<EntityRow>> {
+        Ok(self.tables(service)?.entities.get(&key).cloned())
+    }
+
+    fn last_position(&self, shard: ShardName) -> Stored<u64> {
+        Ok(self.tables(shard.service)?.last(shard.index))
+    }
+
+    fn inbox(&self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
+        self.snapshot_inbox(shard)
+    }
+
+    fn effects(&self, service: &'static str) -> Stored<Vec<Effect>> {
+        Ok(self.tables(service)?.effects.values().cloned().collect())
+    }
+
+    fn dead_letters(&self, shard: ShardName) -> Stored<Vec<DeadLetter>> {
+        Ok(self.tables(shard.service)?.letters(shard.index, self.shards(shard.service), None))
+    }
+
+    fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>> {
+        Ok(self.tables(service)?.counts(kind))
+    }
+}

@@ -1,0 +1,158 @@
+//! The rows of one service in memory.
+
+use crate::dead_letter::DeadLetter;
+use crate::effect::Effect;
+use crate::idempotency::{IdempotencyRow, RequestKey};
+use crate::log::{EntityKey, LogId, Recorded, Source, shard_of};
+use crate::store::{Commit, EntityRow, InboxKey, Order, Query, Schema, Start, WriteSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// The rows of one service.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Tables {
+    pub(super) entities: BTreeMap<EntityKey, EntityRow>,
+    pub(super) events: Vec<Vec<Recorded>>,
+    pub(super) inbox: Vec<BTreeMap<InboxKey, u64>>,
+    pub(super) effects: BTreeMap<(EntityKey, u64), Effect>,
+    pub(super) idempotency: HashMap<RequestKey, IdempotencyRow>,
+    pub(super) letters: BTreeMap<u64, DeadLetter>,
+    pub(super) letters_ever: u64,
+    pub(super) counts: BTreeMap<(&'static str, String), i64>,
+    pub(super) batches: HashSet<(u16, u64)>,
+    pub(super) next_number: u64,
+}
+
+impl Tables {
+    pub(super) fn of(schema: Schema) -> Self {
+        let shards = usize::from(schema.shards);
+        Self {
+            events: vec![Vec::new(); shards],
+            inbox: vec![BTreeMap::new(); shards],
+            next_number: 1,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn check(&self, set: &WriteSet) -> Result<(), Commit> {
+        let version = |key: &EntityKey| self.entities.get(key).map_or(0, |row| row.version);
+        let reads = set.reads.iter().all(|(key, read)| version(key) == *read);
+        let writes = set.entities.iter().all(|write| version(&write.row.key) == write.replaces);
+        let claims = set.effects_claimed.iter().all(|claim| {
+            let effect = self.effects.get(&(claim.key, claim.sequence));
+            effect.is_some_and(|effect| effect.attempts == claim.attempts_before)
+        });
+        let done = set.effects_done.iter().all(|key| self.effects.contains_key(key));
+        let keys = set.idempotency.iter().all(|row| !self.idempotency.contains_key(&row.request));
+        if !(reads && writes && claims && done && keys) {
+            return Err(Commit::Conflict);
+        }
+        let rows = &self.inbox[usize::from(set.shard.index)];
+        let inbox = set.inbox.iter().all(|step| rows.get(&step.key).copied().unwrap_or(0) == step.from);
+        if inbox { Ok(()) } else { Err(Commit::Fenced) }
+    }
+
+    pub(super) fn apply(&mut self, set: &WriteSet, log: LogId) {
+        let shard = usize::from(set.shard.index);
+        let source = Source { log, service: Cow::Borrowed(set.shard.service), shard: set.shard.index };
+        for event in &set.events {
+            let position = self.events[shard].len() as u64 + 1;
+            self.events[shard].push(event.clone().recorded(source.clone(), position));
+        }
+        for write in &set.entities {
+            self.entities.insert(write.row.key, write.row.clone());
+        }
+        for step in &set.inbox {
+            self.inbox[shard].insert(step.key.clone(), step.to);
+        }
+        for effect in &set.effects_new {
+            self.effects.insert((effect.key, effect.sequence), effect.clone());
+        }
+        for claim in &set.effects_claimed {
+            if let Some(effect) = self.effects.get_mut(&(claim.key, claim.sequence)) {
+                effect.attempts = claim.attempts_before + 1;
+                effect.claimed_until = claim.claimed_until;
+            }
+        }
+        for done in &set.effects_done {
+            self.effects.remove(done);
+        }
+        for row in &set.idempotency {
+            self.idempotency.insert(row.request.clone(), row.clone());
+        }
+        for letter in &set.dead_letters {
+            self.letters_ever += 1;
+            self.letters
+                .insert(self.letters_ever, DeadLetter { number: self.letters_ever, ..letter.clone() });
+        }
+        for number in &set.dead_letters_done {
+            self.letters.remove(number);
+        }
+        for ((kind, tag), change) in &set.counts {
+            *self.counts.entry((kind, tag.to_string())).or_default() += change;
+        }
+        self.batches.insert((set.shard.index, set.batch));
+    }
+
+    pub(super) fn list(&self, query: &Query) -> Vec<EntityRow> {
+        let mut rows: Vec<&EntityRow> = self
+            .entities
+            .values()
+            .filter(|row| row.key.kind == query.kind)
+            .filter(|row| query.tag.as_ref().is_none_or(|tag| row.tag == *tag))
+            .collect();
+        let place = |tag: &str, id: u64| match query.order {
+            Order::Id => (String::new(), id),
+            Order::Tag => (tag.to_owned(), id),
+        };
+        rows.sort_by_key(|row| place(&row.tag, row.key.id));
+        if query.descending {
+            rows.reverse();
+        }
+        let is_before = |row: &EntityRow, tag: &str, id: u64| {
+            let (left, right) = (place(&row.tag, row.key.id), place(tag, id));
+            if query.descending { left > right } else { left < right }
+        };
+        let limit = query.limit as usize;
+        let skip = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let (from, to) = match &query.start {
+            Start::First { skip: count } => (skip(*count), skip(*count).saturating_add(limit)),
+            Start::Last { skip: count } => {
+                let to = rows.len().saturating_sub(skip(*count));
+                (to.saturating_sub(limit), to)
+            }
+            Start::After { tag, id } => {
+                let at = place(tag, *id);
+                let from =
+                    rows.iter().filter(|row| is_before(row, tag, *id) || place(&row.tag, row.key.id) == at);
+                let from = from.count();
+                (from, from.saturating_add(limit))
+            }
+            Start::Before { tag, id } => {
+                let to = rows.iter().filter(|row| is_before(row, tag, *id)).count();
+                (to.saturating_sub(limit), to)
+            }
+        };
+        let (from, to) = (from.min(rows.len()), to.min(rows.len()));
+        rows[from..to].iter().map(|row| (*row).clone()).collect()
+    }
+
+    pub(super) fn counts(&self, kind: &'static str) -> Vec<(String, u64)> {
+        let of_kind = self.counts.iter().filter(|((known, _), count)| *known == kind && **count != 0);
+        of_kind.map(|((_, tag), count)| (tag.clone(), u64::try_from(*count).unwrap_or(0))).collect()
+    }
+
+    pub(super) fn after(&self, shard: u16, position: u64, limit: usize) -> Vec<Recorded> {
+        let skip = usize::try_from(position).unwrap_or(usize::MAX);
+        self.events[usize::from(shard)].iter().skip(skip).take(limit).cloned().collect()
+    }
+
+    pub(super) fn last(&self, shard: u16) -> u64 {
+        self.events[usize::from(shard)].len() as u64
+    }
+
+    pub(super) fn letters(&self, shard: u16, shards: u16, entity_id: Option<u64>) -> Vec<DeadLetter> {
+        let letters = self.letters.values().filter(|letter| shard_of(letter.entity_id, shards) == shard);
+        letters.filter(|letter| entity_id.is_none_or(|id| letter.entity_id == id)).cloned().collect()
+    }
+}

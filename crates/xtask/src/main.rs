@@ -1,0 +1,50 @@
+//! Our tools: what CI runs, and the checks of the house itself.
+
+mod ci;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Parser)]
+#[command(name = "xtask", about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs all that CI runs: format, lints, documents, every test, and the checks of the house
+    Ci,
+    /// Checks the house: sizes, arrows between crates, first sentences, what must not be written
+    Tidy,
+    /// Measures: builds the release and prints every figure of docs/performance.md
+    Bench {
+        /// The figures to take; all of them when none is named
+        figures: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let root = root();
+    let result = match arguments.command {
+        Command::Ci => ci::run(&root),
+        Command::Tidy => tidy::run(&root),
+        Command::Bench { figures } => ci::bench(&root, &figures),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("this crate lies two folders below the root").to_owned()
+}
