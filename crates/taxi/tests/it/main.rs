@@ -4,6 +4,8 @@
 mod desk;
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod call;
 #[cfg(test)]
 mod drive;
