@@ -18,9 +18,7 @@ pub(super) fn positions<S: Service>(look: &Look<'_, S>) -> Stored<Vec<Check>> {
         look.snapshot.events(shard, &mut |event| {
             let expected = last + 1;
             let place = format_args!("{shard} position {}", event.position);
-            check.expect(event.position == expected, place, || {
-                format!("position {expected} should be next")
-            });
+            check.expect(event.position == expected, place, || format!("position {expected} should be next"));
             last = event.position;
             placed.expect(is_in_place(look, shard, &event), place, || {
                 format!(

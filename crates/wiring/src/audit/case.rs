@@ -51,6 +51,7 @@ pub(super) struct Facts {
     pub(super) unavailable: u32,
     pub(super) ended: u32,
     pub(super) drive_cancelled: u32,
+    pub(super) overdue_drives: u32,
     pub(super) taken: Won,
     pub(super) returned: Won,
 }
@@ -113,7 +114,7 @@ impl Facts {
             DriveEvent::DriveNotAvailable(_) => self.unavailable += 1,
             DriveEvent::DriveEnded(_) => self.ended += 1,
             DriveEvent::DriveCancelled(_) => self.drive_cancelled += 1,
-            DriveEvent::DriveOverdue(_) => {}
+            DriveEvent::DriveOverdue(_) => self.overdue_drives += 1,
         }
     }
 }
@@ -123,7 +124,7 @@ impl Case {
         self.call.iter().chain(&self.payment).chain(&self.drive)
     }
 
-    fn has(&self, service: &str) -> bool {
+    pub(super) fn has(&self, service: &str) -> bool {
         match service {
             call::NAME => !self.call.is_empty(),
             payment::NAME => !self.payment.is_empty(),

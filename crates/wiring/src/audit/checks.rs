@@ -36,6 +36,7 @@ pub(super) struct Checks<'a> {
     ledger: Check,
     errands: Check,
     book: Check,
+    named: Each,
     once: Each,
     consistent: Each,
     causes: Each,
@@ -60,6 +61,7 @@ impl<'a> Checks<'a> {
             ledger: Check::new(payment::NAME, "taken = held + earned + returned"),
             errands: Check::new(payment::NAME, "errands = open effects"),
             book: Check::new(provider::NAME, "book = payments"),
+            named: Each::new("events name their call"),
             once: Each::new("said once"),
             consistent: Each::new("nothing contradicts"),
             causes: Each::new("nothing without its cause"),
@@ -87,7 +89,7 @@ impl<'a> Checks<'a> {
 
     pub(super) fn conclude(self) -> (Money, Vec<Check>) {
         let mut checks = vec![self.ledger, self.errands, self.book];
-        for each in [self.once, self.consistent, self.causes, self.consequences] {
+        for each in [self.named, self.once, self.consistent, self.causes, self.consequences] {
             checks.extend(each.0);
         }
         checks.extend([self.heard, self.rebuilt]);
@@ -155,14 +157,29 @@ impl<'a> Checks<'a> {
     }
 
     fn examine_words(&mut self, case: &Case) {
-        let what = |service: &str| format!("{service}/{}", case.id);
+        let stories = [(call::NAME, &case.call), (payment::NAME, &case.payment), (drive::NAME, &case.drive)];
+        for (service, story) in stories {
+            for told in story {
+                let named = told.event.call_id().get();
+                let what = format_args!("{service}/{}", case.id);
+                self.named
+                    .of(service)
+                    .expect(named == case.id, what, || format!("{} is about call {named}", place(told)));
+            }
+        }
         for (service, times, word) in said_once(&case.facts) {
-            self.once
-                .of(service)
-                .expect(times <= 1, what(service), || format!("{word} is said {times} times"));
+            if times > 1 {
+                let detail = format!("{word} is said {times} times");
+                self.once.of(service).broken(format!("{service}/{}", case.id), detail);
+            }
         }
         for (service, is_so, words) in contradictions(&case.facts, self.options.rules.callpay_beside) {
-            self.consistent.of(service).expect(!is_so, what(service), || words.to_owned());
+            if is_so {
+                self.consistent.of(service).broken(format!("{service}/{}", case.id), words);
+            }
+        }
+        for check in self.once.0.iter_mut().chain(&mut self.consistent.0) {
+            check.seen += u64::from(case.has(check.service));
         }
     }
 
@@ -182,7 +199,7 @@ impl<'a> Checks<'a> {
                 check.seen += 1;
                 check.in_flight += 1;
             } else if is_said {
-                check.expect(has_cause, format!("{service}/{}", case.id), || words.to_owned());
+                check.expect(has_cause, format_args!("{service}/{}", case.id), || words.to_owned());
             }
         }
     }
@@ -191,7 +208,7 @@ impl<'a> Checks<'a> {
         for demand in demands(&told.event) {
             let check = self.consequences.of(demand.hearer);
             check.seen += 1;
-            let what = format!("{}/{}", demand.hearer, case.id);
+            let what = format_args!("{}/{}", demand.hearer, case.id);
             if !self.cuts.has_heard(demand.hearer, case.id, &told.recorded) {
                 let age_ms = self.ages.age_ms(told.recorded.at);
                 check.waits(age_ms, self.ages, what, format!("{} is not heard", place(told)));

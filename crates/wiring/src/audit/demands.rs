@@ -185,7 +185,7 @@ pub(super) fn said_once(facts: &Facts) -> [(&'static str, u32, &'static str); 13
 pub(super) fn contradictions(
     facts: &Facts,
     beside: CallpayBeside,
-) -> [(&'static str, bool, &'static str); 6] {
+) -> [(&'static str, bool, &'static str); 8] {
     // Beside another call service a fare goes back when that one is silent, whatever the drive does.
     let ours = beside == CallpayBeside::Ours;
     [
@@ -207,5 +207,7 @@ pub(super) fn contradictions(
             facts.unpaid > 0 && facts.completed + facts.call_placed > 0,
             "it is unpaid, and placed or completed",
         ),
+        (drive::NAME, facts.ended > 0 && facts.started == 0, "DriveEnded without DriveStarted"),
+        (drive::NAME, facts.overdue_drives > 0 && facts.started == 0, "DriveOverdue without DriveStarted"),
     ]
 }

@@ -1,7 +1,7 @@
 //! What an audit tells: a line for each check, the money, and the rows that are not as they must be.
 
 use super::checks::Checks;
-use engine::audit::{Audited, Check, Counted, Finding, Sort};
+use engine::audit::{Audited, Check, Counted, FINDINGS_LISTED_MAX, Finding, Sort};
 use serde::Serialize;
 use std::fmt;
 use taxi::money::Won;
@@ -92,21 +92,13 @@ impl fmt::Display for Report {
             )?;
         }
         for check in &self.checks {
-            write_check(formatter, check)?;
-            let own = self
-                .findings
-                .iter()
-                .filter(|finding| finding.service == check.service && finding.check == check.name);
-            let mut listed = 0;
-            for finding in own {
-                // Checks of one name, one for each shard, list their findings under the last of them.
-                listed += 1;
-                if check.failed > 0 {
-                    writeln!(formatter, "          {}: {}", finding.what, finding.detail)?;
-                }
+            // What there is nothing of needs no line.
+            if check.seen == 0 && check.failed == 0 {
+                continue;
             }
-            if check.failed > listed {
-                writeln!(formatter, "          and {} more", check.failed - listed)?;
+            write_check(formatter, check)?;
+            if check.failed > 0 {
+                self.write_findings(formatter, check)?;
             }
         }
         self.write_end(formatter)
@@ -129,6 +121,23 @@ fn write_check(formatter: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result
 }
 
 impl Report {
+    /// The positions of each shard have a check of their own; their findings stand under the first that failed.
+    fn write_findings(&self, formatter: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
+        let is_first =
+            |other: &&Check| other.failed > 0 && (other.service, other.name) == (check.service, check.name);
+        if !self.checks.iter().find(is_first).is_some_and(|first| std::ptr::eq(first, check)) {
+            return Ok(());
+        }
+        let own = |finding: &&Finding| (finding.service, finding.check) == (check.service, check.name);
+        for finding in self.findings.iter().filter(own) {
+            writeln!(formatter, "          {}: {}", finding.what, finding.detail)?;
+        }
+        if check.failed > FINDINGS_LISTED_MAX as u64 {
+            writeln!(formatter, "          and {} more", check.failed - FINDINGS_LISTED_MAX as u64)?;
+        }
+        Ok(())
+    }
+
     fn write_end(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Money { taken, held, earned, returned, at_provider, in_flight } = self.money;
         writeln!(
