@@ -90,3 +90,33 @@ pub(crate) fn small<T: TryFrom<i64>>(row: &rusqlite::Row<'_>, column: usize) -> 
     let stored: i64 = row.get(column)?;
     T::try_from(stored).map_err(|_| Failure::Broken(format!("a number out of range is stored: {stored}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn what_sqlite_says_is_taken_for_what_it_means() {
+        for (code, expected) in [
+            (ffi::SQLITE_FULL, Severity::Passing),
+            (ffi::SQLITE_BUSY, Severity::Passing),
+            (ffi::SQLITE_BUSY_SNAPSHOT, Severity::Passing),
+            (ffi::SQLITE_NOMEM, Severity::Passing),
+            (ffi::SQLITE_TOOBIG, Severity::Data),
+            (ffi::SQLITE_CONSTRAINT_UNIQUE, Severity::Data),
+            (ffi::SQLITE_IOERR, Severity::Fatal),
+            (ffi::SQLITE_IOERR_FSYNC, Severity::Fatal),
+            (ffi::SQLITE_IOERR_WRITE, Severity::Fatal),
+            (ffi::SQLITE_CORRUPT, Severity::Fatal),
+            (ffi::SQLITE_NOTADB, Severity::Fatal),
+            (ffi::SQLITE_READONLY, Severity::Fatal),
+            (ffi::SQLITE_CANTOPEN, Severity::Fatal),
+            (ffi::SQLITE_MISUSE, Severity::Fatal),
+            (ffi::SQLITE_ERROR, Severity::Fatal),
+        ] {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            assert_eq!(severity(&error), expected, "{error}");
+        }
+    }
+}

@@ -52,11 +52,6 @@ impl Layout {
         check_names(schemas)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if !has_meta(&transaction)? {
-            let tables: i64 =
-                transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-            if tables > 0 {
-                return Err(OpenError::Foreign);
-            }
             transaction.execute_batch(CREATE_META)?;
             set_meta(&transaction, "format", &FORMAT.to_string())?;
             set_meta(&transaction, "program", &program.to_string())?;
@@ -102,6 +97,15 @@ impl Layout {
         let services = schemas.iter().map(|schema| tables_of(connection, *schema));
         Ok(Self { log, schemas: schemas.to_vec(), services: services.collect::<Result<_, _>>()? })
     }
+}
+
+/// Refuses a database that has tables of something else, before anything of it is changed.
+pub(crate) fn check_is_ours(connection: &Connection) -> Result<(), OpenError> {
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && !has_meta(connection)? {
+        return Err(OpenError::Foreign);
+    }
+    Ok(())
 }
 
 /// Names become parts of table names.

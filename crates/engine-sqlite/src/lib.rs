@@ -92,6 +92,7 @@ impl Database {
         check_library()?;
         let lock = lock(path)?;
         let mut connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
+        layout::check_is_ours(&connection)?;
         set_up_writer(&mut connection)?;
         let layout = Arc::new(Layout::prepare(&mut connection, schemas, (new_log, program))?);
         let writer = Writer::new(connection, layout.clone(), lock).map_err(|failure| {

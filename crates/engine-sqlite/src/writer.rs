@@ -227,3 +227,57 @@ impl Store for Writer {
         stored(self.drop_rows(service))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Database;
+    use engine::idempotency::{IdempotencyRow, RequestKey};
+    use engine::log::{EntityKey, LogId, ShardName};
+    use engine::store::{Commit, Schema, Store, WriteSet};
+
+    const ORDER: Schema = Schema { service: "order", kinds: &["order"], shards: 1 };
+
+    fn large(batch: u64) -> WriteSet {
+        let mut set = WriteSet::new(ShardName { service: "order", index: 0 }, batch);
+        set.idempotency.push(IdempotencyRow {
+            request: RequestKey { route: "POST /orders", key: batch.to_string() },
+            fingerprint: [0; 16],
+            key: EntityKey { kind: "order", id: 1 },
+            refusal: Some("x".repeat(100_000)),
+            at: engine::clock::Timestamp(0),
+        });
+        set
+    }
+
+    #[test]
+    fn a_full_disk_takes_nothing_and_loses_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let database = Database::create_or_open(&path, &[ORDER], LogId(1), 1).unwrap();
+        let mut writer = database.writer.lock().unwrap().take().unwrap();
+        assert_eq!(writer.commit(&[large(1)]), Commit::Done(vec![0]));
+        let pages: i64 = writer.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let limit = |writer: &super::Writer, pages: i64| {
+            let set =
+                writer.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()));
+            set.unwrap();
+        };
+        limit(&writer, pages + 1);
+        assert!(matches!(writer.commit(&[large(2)]), Commit::Unavailable(_)));
+        let asked = [large(1), large(2)].map(|set| set.idempotency[0].request.clone());
+        let known: Vec<bool> = writer.recall("order", &asked).unwrap().iter().map(Option::is_some).collect();
+        assert_eq!(known, [true, false]);
+        limit(&writer, pages + 1_000);
+        assert_eq!(writer.commit(&[large(2)]), Commit::Done(vec![0]));
+    }
+
+    #[test]
+    fn a_file_that_fails_ends_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let database = Database::create_or_open(&path, &[ORDER], LogId(1), 1).unwrap();
+        let mut writer = database.writer.lock().unwrap().take().unwrap();
+        writer.connection.execute_batch("DROP TABLE order_idempotency").unwrap();
+        assert!(matches!(writer.commit(&[large(1)]), Commit::Fatal(_)));
+    }
+}
