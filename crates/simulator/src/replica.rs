@@ -1,0 +1,77 @@
+//! One process of the system: its services over the shared stores, and everything that dies with it.
+
+use crate::chance::Chance;
+use crate::courier::{Courier, SharedCourier};
+use crate::delays::Delays;
+use crate::failure::{Breach, readable};
+use crate::fate::Fate;
+use crate::lock;
+use crate::plan::Plan;
+use crate::setup::Setup;
+use engine::clock::ManualClock;
+use engine::handle::Watch;
+use engine::lane::LaneSettings;
+use engine::memory::MemoryStore;
+use std::sync::{Arc, Mutex};
+use taxi::rules::Rules;
+use wiring::call::CallService;
+use wiring::{Assembly, Database, Options};
+
+/// What the replicas share: the databases, the time and the luck.
+pub(crate) struct Ground {
+    pub(crate) setup: Setup,
+    pub(crate) plan: Plan,
+    pub(crate) stores: Vec<(Vec<&'static str>, MemoryStore)>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) fate: Arc<Mutex<Fate>>,
+}
+
+pub(crate) struct Replica {
+    /// Counts every start of a process in this world.
+    pub(crate) start: u64,
+    pub(crate) assembly: Assembly,
+    pub(crate) delays: Arc<Delays>,
+    pub(crate) courier: Arc<Mutex<Courier>>,
+    pub(crate) watches: Vec<Watch<CallService>>,
+}
+
+impl Replica {
+    pub(crate) fn start(ground: &Ground, start: u64, chance: &mut Chance) -> Result<Self, Breach> {
+        let plan = &ground.plan;
+        let databases = ground.stores.iter().map(|(services, store)| {
+            let fate = ground.fate.clone();
+            let sound = store.faulty_writer(move || lock(&fate).draw());
+            Database {
+                services: services.clone(),
+                store: match ground.setup.tamper {
+                    Some(tamper) => tamper(sound),
+                    None => sound,
+                },
+                reader: store.reader(),
+            }
+        });
+        let delays = Arc::new(Delays::new(ground.clock.clone()));
+        let options = Options {
+            rules: Rules::default(),
+            provider: plan.provider.clone(),
+            lane: LaneSettings {
+                batch_max: plan.batch_max,
+                deduplicate: plan.defence == crate::setup::Defence::Inbox,
+                ..LaneSettings::default()
+            },
+            shards: plan.shards,
+            replica: chance.draw(),
+            clock: ground.clock.clone(),
+            delay: delays.clone(),
+        };
+        let assembled = wiring::assemble_with(databases.collect(), &options, &ground.setup.business);
+        let assembly = readable(assembled)?;
+        let courier = Courier::new(plan.defence, chance.fork(), plan.delivery_vices_per_mille);
+        let courier = Arc::new(Mutex::new(courier));
+        if lock(&ground.fate).is_calm() {
+            lock(&courier).calm();
+        }
+        assembly.bus.deliver_by(Box::new(SharedCourier(courier.clone())));
+        Ok(Self { start, assembly, delays, courier, watches: Vec::new() })
+    }
+}
