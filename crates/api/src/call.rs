@@ -240,7 +240,8 @@ fn refused(refusal: Refusal) -> Problem {
 }
 
 fn over(status: CallStatus) -> Problem {
-    Problem::new(Kind::NotAllowedNow, Refusal::Over { status }.to_string()).in_state(CALLS.status, status)
+    Problem::new(Kind::NotAllowedNow, Refusal::Over { status }.to_string())
+        .in_state(CALLS.status, status.as_str())
 }
 
 fn is_settled(call: &Call) -> bool {

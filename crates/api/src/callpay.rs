@@ -64,7 +64,7 @@ fn conclude(form: Form, done: &Done<Payment>, base: &Base) -> Answered {
         }
         PayStatus::Asked => Problem::outcome_unknown(),
     };
-    let problem = problem.in_state(PAYMENTS.status, payment.pay_status);
+    let problem = problem.in_state(PAYMENTS.status, payment.pay_status.as_str());
     Err(problem.replayed(done.is_repeated))
 }
 
@@ -86,7 +86,7 @@ fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Unknown => Problem::new(Kind::NotFound, refusal.to_string()).of_field("callId"),
         Refusal::OtherFare { fare } => {
-            Problem::new(Kind::OtherFare, refusal.to_string()).in_state("fare", fare)
+            Problem::new(Kind::OtherFare, refusal.to_string()).in_state("fare", fare.0)
         }
     }
 }

@@ -84,7 +84,7 @@ fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Unknown => Problem::new(Kind::NotFound, refusal.to_string()).of_field("driveId"),
         Refusal::NotUnderWay { status } => {
-            Problem::new(Kind::NotAllowedNow, refusal.to_string()).in_state(DRIVES.status, status)
+            Problem::new(Kind::NotAllowedNow, refusal.to_string()).in_state(DRIVES.status, status.as_str())
         }
     }
 }

@@ -4,7 +4,9 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::idempotency::REPLAYED;
 
@@ -101,7 +103,7 @@ struct Told {
     detail: Cow<'static, str>,
     field: Option<Cow<'static, str>>,
     /// The state that stands in the way: its field and its word.
-    state: Option<(&'static str, String)>,
+    state: Option<(&'static str, Value)>,
     retry_after_s: Option<u16>,
     is_replayed: bool,
 }
@@ -117,7 +119,7 @@ struct Document<'a> {
     field: Option<&'a str>,
     request_id: &'a str,
     #[serde(flatten)]
-    state: std::collections::BTreeMap<&'static str, &'a str>,
+    state: BTreeMap<&'static str, &'a Value>,
 }
 
 impl Problem {
@@ -161,8 +163,8 @@ impl Problem {
         self
     }
 
-    pub(crate) fn in_state(mut self, field: &'static str, state: impl ToString) -> Self {
-        self.0.state = Some((field, state.to_string()));
+    pub(crate) fn in_state(mut self, field: &'static str, state: impl Into<Value>) -> Self {
+        self.0.state = Some((field, state.into()));
         self
     }
 
@@ -186,7 +188,7 @@ impl Problem {
             detail: &told.detail,
             field: told.field.as_deref(),
             request_id: request_id.to_str().unwrap_or_default(),
-            state: told.state.iter().map(|(field, state)| (*field, state.as_str())).collect(),
+            state: told.state.iter().map(|(field, state)| (*field, state)).collect(),
         };
         let body = serde_json::to_vec(&document).expect("texts and numbers always serialise");
         let mut response = Response::new(Body::from(body));

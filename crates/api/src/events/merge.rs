@@ -64,24 +64,35 @@ impl Merge {
 
     /// Passes on what there is, so much at a time.
     pub(super) fn chunk(&mut self, filter: &Filter) -> Stored<Chunk> {
-        self.read()?;
         let mut chunk = Chunk::default();
+        self.read()?;
+        let mut passed = self.pass(filter, &mut chunk.text);
+        if passed == 0 {
+            // What leads to an event was stored before it, though its log may have been looked at too early.
+            self.read()?;
+            passed = self.pass(filter, &mut chunk.text);
+        }
+        if passed == 0
+            && let Some(event) = self.next(false)
+        {
+            // A cause that is not there never was in a log of ours.
+            self.tell(&event, filter, &mut chunk.text);
+            passed = 1;
+        }
+        chunk.is_at_end = passed == 0;
+        Ok(chunk)
+    }
+
+    /// Passes on what is ahead, and says how many events that were.
+    fn pass(&mut self, filter: &Filter, text: &mut String) -> usize {
         let mut passed = 0;
         while passed < CHUNK_MAX
             && let Some(event) = self.next(true)
         {
-            self.tell(&event, filter, &mut chunk.text);
+            self.tell(&event, filter, text);
             passed += 1;
         }
-        // What waits for a cause that is not there waits in vain: no log of ours has it.
-        if passed == 0
-            && let Some(event) = self.next(false)
-        {
-            self.tell(&event, filter, &mut chunk.text);
-            passed += 1;
-        }
-        chunk.is_at_end = passed == 0;
-        Ok(chunk)
+        passed
     }
 
     fn read(&mut self) -> Stored<()> {

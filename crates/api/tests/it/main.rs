@@ -1,0 +1,13 @@
+//! Every service over HTTP, as its clients see it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
+
+mod callpay;
+mod calls;
+mod events;
+mod golden;
+mod idempotency;
+mod pages;
+mod positions;
+mod world;
+mod wrong;
