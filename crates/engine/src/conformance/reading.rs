@@ -192,6 +192,8 @@ pub fn a_moment_stands_still(mut fixture: Fixture) {
     fixture.done(&[change(shard, 1, key(schema, ids[0]), 1)]);
     let moment = reader.snapshot().expect("read");
     let before = see(&*moment, schema);
+    // It is the moment at which it was asked for, not that of the first look.
+    let unseen = reader.snapshot().expect("read");
     for (batch, id) in (2..).zip(&ids[1..]) {
         let mut set = change(shard, batch, key(schema, *id), 1);
         set.counts.push(((schema.kinds[0], Cow::Borrowed("open")), 1));
@@ -199,6 +201,8 @@ pub fn a_moment_stands_still(mut fixture: Fixture) {
     }
     fixture.done(&[change(shard, 9, key(schema, ids[0]), 2)]);
     assert_eq!(see(&*moment, schema), before);
+    assert_eq!(see(&*unseen, schema), before);
+    drop(unseen);
     assert_eq!(moment.log(), fixture.writer.log());
     assert_eq!(moment.schemas(), fixture.schemas);
     assert_eq!(moment.story(schema.service, ids[0]).expect("read").len(), 1);
