@@ -55,11 +55,13 @@ fn raise_ids(writer: &mut Writer, sets: &[WriteSet]) {
         let Ok(service) = writer.layout.place(set.shard.service) else {
             continue;
         };
-        let first = writer.layout.services()[service].schema.kinds.first();
-        let Memory { id_last, .. } = &mut writer.memory[service];
-        for write in set.entities.iter().filter(|write| Some(&write.row.key.kind) == first) {
-            *id_last = (*id_last).max(write.row.key.id);
+        let tables = &writer.layout.services()[service];
+        let memory = &mut writer.memory[service];
+        for write in &set.entities {
+            let Ok(kind) = tables.place_of_kind(write.row.key.kind) else { continue };
+            memory.stored_last[kind] = memory.stored_last[kind].max(write.row.key.id);
         }
+        memory.id_last = memory.id_last.max(memory.stored_last.first().copied().unwrap_or(0));
     }
 }
 

@@ -123,7 +123,11 @@ impl Tables {
     }
 
     pub(crate) fn kind(&self, name: &str) -> Result<&Kind, Failure> {
-        let found = self.kinds.iter().find(|kind| kind.name == name);
+        self.place_of_kind(name).map(|place| &self.kinds[place])
+    }
+
+    pub(crate) fn place_of_kind(&self, name: &str) -> Result<usize, Failure> {
+        let found = self.kinds.iter().position(|kind| kind.name == name);
         found.ok_or_else(|| Failure::Refused(format!("{} owns no {name}", self.schema.service)))
     }
 

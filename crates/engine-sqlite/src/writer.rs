@@ -34,12 +34,31 @@ pub(crate) struct Memory {
     pub(crate) keys: Keys,
     /// The last entity id that was given away or stored.
     pub(crate) id_last: u64,
+    /// The last id that is stored, for each kind: what lies behind it need not be looked for.
+    pub(crate) stored_last: Vec<u64>,
 }
 
 impl Writer {
     pub(crate) fn new(connection: Connection, layout: Arc<Layout>, lock: File) -> Result<Self, Failure> {
         let memory = layout.services().iter().map(|tables| remember(&connection, tables));
         Ok(Self { memory: memory.collect::<Result<_, _>>()?, connection, layout, _lock: lock })
+    }
+
+    /// All in one transaction: one for each would take the file's locks for each.
+    fn load_all(&self, service: &str, keys: &[EntityKey]) -> Result<Vec<Option<EntityRow>>, Failure> {
+        let place = self.layout.place(service)?;
+        let tables = &self.layout.services()[place];
+        let transaction = self.connection.unchecked_transaction()?;
+        let rows = keys.iter().map(|key| {
+            let kind = tables.place_of_kind(key.kind)?;
+            if key.id > self.memory[place].stored_last[kind] {
+                return Ok(None);
+            }
+            read::entity(&transaction, &tables.kinds[kind], key.id)
+        });
+        let rows = rows.collect::<Result<_, _>>()?;
+        transaction.commit()?;
+        Ok(rows)
     }
 
     fn recall_one(&self, place: usize, request: &RequestKey) -> Result<Option<IdempotencyRow>, Failure> {
@@ -124,10 +143,11 @@ impl Writer {
 /// Reads what is kept in memory.
 fn remember(connection: &Connection, tables: &Tables) -> Result<Memory, Failure> {
     let mut memory = Memory::default();
-    if let Some(kind) = tables.kinds.first() {
+    for kind in &tables.kinds {
         let last: Option<i64> = connection.query_row(&kind.id_max, [], |row| row.get(0))?;
-        memory.id_last = last.unwrap_or(0).unsigned_abs();
+        memory.stored_last.push(last.unwrap_or(0).unsigned_abs());
     }
+    memory.id_last = memory.stored_last.first().copied().unwrap_or(0);
     let mut statement = connection.prepare(&tables.answer.keys)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -155,12 +175,7 @@ impl Store for Writer {
     }
 
     fn load(&mut self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<Option<EntityRow>>> {
-        let tables = stored(self.layout.tables(service))?;
-        let rows = keys.iter().map(|key| {
-            let kind = tables.kind(key.kind)?;
-            read::entity(&self.connection, kind, key.id)
-        });
-        stored(rows.collect())
+        stored(self.load_all(service, keys))
     }
 
     fn recall(&mut self, service: &'static str, keys: &[RequestKey]) -> Stored<Vec<Option<IdempotencyRow>>> {

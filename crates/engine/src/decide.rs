@@ -315,9 +315,9 @@ impl<S: Service> Batch<S> {
         for (key, change) in decision.timers.iter().filter(|(_, change)| *change != TimerChange::Keep) {
             change.apply(&mut self.amend(lane, &mut staged, *key)?.timer);
         }
-        if let Some((key, sequence)) = answered(lane, input) {
+        let done = answered(lane, input);
+        if let Some((key, sequence)) = done {
             self.amend(lane, &mut staged, key)?.effects_open.retain(|open| *open != sequence);
-            self.set.effects_done.push((key, sequence));
         }
         let mut effects = Vec::new();
         for (place, wanted) in decision.effects.into_iter().enumerate() {
@@ -339,6 +339,7 @@ impl<S: Service> Batch<S> {
             examine(&*lane.service, *key, entry)?;
         }
         self.begin.extend(effects.iter().filter(|effect| effect.attempts == 1).cloned());
+        self.set.effects_done.extend(done);
         self.set.effects_new.extend(effects);
         self.set.events.extend(events);
         self.keep(lane, staged);
@@ -392,6 +393,11 @@ impl<S: Service> Batch<S> {
     }
 
     fn begin_again(&mut self, lane: &Lane<S>, effect: &Effect, now: Timestamp) {
+        let known = self.touched.get(&effect.key).map(|touched| &touched.entry);
+        let known = known.or_else(|| lane.cache.get(effect.key));
+        if known.is_some_and(|entry| !entry.effects_open.contains(&effect.sequence)) {
+            return;
+        }
         let attempts = effect.attempts + 1;
         let claimed_until = now.plus_ms(lane.settings.effect_retry.delay_ms(attempts));
         self.set.effects_claimed.push(EffectClaim {

@@ -175,7 +175,9 @@ impl<S: Service> Lane<S> {
             let take = commands.len().min(self.settings.batch_max);
             self.pending.extend(commands.drain(..take).map(Input::Command));
         }
-        let retries = std::mem::take(&mut *lock(&self.queue.retries));
+        let mut retries = std::mem::take(&mut *lock(&self.queue.retries));
+        retries.sort_unstable();
+        retries.dedup();
         for entity_id in retries {
             let letters = store.dead_letters(self.shard, Some(entity_id))?;
             self.pending.extend(letters.into_iter().map(Input::Again));

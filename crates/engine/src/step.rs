@@ -52,6 +52,8 @@ fn of_event<S: Service>(lane: &Lane<S>, event: &Recorded) -> Step<S> {
         return Step::Skip;
     }
     match guarded(|| lane.service.react(event)) {
+        // Poison in every shard that reads it; it is put aside once, in the shard of its key.
+        Err(_) if shard_of(event.entity_id, lane.shards) != lane.shard.index => Step::Skip,
         Err(reason) => Step::Poison(reason),
         Ok(None) => Step::Skip,
         Ok(Some(command)) => {

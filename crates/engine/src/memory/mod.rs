@@ -245,13 +245,15 @@ impl Store for MemoryWriter {
         let mut data = lock(&self.data);
         // The lock is had only once whatever was on its way has arrived.
         data.arrive();
+        let mut positions = Vec::with_capacity(sets.len());
         for set in sets {
             let batch = (set.shard.index, set.batch);
-            if !data.tables(set.shard.service)?.batches.contains(&batch) {
-                return Ok(Commit::Conflict);
+            match data.tables(set.shard.service)?.batches.get(&batch) {
+                Some(position) => positions.push(*position),
+                None => return Ok(Commit::Conflict),
             }
         }
-        Ok(data.done(sets))
+        Ok(Commit::Done(positions))
     }
 
     fn prune(&mut self, before: Timestamp) -> Stored<u64> {

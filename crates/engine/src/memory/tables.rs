@@ -6,7 +6,7 @@ use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::log::{EntityKey, LogId, Recorded, Source, shard_of};
 use crate::store::{Commit, EntityRow, InboxKey, Order, Query, Schema, Start, WriteSet};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// The rows of one service.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -19,7 +19,8 @@ pub(super) struct Tables {
     pub(super) letters: BTreeMap<u64, DeadLetter>,
     pub(super) letters_ever: u64,
     pub(super) counts: BTreeMap<(&'static str, String), i64>,
-    pub(super) batches: HashSet<(u16, u64)>,
+    /// Where each batch left the log of its shard.
+    pub(super) batches: HashMap<(u16, u64), u64>,
     pub(super) next_number: u64,
 }
 
@@ -91,7 +92,7 @@ impl Tables {
         for ((kind, tag), change) in &set.counts {
             *self.counts.entry((kind, tag.to_string())).or_default() += change;
         }
-        self.batches.insert((set.shard.index, set.batch));
+        self.batches.insert((set.shard.index, set.batch), self.last(set.shard.index));
     }
 
     pub(super) fn list(&self, query: &Query) -> Vec<EntityRow> {

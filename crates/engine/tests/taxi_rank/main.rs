@@ -18,20 +18,9 @@ fn give(ride: u64, driver: u64) -> Command {
 fn a_ride_and_its_driver_change_in_one_commit() {
     let mut world = World::new();
     let reply = world.ask(give(1, 1));
-    let Reply::Done { position, .. } = reply else {
-        panic!("{reply:?}")
-    };
-    assert_eq!(
-        position.number, 2,
-        "both events are before the position that is answered"
-    );
-    assert_eq!(
-        world.state(RIDE, 1),
-        Some(State::Ride {
-            driver: 1,
-            over: false
-        })
-    );
+    let Reply::Done { position, .. } = reply else { panic!("{reply:?}") };
+    assert_eq!(position.number, 2, "both events are before the position that is answered");
+    assert_eq!(world.state(RIDE, 1), Some(State::Ride { driver: 1, over: false }));
     assert_eq!(world.state(DRIVER, 1), Some(State::Driver { ride: Some(1) }));
 }
 
@@ -40,13 +29,7 @@ fn a_driver_is_never_given_a_second_ride() {
     let mut world = World::new();
     world.ask(give(1, 1));
     let reply = world.ask(give(2, 1));
-    assert_eq!(
-        reply,
-        Reply::Refused {
-            refusal: rank::Refusal::DriverIsBusy,
-            repeated: false
-        }
-    );
+    assert_eq!(reply, Reply::Refused { refusal: rank::Refusal::DriverIsBusy, repeated: false });
     assert_eq!(world.state(RIDE, 2), None);
     world.ask(Command::Finish { ride: 1, driver: 1 });
     assert!(matches!(world.ask(give(2, 1)), Reply::Done { .. }));
@@ -64,10 +47,7 @@ fn two_replicas_that_give_one_driver_at_once_make_one_ride() {
     left.turn_until_idle();
     right.turn_until_idle();
     assert!(matches!(first.take(), Some(Reply::Done { .. })));
-    let refused = Reply::Refused {
-        refusal: rank::Refusal::DriverIsBusy,
-        repeated: false,
-    };
+    let refused = Reply::Refused { refusal: rank::Refusal::DriverIsBusy, repeated: false };
     assert_eq!(
         second.take(),
         Some(refused),
@@ -84,13 +64,7 @@ fn a_no_op_decided_on_a_stale_entity_is_not_answered() {
     right.ask(give(1, 7));
     left.ask(Command::Finish { ride: 1, driver: 7 });
     // To `right` the ride is still under way and giving it again would be a no-op; in truth it is over.
-    assert_eq!(
-        right.ask(give(1, 7)),
-        Reply::Refused {
-            refusal: rank::Refusal::RideIsOver,
-            repeated: false
-        }
-    );
+    assert_eq!(right.ask(give(1, 7)), Reply::Refused { refusal: rank::Refusal::RideIsOver, repeated: false });
 }
 
 #[test]
@@ -132,35 +106,14 @@ fn a_request_said_twice_is_carried_out_once() {
     let first = world.ask_keyed("k", b"same", give(1, 1));
     assert!(matches!(first, Reply::Done { repeated: false, .. }), "{first:?}");
     let again = world.ask_keyed("k", b"same", give(2, 1));
-    let Reply::Done {
-        key, repeated: true, ..
-    } = again
-    else {
-        panic!("{again:?}")
-    };
-    assert_eq!(
-        key,
-        EntityKey { kind: RIDE, id: 1 },
-        "the first one's answer, whatever the second asked"
-    );
+    let Reply::Done { key, repeated: true, .. } = again else { panic!("{again:?}") };
+    assert_eq!(key, EntityKey { kind: RIDE, id: 1 }, "the first one's answer, whatever the second asked");
     assert_eq!(world.ask_keyed("k", b"other", give(3, 3)), Reply::KeyReused);
     let refused = world.ask_keyed("r", b"same", give(4, 1));
-    assert_eq!(
-        refused,
-        Reply::Refused {
-            refusal: rank::Refusal::DriverIsBusy,
-            repeated: false
-        }
-    );
+    assert_eq!(refused, Reply::Refused { refusal: rank::Refusal::DriverIsBusy, repeated: false });
     world.ask(Command::Finish { ride: 1, driver: 1 });
     let again = world.ask_keyed("r", b"same", give(4, 1));
-    assert_eq!(
-        again,
-        Reply::Refused {
-            refusal: rank::Refusal::DriverIsBusy,
-            repeated: true
-        }
-    );
+    assert_eq!(again, Reply::Refused { refusal: rank::Refusal::DriverIsBusy, repeated: true });
 }
 
 #[test]
@@ -172,10 +125,7 @@ fn one_key_in_two_replicas_at_once_is_carried_out_once() {
     left.turn_until_idle();
     right.turn_until_idle();
     assert!(matches!(first.take(), Some(Reply::Done { repeated: false, .. })));
-    let Some(Reply::Done {
-        key, repeated: true, ..
-    }) = second.take()
-    else {
+    let Some(Reply::Done { key, repeated: true, .. }) = second.take() else {
         panic!("not the first's answer")
     };
     assert_eq!(key.id, 1);
@@ -185,11 +135,8 @@ fn one_key_in_two_replicas_at_once_is_carried_out_once() {
 #[test]
 fn a_command_that_breaks_an_invariant_or_panics_stores_nothing_and_harms_nobody() {
     let mut world = World::new();
-    let poison = [
-        Command::Panic { ride: 1 },
-        Command::BreakInvariant { ride: 1 },
-        Command::ForgetTimer { ride: 1 },
-    ];
+    let poison =
+        [Command::Panic { ride: 1 }, Command::BreakInvariant { ride: 1 }, Command::ForgetTimer { ride: 1 }];
     for command in poison {
         let text = format!("{command:?}");
         let bad = world.submit(command);
@@ -208,13 +155,8 @@ fn a_command_that_breaks_an_invariant_or_panics_stores_nothing_and_harms_nobody(
 fn a_command_may_change_only_what_it_named() {
     let mut world = World::new();
     let reply = world.ask(Command::Sneak { ride: 1, driver: 5 });
-    let Reply::Bug(reason) = reply else {
-        panic!("{reply:?}")
-    };
-    assert!(
-        reason.contains("driver/5") && reason.contains("without having been named"),
-        "{reason}"
-    );
+    let Reply::Bug(reason) = reply else { panic!("{reply:?}") };
+    assert!(reason.contains("driver/5") && reason.contains("without having been named"), "{reason}");
     assert_eq!(world.event_types(), [""; 0]);
 }
 
@@ -226,10 +168,7 @@ fn timers_are_fired_by_whoever_finds_them_due_and_only_once() {
     world.clock.advance_ms(rank::RIDE_MAX_MS);
     left.turn_until_idle();
     right.turn_until_idle();
-    assert_eq!(
-        world.event_types(),
-        ["RideGiven", "DriverTaken", "RideOver", "DriverFreed"]
-    );
+    assert_eq!(world.event_types(), ["RideGiven", "DriverTaken", "RideOver", "DriverFreed"]);
 }
 
 #[test]
@@ -237,25 +176,14 @@ fn effects_run_in_order_and_each_is_begun_again_until_it_is_answered() {
     let mut world = World::new();
     world.ask(give(1, 1));
     world.ask(Command::Finish { ride: 1, driver: 1 });
-    assert_eq!(
-        world.begun(),
-        [("tell".into(), 1)],
-        "the second waits for the first one's outcome"
-    );
+    assert_eq!(world.begun(), [("tell".into(), 1)], "the second waits for the first one's outcome");
     world.clock.advance_ms(2_000);
     world.turn_until_idle();
-    assert_eq!(
-        world.begun(),
-        [("tell".into(), 1), ("tell".into(), 2)],
-        "asked again"
-    );
+    assert_eq!(world.begun(), [("tell".into(), 1), ("tell".into(), 2)], "asked again");
     world.answer("told");
     world.clock.advance_ms(100);
     world.turn_until_idle();
-    assert_eq!(
-        world.begun(),
-        [("tell".into(), 1), ("tell".into(), 2), ("thank".into(), 1)]
-    );
+    assert_eq!(world.begun(), [("tell".into(), 1), ("tell".into(), 2), ("thank".into(), 1)]);
     world.answer("told");
     world.answer("told");
     world.clock.advance_ms(1_000_000);
@@ -272,15 +200,8 @@ fn what_cannot_be_read_is_put_aside_and_only_its_own_key_waits_behind_it() {
     world.turn_until_idle();
     let letters = world.dead_letters();
     assert_eq!(letters.iter().map(|(ride, _)| *ride).collect::<Vec<_>>(), [1, 1]);
-    assert!(
-        letters[0].1.contains("gibberish") && letters[1].1.contains("waits"),
-        "{letters:?}"
-    );
-    assert_eq!(
-        world.state(RIDE, 1),
-        None,
-        "in order: what came later waits behind the poison"
-    );
+    assert!(letters[0].1.contains("gibberish") && letters[1].1.contains("waits"), "{letters:?}");
+    assert_eq!(world.state(RIDE, 1), None, "in order: what came later waits behind the poison");
     assert!(world.state(RIDE, 2).is_some(), "another key goes on");
 }
 

@@ -58,6 +58,7 @@ pub(crate) enum Event {
     RideOver,
     DriverTaken { ride: u64 },
     DriverFreed,
+    RiderTold,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,10 +83,7 @@ fn driver_key(id: u64) -> EntityKey {
 }
 
 fn alone(key: EntityKey, event: Event) -> Decision<Rank> {
-    Decision {
-        changes: vec![Change::Event(key, event)],
-        ..Decision::default()
-    }
+    Decision { changes: vec![Change::Event(key, event)], ..Decision::default() }
 }
 
 impl Rank {
@@ -105,16 +103,9 @@ impl Rank {
                 ],
                 timers: vec![(
                     ride_key(ride),
-                    TimerChange::Arm {
-                        name: "ride",
-                        due: now.plus_ms(RIDE_MAX_MS),
-                    },
+                    TimerChange::Arm { name: "ride", due: now.plus_ms(RIDE_MAX_MS) },
                 )],
-                effects: vec![NewEffect {
-                    key: ride_key(ride),
-                    name: "tell",
-                    body: String::new(),
-                }],
+                effects: vec![NewEffect { key: ride_key(ride), name: "tell", body: String::new() }],
             }),
         }
     }
@@ -129,11 +120,7 @@ impl Rank {
                     Change::Event(driver_key(driver), Event::DriverFreed),
                 ],
                 timers: vec![(ride_key(ride), TimerChange::Disarm)],
-                effects: vec![NewEffect {
-                    key: ride_key(ride),
-                    name: "thank",
-                    body: String::new(),
-                }],
+                effects: vec![NewEffect { key: ride_key(ride), name: "thank", body: String::new() }],
             }),
         }
     }
@@ -178,44 +165,30 @@ impl Service for Rank {
             Command::Give { ride, driver } => Self::give(entities, (*ride, *driver), context.now),
             Command::Finish { ride, driver } => Self::finish(entities, *ride, *driver),
             Command::TimeOut { ride } => Self::finish(entities, *ride, *ride),
-            Command::Told { .. } => Ok(Decision::default()),
+            Command::Told { ride } => Ok(alone(ride_key(*ride), Event::RiderTold)),
             Command::Sneak { driver, .. } => Ok(alone(driver_key(*driver), Event::DriverTaken { ride: 1 })),
             Command::Panic { ride } => panic!("ride {ride} is poison"),
             Command::BreakInvariant { ride } => Ok(Decision {
-                timers: vec![(
-                    ride_key(*ride),
-                    TimerChange::Arm {
-                        name: "ride",
-                        due: context.now,
-                    },
-                )],
+                timers: vec![(ride_key(*ride), TimerChange::Arm { name: "ride", due: context.now })],
                 ..alone(ride_key(*ride), Event::RideGiven { driver: 0 })
             }),
             Command::ForgetTimer { ride } => Ok(alone(ride_key(*ride), Event::RideGiven { driver: 1 })),
         }
     }
 
-    fn evolve(&self, _: EntityKey, _: Option<State>, event: &Event, _: Timestamp) -> Option<State> {
+    fn evolve(&self, _: EntityKey, state: Option<State>, event: &Event, _: Timestamp) -> Option<State> {
         Some(match event {
-            Event::RideGiven { driver } => State::Ride {
-                driver: *driver,
-                over: false,
-            },
-            Event::RideOver => State::Ride {
-                driver: 0,
-                over: true,
-            },
+            Event::RideGiven { driver } => State::Ride { driver: *driver, over: false },
+            Event::RideOver => State::Ride { driver: 0, over: true },
             Event::DriverTaken { ride } => State::Driver { ride: Some(*ride) },
             Event::DriverFreed => State::Driver { ride: None },
+            Event::RiderTold => return state,
         })
     }
 
     fn react(&self, event: &Recorded) -> Result<Option<Command>, Unreadable> {
         match &*event.event_type {
-            "RideWanted" => Ok(Some(Command::Give {
-                ride: event.entity_id,
-                driver: event.entity_id,
-            })),
+            "RideWanted" => Ok(Some(Command::Give { ride: event.entity_id, driver: event.entity_id })),
             "Gibberish" => Err(Unreadable("gibberish".into())),
             _ => Ok(None),
         }
@@ -235,14 +208,10 @@ impl Service for Rank {
             Event::RideOver => "RideOver",
             Event::DriverTaken { .. } => "DriverTaken",
             Event::DriverFreed => "DriverFreed",
+            Event::RiderTold => "RiderTold",
         };
         let body = serde_json::to_string(event).expect("an event is plain data");
-        Encoded {
-            event_type,
-            schema: 1,
-            published: true,
-            body,
-        }
+        Encoded { event_type, schema: 1, published: true, body }
     }
 
     fn decode(&self, event: &Recorded) -> Result<Event, Unreadable> {
@@ -264,10 +233,7 @@ impl Service for Rank {
 
     fn check(&self, state: &State) -> Result<(), String> {
         match state {
-            State::Ride {
-                driver: 0,
-                over: false,
-            } => Err("a ride under way has a driver".into()),
+            State::Ride { driver: 0, over: false } => Err("a ride under way has a driver".into()),
             State::Ride { .. } | State::Driver { .. } => Ok(()),
         }
     }

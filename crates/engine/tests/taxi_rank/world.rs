@@ -15,25 +15,11 @@ use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 
-const RANK: Schema = Schema {
-    service: "rank",
-    kinds: &[rank::RIDE, rank::DRIVER],
-    shards: 1,
-};
+const RANK: Schema = Schema { service: "rank", kinds: &[rank::RIDE, rank::DRIVER], shards: 1 };
 /// Another service, whose events the rank hears.
-const STREET: Schema = Schema {
-    service: "street",
-    kinds: &["wish"],
-    shards: 1,
-};
-const STREET_SHARD: ShardName = ShardName {
-    service: "street",
-    index: 0,
-};
-const RANK_SHARD: ShardName = ShardName {
-    service: "rank",
-    index: 0,
-};
+const STREET: Schema = Schema { service: "street", kinds: &["wish"], shards: 1 };
+const STREET_SHARD: ShardName = ShardName { service: "street", index: 0 };
+const RANK_SHARD: ShardName = ShardName { service: "rank", index: 0 };
 const TURNS_MAX: usize = 1_000;
 
 type Answer = Reply<State, Refusal>;
@@ -84,10 +70,7 @@ impl Replica {
     pub(crate) fn submit_keyed(&self, key: &str, body: &[u8], command: Command) -> Asked {
         let mut fingerprint = [0; 16];
         fingerprint[..body.len()].copy_from_slice(body);
-        let request = RequestKey {
-            route: "POST /rides",
-            key: key.to_owned(),
-        };
+        let request = RequestKey { route: "POST /rides", key: key.to_owned() };
         self.send(command, Some(Idempotency { request, fingerprint }))
     }
 
@@ -96,12 +79,7 @@ impl Replica {
         let answer = asked.clone();
         let reply = Box::new(move |reply| *answer.0.lock().unwrap() = Some(reply));
         let origin = Origin::request("rider", "r1".into());
-        let request = Request {
-            command,
-            origin,
-            idempotency,
-            reply,
-        };
+        let request = Request { command, origin, idempotency, reply };
         assert_eq!(self.handle.submit(request), Ok(()));
         asked
     }
@@ -121,21 +99,12 @@ impl Replica {
     /// The effects that were begun: name and attempt.
     pub(crate) fn begun(&self) -> Vec<(String, u32)> {
         let begun = self.begun.lock().unwrap();
-        begun
-            .iter()
-            .map(|effect| (effect.name.to_string(), effect.attempts))
-            .collect()
+        begun.iter().map(|effect| (effect.name.to_string(), effect.attempts)).collect()
     }
 
     /// Answers the effect that was begun last.
     pub(crate) fn answer(&mut self, outcome: &str) {
-        let effect = self
-            .begun
-            .lock()
-            .unwrap()
-            .last()
-            .cloned()
-            .expect("an effect was begun");
+        let effect = self.begun.lock().unwrap().last().cloned().expect("an effect was begun");
         self.handle.answer(&effect, outcome.to_owned());
         self.turn_until_idle();
     }
@@ -153,11 +122,7 @@ impl World {
         let store = MemoryStore::new(&[RANK, STREET], LogId(1));
         let clock = Arc::new(ManualClock::starting_at(Timestamp(1_000_000)));
         let replica = start(&store, &clock, Vec::new());
-        Self {
-            store,
-            clock,
-            replica,
-        }
+        Self { store, clock, replica }
     }
 
     /// Another process on the same store, whose first commits suffer these faults.
@@ -172,10 +137,7 @@ impl World {
 
     pub(crate) fn event_types(&self) -> Vec<String> {
         let events = self.store.reader().events_after(RANK_SHARD, 0, 1_000).unwrap();
-        events
-            .into_iter()
-            .map(|event| event.event_type.into_owned())
-            .collect()
+        events.into_iter().map(|event| event.event_type.into_owned()).collect()
     }
 
     /// Lets the street say something about a ride.
@@ -184,10 +146,7 @@ impl World {
         let position = store.last_position(STREET_SHARD).unwrap() + 1;
         let mut set = WriteSet::new(STREET_SHARD, position);
         set.events.push(NewEvent {
-            key: EntityKey {
-                kind: "wish",
-                id: ride,
-            },
+            key: EntityKey { kind: "wish", id: ride },
             version: position,
             event_type,
             schema: 1,
@@ -204,10 +163,7 @@ impl World {
     /// Each dead letter: its ride, and why.
     pub(crate) fn dead_letters(&self) -> Vec<(u64, String)> {
         let letters = self.store.writer().dead_letters(RANK_SHARD, None).unwrap();
-        letters
-            .into_iter()
-            .map(|letter| (letter.entity_id, letter.reason))
-            .collect()
+        letters.into_iter().map(|letter| (letter.entity_id, letter.reason)).collect()
     }
 }
 
@@ -223,14 +179,8 @@ fn start(store: &MemoryStore, clock: &Arc<ManualClock>, faults: Vec<Fault>) -> R
         settings: LaneSettings::default(),
     });
     let begun = Arc::new(Mutex::new(Vec::new()));
-    let handle = runner.add(Rank, RANK, |_| {
-        Box::new(Note(begun.clone())) as Box<dyn Performer>
-    });
-    Replica {
-        runner,
-        handle,
-        begun,
-    }
+    let handle = runner.add(Rank, RANK, |_| Box::new(Note(begun.clone())) as Box<dyn Performer>);
+    Replica { runner, handle, begun }
 }
 
 impl Deref for World {
