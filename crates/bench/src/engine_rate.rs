@@ -17,6 +17,7 @@ use taxi::distance::Meters;
 use taxi::id::CallId;
 use taxi::money::Won;
 use taxi::rider::Rider;
+use taxi::status::CallStatus;
 use wiring::call::CallService;
 use wiring::provider::Delay;
 use wiring::{Layout, Options};
@@ -81,6 +82,7 @@ pub(crate) fn flow() -> anyhow::Result<String> {
         provider: provider::settings::Settings::default(),
         lane: LaneSettings::default(),
         shards: 1,
+        first_call: 1,
         replica: 1,
         clock: Arc::new(SystemClock),
         delay: Arc::new(NoDelay),
@@ -101,13 +103,12 @@ pub(crate) fn flow() -> anyhow::Result<String> {
         let key = engine::log::EntityKey { kind: wiring::call::NAME, id };
         let mut told = false;
         let watch = assembly.handles.call.watch(key, move |call| {
-            match call.call_status {
-                taxi::status::CallStatus::DriveStart if !told => {
-                    told = true;
-                    end(&drive, id);
-                }
-                taxi::status::CallStatus::DriveComplete => return ended.send(id).is_ok(),
-                _ => {}
+            if call.call_status == CallStatus::DriveStart && !told {
+                told = true;
+                end(&drive, id);
+            }
+            if call.call_status == CallStatus::DriveComplete {
+                return ended.send(id).is_ok();
             }
             false
         });
@@ -122,7 +123,10 @@ pub(crate) fn flow() -> anyhow::Result<String> {
     for thread in threads {
         thread.join().map_err(|_| anyhow::anyhow!("the engine panicked"))??;
     }
-    Ok(format!("flow: {:.0} trips/s ({TRIPS} trips in {seconds:.2} s, all services, one file)", TRIPS as f64 / seconds))
+    Ok(format!(
+        "flow: {:.0} trips/s ({TRIPS} trips in {seconds:.2} s, all services, one file)",
+        TRIPS as f64 / seconds
+    ))
 }
 
 fn end(drive: &Handle<wiring::drive::DriveService>, id: u64) {

@@ -4,7 +4,7 @@ use crate::failure::{Failure, integer};
 use crate::keys::Keys;
 use crate::read;
 use crate::tables::{Kind, Tables, place};
-use crate::writer::{Memory, Writer};
+use crate::writer::Writer;
 use engine::effect::Effect;
 use engine::store::{Commit, EntityWrite, WriteSet};
 use rusqlite::{CachedStatement, Connection, params};

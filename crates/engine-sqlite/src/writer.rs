@@ -205,13 +205,13 @@ impl Store for Writer {
         stored(read::dead_letters(&self.connection, &self.layout, shard, entity_id))
     }
 
-    fn reserve(&mut self, service: &'static str, count: u32) -> Stored<u64> {
+    fn reserve(&mut self, service: &'static str, count: u32, least: u64) -> Stored<u64> {
         let place = stored(self.layout.place(service))?;
         let memory = &mut self.memory[place];
-        let last = memory.id_last.checked_add(u64::from(count));
+        let first = (memory.id_last + 1).max(least);
+        let last = (first - 1).checked_add(u64::from(count));
         let last = last.filter(|last| i64::try_from(*last).is_ok());
         let last = last.ok_or_else(|| StoreError::Unavailable(format!("{service} has no ids left")))?;
-        let first = memory.id_last + 1;
         memory.id_last = last;
         Ok(first)
     }

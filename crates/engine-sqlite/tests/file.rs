@@ -221,14 +221,14 @@ fn ids_go_on_without_a_gap_after_a_restart() {
     let place = place();
     let database = open(&place.path, &[ORDER]).unwrap();
     let mut store = database.store().unwrap();
-    assert_eq!(store.reserve("order", 100), Ok(1));
+    assert_eq!(store.reserve("order", 100, 1), Ok(1));
     put(&mut *store, change(1, key(4), 1));
     drop((store, database));
     let database = open(&place.path, &[ORDER]).unwrap();
     let mut store = database.store().unwrap();
-    assert_eq!(store.reserve("order", 1), Ok(5));
+    assert_eq!(store.reserve("order", 1, 1), Ok(5));
     put(&mut *store, change(2, key(i64::MAX.unsigned_abs()), 1));
-    assert!(store.reserve("order", 1).is_err(), "there is none above the highest");
+    assert!(store.reserve("order", 1, 1).is_err(), "there is none above the highest");
 }
 
 #[test]

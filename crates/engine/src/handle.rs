@@ -7,7 +7,7 @@ use crate::idempotency::Idempotency;
 use crate::log::{EntityKey, Origin, Position, Source, shard_of};
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -138,14 +138,16 @@ impl<S: Service> Watches<S> {
 #[derive(Default)]
 pub(crate) struct Numbers {
     blocks: Mutex<VecDeque<Range<u64>>>,
-    is_wanted: AtomicBool,
+    /// The least number that is wanted; 0 while none is.
+    least: AtomicU64,
 }
 
 impl Numbers {
-    /// Whether another block is due.
-    pub(crate) fn run_low(&self) -> bool {
-        let left = || lock(&self.blocks).iter().map(|block| block.end - block.start).sum::<u64>();
-        self.is_wanted.load(Ordering::Relaxed) && left() < u64::from(NUMBERS_BLOCK) / 2
+    /// The least number wanted, when another block is due.
+    pub(crate) fn run_low(&self) -> Option<u64> {
+        let least = Some(self.least.load(Ordering::Relaxed)).filter(|least| *least > 0)?;
+        let left: u64 = lock(&self.blocks).iter().map(|block| block.end - block.start).sum();
+        (left < u64::from(NUMBERS_BLOCK) / 2).then_some(least)
     }
 
     pub(crate) fn add(&self, first: u64) {
@@ -236,9 +238,9 @@ impl<S: Service> Handle<S> {
         &self.service
     }
 
-    /// Has numbers for new entities kept ready from now on.
-    pub fn keep_numbers(&self) {
-        self.numbers.is_wanted.store(true, Ordering::Relaxed);
+    /// Has numbers for new entities kept ready from now on, none of them below `least`, which is 1 or more.
+    pub fn keep_numbers(&self, least: u64) {
+        self.numbers.least.store(least.max(1), Ordering::Relaxed);
     }
 
     /// A number that no entity has; `None` while the store has not given more.

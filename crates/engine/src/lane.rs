@@ -245,8 +245,10 @@ impl<S: Service> AnyLane for Lane<S> {
 
     fn gather(&mut self, store: &mut dyn Store, bus: &Bus, now: Timestamp, poll: bool) -> Stored<usize> {
         self.load_once(store)?;
-        if self.shard.index == 0 && self.numbers.run_low() {
-            self.numbers.add(store.reserve(self.shard.service, NUMBERS_BLOCK)?);
+        if self.shard.index == 0
+            && let Some(least) = self.numbers.run_low()
+        {
+            self.numbers.add(store.reserve(self.shard.service, NUMBERS_BLOCK, least)?);
         }
         let is_redoing = !self.pending.is_empty();
         if !is_redoing {

@@ -201,7 +201,8 @@ pub trait Store: Send {
     fn dead_letters(&mut self, shard: ShardName, entity_id: Option<u64>) -> Stored<Vec<DeadLetter>>;
 
     /// `count` numbers that nobody was ever given, as the first of them; those that are not used are lost.
-    fn reserve(&mut self, service: &'static str, count: u32) -> Stored<u64>;
+    /// None of them is below `least`.
+    fn reserve(&mut self, service: &'static str, count: u32, least: u64) -> Stored<u64>;
 
     /// All write sets or none.
     fn commit(&mut self, sets: &[WriteSet]) -> Commit;

@@ -103,13 +103,8 @@ impl Relayed {
         pause_max: Option<Duration>,
         to_head: bool,
     ) -> Relayed {
-        let mut relayed = Relayed {
-            incoming,
-            lease: Some(lease),
-            pause_max,
-            pausing: None,
-            length_known: !to_head,
-        };
+        let mut relayed =
+            Relayed { incoming, lease: Some(lease), pause_max, pausing: None, length_known: !to_head };
         if relayed.incoming.is_end_stream() {
             relayed.complete();
         }
@@ -132,9 +127,7 @@ impl Relayed {
         let Some(pause_max) = self.pause_max else {
             return false;
         };
-        let pausing = self
-            .pausing
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(pause_max)));
+        let pausing = self.pausing.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause_max)));
         pausing.as_mut().poll(context).is_ready()
     }
 }
@@ -177,10 +170,6 @@ impl HttpBody for Relayed {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.length_known {
-            self.incoming.size_hint()
-        } else {
-            SizeHint::default()
-        }
+        if self.length_known { self.incoming.size_hint() } else { SizeHint::default() }
     }
 }

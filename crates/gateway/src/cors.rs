@@ -66,11 +66,7 @@ impl Cors {
                     return;
                 };
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-                let exposed = if *credentials {
-                    EXPOSED_WITH_CREDENTIALS
-                } else {
-                    ANY
-                };
+                let exposed = if *credentials { EXPOSED_WITH_CREDENTIALS } else { ANY };
                 headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
                 if *credentials {
                     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);

@@ -79,21 +79,9 @@ impl Gateway {
             Upstream::Local(service) => Target::Local(service),
             Upstream::Http(authorities) => Target::Http(ReplicaSet::new(authorities, &settings, &stats)),
         };
-        let targets = routes
-            .into_iter()
-            .map(|route| (route.name, target(route.upstream)))
-            .collect();
+        let targets = routes.into_iter().map(|route| (route.name, target(route.upstream))).collect();
         let rates = settings.rate_limit.as_ref().map(ClientRates::new);
-        Gateway {
-            inner: Arc::new(Inner {
-                settings,
-                table,
-                targets,
-                rates,
-                ids: Ids::new(seed),
-                stats,
-            }),
-        }
+        Gateway { inner: Arc::new(Inner { settings, table, targets, rates, ids: Ids::new(seed), stats }) }
     }
 
     /// The gateway as a router, to be merged with routes that are the process's own and given to a server.
@@ -117,9 +105,7 @@ impl Gateway {
             Target::Http(replicas) => !replicas.has_good_one(),
         };
         let unanswered = self.inner.targets.iter().filter(|(_, target)| cannot(target));
-        Readiness {
-            unanswered: unanswered.map(|(name, _)| *name).collect(),
-        }
+        Readiness { unanswered: unanswered.map(|(name, _)| *name).collect() }
     }
 
     /// Asks every replica once how it is; to be awaited before the first readiness is told.
@@ -197,10 +183,8 @@ impl Inner {
         let standing = Standing::of(peer_of(&head), asker, &settings.trusted_proxies)?;
         self.admit(standing.client)?;
         let Some(_in_flight) = self.stats.enter(settings.requests_in_flight_max) else {
-            return Err(
-                Problem::new(Kind::TooBusy, "too many requests at once; nothing was done")
-                    .retry_after(settings.retry_after),
-            );
+            return Err(Problem::new(Kind::TooBusy, "too many requests at once; nothing was done")
+                .retry_after(settings.retry_after));
         };
         if is_preflight(&head.method, &head.headers)
             && let Some(response) = settings.cors.preflight(&head.headers)

@@ -80,19 +80,13 @@ pub(crate) async fn to_replicas(
 }
 
 fn too_busy(settings: &Settings) -> Problem {
-    Problem::new(
-        Kind::TooBusy,
-        "every replica has as many requests as it takes; nothing was done",
-    )
-    .retry_after(settings.retry_after)
+    Problem::new(Kind::TooBusy, "every replica has as many requests as it takes; nothing was done")
+        .retry_after(settings.retry_after)
 }
 
 fn unreachable_now(settings: &Settings) -> Problem {
-    Problem::new(
-        Kind::UpstreamUnavailable,
-        "no replica could be reached; nothing was done",
-    )
-    .retry_after(settings.retry_after)
+    Problem::new(Kind::UpstreamUnavailable, "no replica could be reached; nothing was done")
+        .retry_after(settings.retry_after)
 }
 
 /// What it would mean to send a request twice, or not to know what became of it.
@@ -153,13 +147,10 @@ impl Outgoing {
         head.uri = origin_form(head.uri);
         // The length is said anew, by what was read and not by what was claimed.
         head.headers.remove(header::CONTENT_LENGTH);
-        let expects_body = !matches!(
-            head.method,
-            Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE
-        );
+        let expects_body =
+            !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE);
         if expects_body || !body.is_empty() {
-            head.headers
-                .insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+            head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
         Outgoing { head, body, risk }
     }
@@ -200,7 +191,5 @@ fn origin_form(uri: Uri) -> Uri {
     if uri.scheme().is_none() && uri.authority().is_none() {
         return uri;
     }
-    uri.into_parts()
-        .path_and_query
-        .map_or_else(Uri::default, Uri::from)
+    uri.into_parts().path_and_query.map_or_else(Uri::default, Uri::from)
 }

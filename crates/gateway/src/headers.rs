@@ -43,19 +43,10 @@ impl Standing {
         if !is_trusted(peer) {
             let port = port_of(own_host.as_ref(), "http");
             let proto = HeaderValue::from_static("http");
-            return Ok(Standing {
-                client: peer,
-                chain: peer_text,
-                host: own_host,
-                proto,
-                port,
-            });
+            return Ok(Standing { client: peer, chain: peer_text, host: own_host, proto, port });
         }
-        let told: Vec<&str> = headers
-            .get_all(X_FORWARDED_FOR)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .collect();
+        let told: Vec<&str> =
+            headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
         let told = told.join(", ");
         let chain = if told.is_empty() {
             peer_text
@@ -63,20 +54,10 @@ impl Standing {
             HeaderValue::try_from(format!("{told}, {peer}")).expect("it was one, and an address is one")
         };
         let told_proto = headers.get(X_FORWARDED_PROTO).map(HeaderValue::as_bytes);
-        let proto = if told_proto == Some(b"https") {
-            "https"
-        } else {
-            "http"
-        };
-        let told_host = headers
-            .get(X_FORWARDED_HOST)
-            .filter(|value| is_host(value.as_bytes()))
-            .cloned();
+        let proto = if told_proto == Some(b"https") { "https" } else { "http" };
+        let told_host = headers.get(X_FORWARDED_HOST).filter(|value| is_host(value.as_bytes())).cloned();
         let host = told_host.or(own_host);
-        let told_port = headers
-            .get(X_FORWARDED_PORT)
-            .filter(|value| is_port(value.as_bytes()))
-            .cloned();
+        let told_port = headers.get(X_FORWARDED_PORT).filter(|value| is_port(value.as_bytes())).cloned();
         Ok(Standing {
             client: nearest_stranger(&told, peer, is_trusted),
             chain,
@@ -146,10 +127,7 @@ fn is_port(text: &[u8]) -> bool {
 
 fn port_of(host: Option<&HeaderValue>, proto: &str) -> HeaderValue {
     let host = host.map_or(&b""[..], HeaderValue::as_bytes);
-    let after_colon = host
-        .rsplit(|byte| *byte == b':')
-        .next()
-        .filter(|port| port.len() < host.len());
+    let after_colon = host.rsplit(|byte| *byte == b':').next().filter(|port| port.len() < host.len());
     match after_colon.filter(|port| is_port(port)) {
         Some(port) => HeaderValue::from_bytes(port).expect("digits are a header value"),
         None if proto == "https" => HeaderValue::from_static("443"),
@@ -165,10 +143,7 @@ pub(crate) fn clean_request(headers: &mut HeaderMap, settings: &Settings) {
             || name == "expect"
             || name == "forwarded"
             || name.starts_with("x-forwarded-")
-            || settings
-                .internal_header_prefixes
-                .iter()
-                .any(|prefix| name.starts_with(prefix.as_str()))
+            || settings.internal_header_prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
     };
     remove_if(headers, goes);
 }
@@ -188,11 +163,7 @@ fn belongs_to_connection(name: &str) -> bool {
 
 fn remove_if(headers: &mut HeaderMap, goes: impl Fn(&str) -> bool) {
     // Nearly always there is nothing, or only Connection, so that this rarely allocates more than once.
-    let going: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| goes(name.as_str()))
-        .cloned()
-        .collect();
+    let going: Vec<HeaderName> = headers.keys().filter(|name| goes(name.as_str())).cloned().collect();
     for name in going {
         headers.remove(name);
     }
@@ -202,10 +173,7 @@ fn remove_named_by_connection(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CONNECTION) {
         return;
     }
-    let values = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let named: Vec<HeaderName> = values
         .flat_map(|value| value.split(','))
         .map(str::trim)
@@ -232,11 +200,7 @@ mod tests {
     fn standing(peer: &str, lines: &[(&'static str, &'static str)]) -> Result<Standing, Problem> {
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         let uri = Uri::from_static("/calls");
-        Standing::of(
-            peer.parse().unwrap(),
-            (&uri, Version::HTTP_11, &map(lines)),
-            &trusted,
-        )
+        Standing::of(peer.parse().unwrap(), (&uri, Version::HTTP_11, &map(lines)), &trusted)
     }
 
     #[test]
@@ -251,10 +215,7 @@ mod tests {
         let believed = standing("10.0.0.1", &told).unwrap();
         assert_eq!(believed.client.to_string(), "203.0.113.7");
         believed.write(&mut headers);
-        assert_eq!(
-            headers[X_FORWARDED_FOR],
-            "1.1.1.1, 203.0.113.7, 10.0.0.2, 10.0.0.1"
-        );
+        assert_eq!(headers[X_FORWARDED_FOR], "1.1.1.1, 203.0.113.7, 10.0.0.2, 10.0.0.1");
         assert_eq!(headers[X_FORWARDED_HOST], "taxi.example.org");
         assert_eq!(headers[X_FORWARDED_PROTO], "https");
         assert_eq!(headers[X_FORWARDED_PORT], "443");

@@ -32,22 +32,12 @@ impl ClientRates {
 
     /// Lets a request through, or says how long its client has to wait.
     pub(crate) fn admit(&self, client: IpAddr) -> Result<(), Duration> {
-        if self
-            .requests
-            .fetch_add(1, Ordering::Relaxed)
-            .is_multiple_of(REQUESTS_BETWEEN_SWEEPS)
-        {
+        if self.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(REQUESTS_BETWEEN_SWEEPS) {
             self.limiter.retain_recent();
         }
         let crowded = self.limiter.len() >= self.clients_max;
-        let key = if crowded {
-            network_of(client)
-        } else {
-            household_of(client)
-        };
-        self.limiter
-            .check_key(&key)
-            .map_err(|refused| refused.wait_time_from(self.clock.now()))
+        let key = if crowded { network_of(client) } else { household_of(client) };
+        self.limiter.check_key(&key).map_err(|refused| refused.wait_time_from(self.clock.now()))
     }
 }
 
@@ -83,11 +73,7 @@ mod tests {
 
     fn rates(burst: u32, clients_max: usize) -> ClientRates {
         let per_second = NonZeroU32::new(1).unwrap();
-        ClientRates::new(&RateLimit {
-            per_second,
-            burst: NonZeroU32::new(burst).unwrap(),
-            clients_max,
-        })
+        ClientRates::new(&RateLimit { per_second, burst: NonZeroU32::new(burst).unwrap(), clients_max })
     }
 
     #[test]

@@ -76,11 +76,7 @@ impl Replica {
 
     /// Counts a request in; `None` when the replica has as many as it may.
     pub(crate) fn lease(self: &Arc<Self>, as_trial: bool) -> Option<Lease> {
-        let lease = Lease {
-            replica: Arc::clone(self),
-            sender: None,
-            as_trial,
-        };
+        let lease = Lease { replica: Arc::clone(self), sender: None, as_trial };
         let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
         (before < self.connections.in_flight_max).then_some(lease)
     }
@@ -100,10 +96,7 @@ impl Replica {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push_back(Idle {
-            sender,
-            since: Instant::now(),
-        });
+        idle.push_back(Idle { sender, since: Instant::now() });
         if idle.len() > self.connections.idle_max {
             idle.pop_front();
         }
@@ -123,26 +116,18 @@ impl Replica {
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = http::Uri::from_static(path);
         request.headers_mut().insert(header::HOST, self.host.clone());
-        request
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         let answered = sender.send_request(request).await;
         answered.is_ok_and(|response| !response.status().is_server_error())
     }
 
     async fn connect(&self) -> io::Result<Sender> {
-        let host = self
-            .authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']');
+        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
         let port = self.authority.port_u16().unwrap_or(PORT_DEFAULT);
         let connecting = TcpStream::connect((host, port));
         let stream = tokio::time::timeout(self.connect_timeout, connecting).await??;
         stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(io::Error::other)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection to a replica ended");
@@ -184,9 +169,7 @@ impl Lease {
         mut request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<Response<Incoming>, Failure> {
-        request
-            .headers_mut()
-            .insert(header::HOST, self.replica.host.clone());
+        request.headers_mut().insert(header::HOST, self.replica.host.clone());
         loop {
             let (mut sender, is_new) = match self.replica.take_idle() {
                 Some(sender) => (sender, false),
@@ -292,9 +275,7 @@ impl Health {
             return false;
         }
         let next = now + self.time_out_ms(self.ejections_in_a_row.load(Ordering::Relaxed));
-        self.out_until_ms
-            .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        self.out_until_ms.compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     fn succeeded(&self) {
@@ -308,26 +289,19 @@ impl Health {
 
     /// Counts a failure; says whether it is one that puts the replica out.
     fn failed(&self, as_trial: bool) -> bool {
-        let failures = self
-            .failures_in_a_row
-            .fetch_add(1, Ordering::Relaxed)
-            .saturating_add(1);
+        let failures = self.failures_in_a_row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let is_out = self.out_until_ms.load(Ordering::Relaxed) > 0;
         // Requests that were under way together fail together: that is one failure too many, not several.
         if failures < self.ejection.failures.get() || (is_out && !as_trial) {
             return false;
         }
         let times = self.ejections_in_a_row.fetch_add(1, Ordering::Relaxed);
-        self.out_until_ms
-            .store(self.now_ms() + self.time_out_ms(times), Ordering::Relaxed);
+        self.out_until_ms.store(self.now_ms() + self.time_out_ms(times), Ordering::Relaxed);
         true
     }
 
     fn time_out_ms(&self, ejections_before: u32) -> u64 {
-        let time = self
-            .ejection
-            .time_min
-            .saturating_mul(1 << ejections_before.min(20));
+        let time = self.ejection.time_min.saturating_mul(1 << ejections_before.min(20));
         let time = time.min(self.ejection.time_max);
         u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2).max(1)
     }

@@ -52,16 +52,10 @@ impl ReplicaSet {
     pub(crate) fn choose(&self, ids: &Ids, asked: &mut Vec<usize>, may_try: bool) -> Result<Lease, Nobody> {
         let is_new = |index: &usize| !asked.contains(index);
         let claimed = |index: &usize| is_new(index) && self.replicas[*index].health().claims_trial();
-        let trial = if may_try {
-            (0..self.replicas.len()).find(claimed)
-        } else {
-            None
-        };
+        let trial = if may_try { (0..self.replicas.len()).find(claimed) } else { None };
         let is_good = |index: &usize| is_new(index) && self.replicas[*index].health().is_good();
         let chosen = trial.or_else(|| self.less_busy_of_two(ids, is_good));
-        let chosen = chosen
-            .or_else(|| self.less_busy_of_two(ids, is_new))
-            .ok_or(Nobody::Left)?;
+        let chosen = chosen.or_else(|| self.less_busy_of_two(ids, is_new)).ok_or(Nobody::Left)?;
         asked.push(chosen);
         self.replicas[chosen].lease(trial.is_some()).ok_or(Nobody::Free)
     }
@@ -131,9 +125,7 @@ impl RetryBudget {
 
     pub(crate) fn take_retry(&self) -> bool {
         let take = |saved: i64| (saved >= RETRY).then_some(saved - RETRY);
-        self.hundredths
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
+        self.hundredths.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 }
 
@@ -144,9 +136,7 @@ mod tests {
     fn set(count: u16) -> ReplicaSet {
         let settings = Settings::default();
         let stats = Arc::new(Stats::new(["call"].into_iter()));
-        let authorities = (1..=count)
-            .map(|port| format!("127.0.0.1:{port}").parse().unwrap())
-            .collect();
+        let authorities = (1..=count).map(|port| format!("127.0.0.1:{port}").parse().unwrap()).collect();
         ReplicaSet::new(authorities, &settings, &stats)
     }
 
@@ -154,9 +144,7 @@ mod tests {
     async fn each_replica_is_asked_once_and_the_less_busy_first() {
         let set = set(2);
         let ids = Ids::new(1);
-        let held = set
-            .choose(&ids, &mut vec![0], false)
-            .unwrap_or_else(|_| panic!("the second is there"));
+        let held = set.choose(&ids, &mut vec![0], false).unwrap_or_else(|_| panic!("the second is there"));
         for _ in 0..100 {
             let mut asked = Vec::new();
             let _first = set.choose(&ids, &mut asked, false);
@@ -170,11 +158,8 @@ mod tests {
 
     #[test]
     fn retries_are_paid_for_by_requests() {
-        let budget = RetryBudget::new(&Retries {
-            per_request_max: 2,
-            per_hundred_requests: 20,
-            saved_max: 1,
-        });
+        let budget =
+            RetryBudget::new(&Retries { per_request_max: 2, per_hundred_requests: 20, saved_max: 1 });
         assert!(budget.take_retry());
         assert!(!budget.take_retry());
         for _ in 0..4 {

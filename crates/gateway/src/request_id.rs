@@ -19,10 +19,7 @@ pub(crate) struct Ids {
 
 impl Ids {
     pub(crate) fn new(seed: u128) -> Ids {
-        Ids {
-            seed: (seed >> 64) as u64,
-            next: AtomicU64::new(seed as u64),
-        }
+        Ids { seed: (seed >> 64) as u64, next: AtomicU64::new(seed as u64) }
     }
 
     /// A number that looks random, cheaply: this is Steele, Lea and Flood's SplitMix64.
@@ -67,10 +64,7 @@ mod tests {
             assert!(!kept(wrong), "{wrong}");
         }
         let long = "x".repeat(LENGTH_MAX + 1);
-        assert_ne!(
-            ids.keep_or_make(Some(&HeaderValue::try_from(&long).unwrap())),
-            long
-        );
+        assert_ne!(ids.keep_or_make(Some(&HeaderValue::try_from(&long).unwrap())), long);
         assert_ne!(ids.keep_or_make(None), ids.keep_or_make(None));
     }
 }

@@ -25,11 +25,7 @@ impl Route {
     /// A route that takes what no other takes.
     #[must_use]
     pub fn everything_else(name: &'static str, upstream: Upstream) -> Route {
-        Route {
-            name,
-            prefixes: &["/"],
-            upstream,
-        }
+        Route { name, prefixes: &["/"], upstream }
     }
 }
 
@@ -50,18 +46,12 @@ impl Table {
 
     /// The index of the route that takes this path.
     pub(crate) fn find(&self, path: &str) -> Option<usize> {
-        self.prefixes
-            .iter()
-            .find(|(prefix, _)| covers(prefix, path))
-            .map(|(_, index)| *index)
+        self.prefixes.iter().find(|(prefix, _)| covers(prefix, path)).map(|(_, index)| *index)
     }
 }
 
 fn covers(prefix: &str, path: &str) -> bool {
-    prefix == "/"
-        || path
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    prefix == "/" || path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -70,11 +60,7 @@ mod tests {
 
     #[test]
     fn a_path_goes_by_whole_segments_and_the_longest_prefix() {
-        let route = |name, prefixes| Route {
-            name,
-            prefixes,
-            upstream: Upstream::Local(Router::new()),
-        };
+        let route = |name, prefixes| Route { name, prefixes, upstream: Upstream::Local(Router::new()) };
         let routes = [
             route("call", &["/calls"]),
             route("payment", &["/payments", "/fares"]),

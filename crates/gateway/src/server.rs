@@ -160,11 +160,7 @@ pub async fn serve(
     let _ = tokio::time::timeout(settings.drain_max, all_ended).await;
     let dropped = connections.len();
     connections.shutdown().await;
-    Drained {
-        requests: shared.requests.load(Ordering::Relaxed),
-        finished: open - dropped,
-        dropped,
-    }
+    Drained { requests: shared.requests.load(Ordering::Relaxed), finished: open - dropped, dropped }
 }
 
 fn protocol(settings: &ServerSettings) -> http1::Builder {
@@ -216,10 +212,7 @@ impl Door {
     }
 
     async fn accept(&self) -> (OwnedSemaphorePermit, std::io::Result<(TcpStream, SocketAddr)>) {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
         (permit, self.listener.accept().await)
     }
 
@@ -302,17 +295,11 @@ impl Shared {
                 Err(refusal) => refusal,
             };
             if is_chunked || shared.leaving.has_begun() {
-                response
-                    .headers_mut()
-                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             if is_event_stream(response.headers()) {
-                response = response.map(|body| {
-                    Body::new(Ending {
-                        body,
-                        end: Box::pin(shared.draining.clone().begun()),
-                    })
-                });
+                response = response
+                    .map(|body| Body::new(Ending { body, end: Box::pin(shared.draining.clone().begun()) }));
             }
             Ok(response)
         }

@@ -115,11 +115,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(1),
             body_bytes_max: 64 * 1024,
             requests_in_flight_max: 4096,
-            retries: Retries {
-                per_request_max: 2,
-                per_hundred_requests: 20,
-                saved_max: 100,
-            },
+            retries: Retries { per_request_max: 2, per_hundred_requests: 20, saved_max: 100 },
             ejection: Ejection {
                 failures: NonZeroU32::MIN.saturating_add(4),
                 time_min: Duration::from_secs(1),
@@ -157,11 +153,7 @@ pub struct NotANetwork(String);
 
 impl fmt::Display for NotANetwork {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{:?} is not an IP address and not a block like 10.0.0.0/8",
-            self.0
-        )
+        write!(formatter, "{:?} is not an IP address and not a block like 10.0.0.0/8", self.0)
     }
 }
 
@@ -225,20 +217,9 @@ mod tests {
             ("0.0.0.0/0", "::1", false),
         ] {
             let network: Network = network.parse().unwrap();
-            assert_eq!(
-                network.contains(address.parse().unwrap()),
-                expected,
-                "{network:?} {address}"
-            );
+            assert_eq!(network.contains(address.parse().unwrap()), expected, "{network:?} {address}");
         }
-        for wrong in [
-            "",
-            "10.0.0.0/33",
-            "::/129",
-            "10.0.0.0/x",
-            "localhost",
-            "10.0.0.0/-1",
-        ] {
+        for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0.0/x", "localhost", "10.0.0.0/-1"] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }
     }

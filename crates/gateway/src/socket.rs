@@ -22,12 +22,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, write_timeout: Duration) -> Socket {
-        Socket {
-            stream,
-            write_timeout,
-            stuck: None,
-            lengths: LengthLines::default(),
-        }
+        Socket { stream, write_timeout, stuck: None, lengths: LengthLines::default() }
     }
 
     /// Is set whenever a line that announces a length has been read.
@@ -41,14 +36,9 @@ impl Socket {
             self.stuck = None;
             return written;
         }
-        let stuck = self
-            .stuck
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.write_timeout)));
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.write_timeout)));
         ready!(stuck.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the peer does not read",
-        )))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")))
     }
 }
 

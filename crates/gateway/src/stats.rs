@@ -27,10 +27,7 @@ const CLASSES: usize = 5;
 
 impl Stats {
     pub(crate) fn new(names: impl Iterator<Item = &'static str>) -> Stats {
-        let route = |name| RouteStats {
-            name,
-            answers: Default::default(),
-        };
+        let route = |name| RouteStats { name, answers: Default::default() };
         Stats {
             routes: names.chain(["none"]).map(route).collect(),
             retries: AtomicU64::new(0),

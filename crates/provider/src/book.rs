@@ -86,11 +86,7 @@ fn take(mut account: Account, ask: &Ask, settings: &Settings) -> (Account, Answe
         Some(answer) => answer,
         None => {
             account.fare = ask.amount;
-            if account.back || refuses(ask, settings) {
-                TakeAnswer::Refused
-            } else {
-                TakeAnswer::Taken
-            }
+            if account.back || refuses(ask, settings) { TakeAnswer::Refused } else { TakeAnswer::Taken }
         }
     };
     account.take = Some(answer);
@@ -120,13 +116,7 @@ mod tests {
     use crate::settings::Settings;
 
     fn errand(kind: Kind) -> Ask {
-        Ask {
-            key: 7,
-            kind,
-            amount: 100_000,
-            payment_method: None,
-            attempt: 1,
-        }
+        Ask { key: 7, kind, amount: 100_000, payment_method: None, attempt: 1 }
     }
 
     /// Asks one errand after the other and tells the answers and what the rider is out of pocket in the end.
@@ -144,29 +134,13 @@ mod tests {
     #[test]
     fn each_errand_is_done_once_and_answered_alike_for_ever() {
         let check = |kinds: &[Kind], answers: &[Answer], out_of_pocket: i64| {
-            assert_eq!(
-                run(kinds, &Settings::default()),
-                (answers.to_vec(), out_of_pocket),
-                "{kinds:?}"
-            );
+            assert_eq!(run(kinds, &Settings::default()), (answers.to_vec(), out_of_pocket), "{kinds:?}");
         };
         check(&[Kind::Take], &[Answer::Taken], 100_000);
-        check(
-            &[Kind::Take, Kind::Take],
-            &[Answer::Taken, Answer::Taken],
-            100_000,
-        );
+        check(&[Kind::Take, Kind::Take], &[Answer::Taken, Answer::Taken], 100_000);
         check(&[Kind::Take, Kind::Back], &[Answer::Taken, Answer::Back], 0);
-        check(
-            &[Kind::Take, Kind::Back, Kind::Back],
-            &[Answer::Taken, Answer::Back, Answer::Back],
-            0,
-        );
-        check(
-            &[Kind::Take, Kind::Back, Kind::Take],
-            &[Answer::Taken, Answer::Back, Answer::Taken],
-            0,
-        );
+        check(&[Kind::Take, Kind::Back, Kind::Back], &[Answer::Taken, Answer::Back, Answer::Back], 0);
+        check(&[Kind::Take, Kind::Back, Kind::Take], &[Answer::Taken, Answer::Back, Answer::Taken], 0);
         check(&[Kind::Back, Kind::Take], &[Answer::Back, Answer::Refused], 0);
         check(
             &[Kind::Back, Kind::Take, Kind::Back, Kind::Take],
@@ -177,65 +151,33 @@ mod tests {
 
     #[test]
     fn a_refusal_stands_when_the_settings_change() {
-        let strict = Settings {
-            refuse_per_mille: 1_000,
-            ..Settings::default()
-        };
+        let strict = Settings { refuse_per_mille: 1_000, ..Settings::default() };
         let (account, first) = ask(None, &errand(Kind::Take), &strict);
         let (account, again) = ask(Some(account), &errand(Kind::Take), &Settings::default());
-        assert_eq!(
-            (first, again, balance(&account)),
-            (Answer::Refused, Answer::Refused, 0)
-        );
+        assert_eq!((first, again, balance(&account)), (Answer::Refused, Answer::Refused, 0));
     }
 
     #[test]
     fn the_first_amount_is_the_one_that_counts() {
         let (account, _) = ask(None, &errand(Kind::Take), &Settings::default());
-        let other = Ask {
-            amount: 5,
-            ..errand(Kind::Take)
-        };
+        let other = Ask { amount: 5, ..errand(Kind::Take) };
         let (account, answer) = ask(Some(account), &other, &Settings::default());
-        assert_eq!(
-            (answer, balance(&account), account.takes_heard),
-            (Answer::Taken, 100_000, 2)
-        );
+        assert_eq!((answer, balance(&account), account.takes_heard), (Answer::Taken, 100_000, 2));
     }
 
     #[test]
     fn a_payment_method_may_ask_to_be_refused_where_that_is_allowed() {
-        let refused = Ask {
-            payment_method: Some("test:refused".to_owned()),
-            ..errand(Kind::Take)
-        };
-        let obeying = Settings {
-            obey_test_methods: true,
-            ..Settings::default()
-        };
+        let refused = Ask { payment_method: Some("test:refused".to_owned()), ..errand(Kind::Take) };
+        let obeying = Settings { obey_test_methods: true, ..Settings::default() };
         assert_eq!(ask(None, &refused, &obeying).1, Answer::Refused);
         assert_eq!(ask(None, &refused, &Settings::default()).1, Answer::Taken);
     }
 
     #[test]
     fn about_as_many_are_refused_as_the_settings_say() {
-        let settings = Settings {
-            seed: 3,
-            refuse_per_mille: 100,
-            ..Settings::default()
-        };
+        let settings = Settings { seed: 3, refuse_per_mille: 100, ..Settings::default() };
         let refused = (1..=10_000)
-            .filter(|key| {
-                ask(
-                    None,
-                    &Ask {
-                        key: *key,
-                        ..errand(Kind::Take)
-                    },
-                    &settings,
-                )
-                .1 == Answer::Refused
-            })
+            .filter(|key| ask(None, &Ask { key: *key, ..errand(Kind::Take) }, &settings).1 == Answer::Refused)
             .count();
         assert!((900..=1_100).contains(&refused), "{refused} of 10,000");
     }

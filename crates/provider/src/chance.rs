@@ -25,13 +25,7 @@ impl Draw {
     }
 
     pub(crate) fn of_attempt(self, ask: &Ask, settings: &Settings) -> u64 {
-        mix(&[
-            settings.seed,
-            self.number(),
-            ask.key,
-            kind(ask),
-            u64::from(ask.attempt),
-        ])
+        mix(&[settings.seed, self.number(), ask.key, kind(ask), u64::from(ask.attempt)])
     }
 
     fn number(self) -> u64 {

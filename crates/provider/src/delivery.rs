@@ -16,18 +16,10 @@ pub struct Delivery {
     pub delay_ms: u64,
 }
 
-const IGNORED: Delivery = Delivery {
-    done: false,
-    copies: 0,
-    delay_ms: 0,
-};
+const IGNORED: Delivery = Delivery { done: false, copies: 0, delay_ms: 0 };
 
 pub fn delivery(ask: &Ask, settings: &Settings) -> Delivery {
-    let plain = Delivery {
-        done: true,
-        copies: 1,
-        delay_ms: delay_ms(ask, settings),
-    };
+    let plain = Delivery { done: true, copies: 1, delay_ms: delay_ms(ask, settings) };
     match wish(ask, settings) {
         Some(Wish::Silent) if ask.attempt <= settings.silent_attempts => IGNORED,
         Some(Wish::Lost) if ask.attempt <= 1 => Delivery { copies: 0, ..plain },
@@ -53,13 +45,8 @@ fn by_chance(ask: &Ask, settings: &Settings, plain: Delivery) -> Delivery {
 }
 
 fn delay_ms(ask: &Ask, settings: &Settings) -> u64 {
-    let choices = settings
-        .delay_ms_max
-        .saturating_sub(settings.delay_ms_min)
-        .saturating_add(1);
-    settings
-        .delay_ms_min
-        .saturating_add(Draw::Delay.of_attempt(ask, settings) % choices)
+    let choices = settings.delay_ms_max.saturating_sub(settings.delay_ms_min).saturating_add(1);
+    settings.delay_ms_min.saturating_add(Draw::Delay.of_attempt(ask, settings) % choices)
 }
 
 #[cfg(test)]
@@ -68,20 +55,10 @@ mod tests {
     use crate::book::{Ask, Kind};
     use crate::settings::Settings;
 
-    const PLAIN: Delivery = Delivery {
-        done: true,
-        copies: 1,
-        delay_ms: 0,
-    };
+    const PLAIN: Delivery = Delivery { done: true, copies: 1, delay_ms: 0 };
 
     fn attempt(key: u64, attempt: u32) -> Ask {
-        Ask {
-            key,
-            kind: Kind::Take,
-            amount: 100_000,
-            payment_method: None,
-            attempt,
-        }
+        Ask { key, kind: Kind::Take, amount: 100_000, payment_method: None, attempt }
     }
 
     #[test]
@@ -93,48 +70,20 @@ mod tests {
 
     #[test]
     fn a_payment_method_may_ask_for_a_vice_where_that_is_allowed() {
-        let settings = Settings {
-            obey_test_methods: true,
-            silent_attempts: 2,
-            ..Settings::default()
-        };
+        let settings = Settings { obey_test_methods: true, silent_attempts: 2, ..Settings::default() };
         let check = |method: &str, number: u32, expected: Delivery| {
-            let ask = Ask {
-                payment_method: Some(method.to_owned()),
-                ..attempt(1, number)
-            };
+            let ask = Ask { payment_method: Some(method.to_owned()), ..attempt(1, number) };
             assert_eq!(delivery(&ask, &settings), expected, "{method}, attempt {number}");
-            let honest = Settings {
-                obey_test_methods: false,
-                ..settings.clone()
-            };
-            assert_eq!(
-                delivery(&ask, &honest),
-                PLAIN,
-                "{method}, attempt {number}, not obeyed"
-            );
+            let honest = Settings { obey_test_methods: false, ..settings.clone() };
+            assert_eq!(delivery(&ask, &honest), PLAIN, "{method}, attempt {number}, not obeyed");
         };
         check("test:silent", 1, IGNORED);
         check("test:silent", 2, IGNORED);
         check("test:silent", 3, PLAIN);
         check("test:lost", 1, Delivery { copies: 0, ..PLAIN });
         check("test:lost", 2, PLAIN);
-        check(
-            "test:late=15000",
-            1,
-            Delivery {
-                delay_ms: 15_000,
-                ..PLAIN
-            },
-        );
-        check(
-            "test:late=99999999999",
-            1,
-            Delivery {
-                delay_ms: 86_400_000,
-                ..PLAIN
-            },
-        );
+        check("test:late=15000", 1, Delivery { delay_ms: 15_000, ..PLAIN });
+        check("test:late=99999999999", 1, Delivery { delay_ms: 86_400_000, ..PLAIN });
         check("test:doubled", 1, Delivery { copies: 2, ..PLAIN });
         check("test:refused", 1, PLAIN);
         check("test:late=soon", 1, PLAIN);
@@ -154,9 +103,7 @@ mod tests {
         };
         let other = Settings { seed: 2, ..settings };
         let fates = |settings: &Settings| -> Vec<Delivery> {
-            (1..=1_000)
-                .map(|key| delivery(&attempt(key, 1), settings))
-                .collect()
+            (1..=1_000).map(|key| delivery(&attempt(key, 1), settings)).collect()
         };
         assert_eq!(fates(&settings), fates(&settings));
         assert_ne!(fates(&settings), fates(&other));
@@ -170,27 +117,16 @@ mod tests {
 
     #[test]
     fn silence_ends_after_its_attempts() {
-        let settings = Settings {
-            silent_per_mille: 1_000,
-            silent_attempts: 3,
-            ..Settings::default()
-        };
+        let settings = Settings { silent_per_mille: 1_000, silent_attempts: 3, ..Settings::default() };
         let is_done = |number: u32| delivery(&attempt(1, number), &settings).done;
         assert_eq!([1, 2, 3, 4].map(is_done), [false, false, false, true]);
     }
 
     #[test]
     fn odd_delays_are_no_fault() {
-        let backwards = Settings {
-            delay_ms_min: 9,
-            delay_ms_max: 5,
-            ..Settings::default()
-        };
+        let backwards = Settings { delay_ms_min: 9, delay_ms_max: 5, ..Settings::default() };
         assert_eq!(delivery(&attempt(1, 1), &backwards).delay_ms, 9);
-        let endless = Settings {
-            delay_ms_max: u64::MAX,
-            ..Settings::default()
-        };
+        let endless = Settings { delay_ms_max: u64::MAX, ..Settings::default() };
         assert!(delivery(&attempt(1, 1), &endless).done);
     }
 }

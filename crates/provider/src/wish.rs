@@ -32,9 +32,7 @@ pub(crate) fn wish(ask: &Ask, settings: &Settings) -> Option<Wish> {
         "doubled" => Some(Wish::Doubled),
         other => {
             let delay_ms: u64 = other.strip_prefix("late=")?.parse().ok()?;
-            Some(Wish::Late {
-                delay_ms: delay_ms.min(LATE_MS_MAX),
-            })
+            Some(Wish::Late { delay_ms: delay_ms.min(LATE_MS_MAX) })
         }
     }
 }

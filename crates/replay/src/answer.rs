@@ -108,30 +108,15 @@ mod tests {
     fn a_view_tells_an_outcome_only_when_nothing_more_will_change() {
         for (json, outcome) in [
             ("{}", None),
-            (
-                r#"{"callStatus":"driveStart","payStatus":"paid","driveStatus":"start"}"#,
-                None,
-            ),
-            (
-                r#"{"callStatus":"driveStart","payStatus":"paid","driveStatus":"end"}"#,
-                None,
-            ),
-            (
-                r#"{"callStatus":"driveComplete","payStatus":"paid","driveStatus":"start"}"#,
-                None,
-            ),
+            (r#"{"callStatus":"driveStart","payStatus":"paid","driveStatus":"start"}"#, None),
+            (r#"{"callStatus":"driveStart","payStatus":"paid","driveStatus":"end"}"#, None),
+            (r#"{"callStatus":"driveComplete","payStatus":"paid","driveStatus":"start"}"#, None),
             (
                 r#"{"callStatus":"driveComplete","payStatus":"paid","driveStatus":"end"}"#,
                 Some(Outcome::Completed),
             ),
-            (
-                r#"{"callStatus":"requestCancel","payStatus":"paid","driveStatus":"requestCancel"}"#,
-                None,
-            ),
-            (
-                r#"{"callStatus":"requestCancel","payStatus":"refunding","driveStatus":"requestCancel"}"#,
-                None,
-            ),
+            (r#"{"callStatus":"requestCancel","payStatus":"paid","driveStatus":"requestCancel"}"#, None),
+            (r#"{"callStatus":"requestCancel","payStatus":"refunding","driveStatus":"requestCancel"}"#, None),
             (
                 r#"{"callStatus":"requestCancel","payStatus":"refunded","driveStatus":"requestCancel"}"#,
                 Some(Outcome::Compensated),
@@ -140,14 +125,8 @@ mod tests {
                 r#"{"callStatus":"requestCancel","payStatus":"voided","driveStatus":"cancel"}"#,
                 Some(Outcome::Cancelled),
             ),
-            (
-                r#"{"callStatus":"requestCancel","payStatus":"voided","driveStatus":null}"#,
-                None,
-            ),
-            (
-                r#"{"callStatus":"payFail","payStatus":"failed"}"#,
-                Some(Outcome::PaymentFailed),
-            ),
+            (r#"{"callStatus":"requestCancel","payStatus":"voided","driveStatus":null}"#, None),
+            (r#"{"callStatus":"payFail","payStatus":"failed"}"#, Some(Outcome::PaymentFailed)),
         ] {
             let view: View = serde_json::from_str(json).unwrap();
             assert_eq!(view.outcome(), outcome, "{json}");

@@ -69,13 +69,7 @@ impl Client {
             .pool_max_idle_per_host(limits.connections)
             .build(connector);
         let base = to.trim_end_matches('/').to_owned();
-        Ok(Self {
-            http,
-            base,
-            limits,
-            tally,
-            giving_up: AtomicBool::new(false),
-        })
+        Ok(Self { http, base, limits, tally, giving_up: AtomicBool::new(false) })
     }
 
     pub(crate) fn patience(&self) -> Duration {
@@ -93,8 +87,7 @@ impl Client {
 
     pub(crate) async fn get(&self, path: &str) -> Result<Answer, Away> {
         let uri = self.uri(path);
-        self.ask(|| Request::builder().uri(&uri).body(Full::default()))
-            .await
+        self.ask(|| Request::builder().uri(&uri).body(Full::default())).await
     }
 
     pub(crate) async fn post(&self, path: &str, key: &str, body: String) -> Result<Answer, Away> {
@@ -126,11 +119,7 @@ impl Client {
             let request = request().expect("addresses and keys are checked before the first request");
             let (trouble, retry_after) = match timeout(self.limits.attempt, self.attempt(request)).await {
                 Ok(Ok(Attempt::Answered(status, body))) => {
-                    return Ok(Answer {
-                        status,
-                        body,
-                        repeated,
-                    });
+                    return Ok(Answer { status, body, repeated });
                 }
                 Ok(Ok(Attempt::NotNow(status, retry_after))) => (Trouble::NotNow(status), retry_after),
                 Ok(Err(failure)) => (Trouble::Connection(failure), None),
@@ -139,9 +128,7 @@ impl Client {
             let pause = retry_after.unwrap_or(delay).max(delay);
             let out_of_patience = started.elapsed() + pause > self.limits.patience;
             if out_of_patience || self.giving_up.load(Ordering::Relaxed) {
-                return Err(Away {
-                    trouble: trouble.to_string(),
-                });
+                return Err(Away { trouble: trouble.to_string() });
             }
             self.tally.repeated(trouble.kind());
             repeated = true;
@@ -158,10 +145,8 @@ impl Client {
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT => {
-                let seconds = head
-                    .headers
-                    .get(RETRY_AFTER)
-                    .and_then(|value| value.to_str().ok()?.parse().ok());
+                let seconds =
+                    head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
                 Ok(Attempt::NotNow(head.status, seconds.map(Duration::from_secs)))
             }
             status => Ok(Attempt::Answered(status, body)),
@@ -172,10 +157,7 @@ impl Client {
 impl Answer {
     pub(crate) fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, String> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            format!(
-                "the server's answer ({}) is not what the contract says: {error}",
-                self.status.as_u16()
-            )
+            format!("the server's answer ({}) is not what the contract says: {error}", self.status.as_u16())
         })
     }
 
@@ -264,20 +246,13 @@ mod tests {
     async fn silence_and_shedding_are_met_with_the_same_request_again() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let to = format!("http://{}", listener.local_addr().unwrap());
-        let limits = Limits {
-            attempt: Duration::from_millis(200),
-            patience: Duration::from_mins(1),
-            connections: 1,
-        };
+        let limits =
+            Limits { attempt: Duration::from_millis(200), patience: Duration::from_mins(1), connections: 1 };
         let tally = Arc::new(Tally::new(Summary::default(), None));
         let client = Client::new(&to, limits, Arc::clone(&tally)).unwrap();
         let server = answer_in_turn(
             listener,
-            &[
-                "",
-                "HTTP/1.1 429 Slow Down\r\nretry-after: 0\r\n",
-                "HTTP/1.1 201 Created\r\n",
-            ],
+            &["", "HTTP/1.1 429 Slow Down\r\nretry-after: 0\r\n", "HTTP/1.1 201 Created\r\n"],
         );
         let (answer, asked) = tokio::join!(client.post("/calls", "\"k-1\"", "{\"a\":1}".to_owned()), server);
         let answer = answer.unwrap();

@@ -42,11 +42,7 @@ fn plain_decimal(digits: u128, decimals: i32) -> String {
     let padded = format!("{digits:0>width$}");
     let (whole, part) = padded.split_at(padded.len() - decimals);
     let part = part.trim_end_matches('0');
-    if part.is_empty() {
-        whole.to_owned()
-    } else {
-        format!("{whole}.{part}")
-    }
+    if part.is_empty() { whole.to_owned() } else { format!("{whole}.{part}") }
 }
 
 impl FromStr for Miles {
@@ -62,27 +58,17 @@ impl FromStr for Miles {
         }
         let unsigned = mantissa.strip_prefix('-');
         let negative = unsigned.is_some();
-        let (whole, part) = unsigned
-            .unwrap_or(mantissa)
-            .split_once('.')
-            .unwrap_or((unsigned.unwrap_or(mantissa), ""));
+        let (whole, part) =
+            unsigned.unwrap_or(mantissa).split_once('.').unwrap_or((unsigned.unwrap_or(mantissa), ""));
         if whole.is_empty() && part.is_empty() {
             return Err(NotADecimal);
         }
-        let digits = whole
-            .bytes()
-            .chain(part.bytes())
-            .try_fold(0_u64, push_digit)
-            .ok_or(NotADecimal)?;
+        let digits = whole.bytes().chain(part.bytes()).try_fold(0_u64, push_digit).ok_or(NotADecimal)?;
         let decimals = i32::try_from(part.len()).map_err(|_| NotADecimal)? - exponent;
         if decimals.abs() > DECIMALS_MAX {
             return Err(NotADecimal);
         }
-        Ok(Self {
-            negative,
-            digits,
-            decimals,
-        })
+        Ok(Self { negative, digits, decimals })
     }
 }
 
@@ -126,11 +112,7 @@ mod tests {
             ("1E+3", "1609.344"),
             ("1e10", "16093440000"),
         ] {
-            assert_eq!(
-                miles.parse::<Miles>().unwrap().to_kilometres(),
-                kilometres,
-                "{miles}"
-            );
+            assert_eq!(miles.parse::<Miles>().unwrap().to_kilometres(), kilometres, "{miles}");
         }
     }
 

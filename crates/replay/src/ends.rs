@@ -36,12 +36,7 @@ impl Ends {
         let file =
             File::create(path).with_context(|| format!("cannot write the ends to {}", path.display()))?;
         let writer = csv::Writer::from_writer(BufWriter::new(file));
-        Ok(Self {
-            writer,
-            next_trip: 1,
-            early: BTreeMap::new(),
-            failure: None,
-        })
+        Ok(Self { writer, next_trip: 1, early: BTreeMap::new(), failure: None })
     }
 
     /// Takes a row; a failure to write is kept for `finish`, so that the trips under way come to their ends.

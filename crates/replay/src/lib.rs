@@ -61,10 +61,7 @@ pub async fn run(options: Options) -> anyhow::Result<Summary> {
     driven?;
     written?;
     if rides.client.has_given_up() {
-        bail!(
-            "{} was away for longer than patience lasts; the same command resumes the run",
-            options.to
-        );
+        bail!("{} was away for longer than patience lasts; the same command resumes the run", options.to);
     }
     Ok(summary)
 }
@@ -80,11 +77,7 @@ fn prepare(options: &Options, reader: &TripReader) -> anyhow::Result<(Arc<Rides>
     };
     let tally = Arc::new(Tally::new(summary, ends));
     let clients = usize::from(options.clients);
-    let limits = Limits {
-        attempt: ATTEMPT_MAX,
-        patience: options.patience,
-        connections: clients,
-    };
+    let limits = Limits { attempt: ATTEMPT_MAX, patience: options.patience, connections: clients };
     let client = Client::new(&options.to, limits, Arc::clone(&tally))?;
     let extent = Extent {
         rows_max: options.limit,
@@ -134,10 +127,7 @@ async fn call_all(
         if under_way.len() >= RIDES_UNDER_WAY_MAX {
             under_way.join_next().await.map_or(Ok(()), not_panicked)?;
         }
-        let trip = match reader
-            .next()
-            .with_context(|| format!("{} broke off", options.trips.display()))?
-        {
+        let trip = match reader.next().with_context(|| format!("{} broke off", options.trips.display()))? {
             None => return Ok(()),
             Some(Row::Unreadable(row)) => {
                 rides.tally.read_unreadable(row);
@@ -185,7 +175,5 @@ fn print(summary: &Summary, options: &Options) -> anyhow::Result<()> {
     } else {
         summary.to_string()
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("the summary could not be printed")
+    std::io::stdout().write_all(text.as_bytes()).context("the summary could not be printed")
 }

@@ -86,10 +86,7 @@ impl FromStr for Speed {
             .parse()
             .ok()
             .with_context(|| format!("`{text}` is no speed; try 1x, 60x or max"))?;
-        ensure!(
-            factor.is_finite() && factor > 0.0,
-            "a speed is above zero; try 1x, 60x or max"
-        );
+        ensure!(factor.is_finite() && factor > 0.0, "a speed is above zero; try 1x, 60x or max");
         Ok(Self::Times(factor))
     }
 }
@@ -105,17 +102,11 @@ impl RunName {
     }
 
     fn of_file(path: &Path) -> anyhow::Result<Self> {
-        let name = path
-            .file_name()
-            .context("the trips are not a file")?
-            .to_string_lossy();
+        let name = path.file_name().context("the trips are not a file")?.to_string_lossy();
         let stem = name.strip_suffix(".gz").unwrap_or(&name);
         let stem = stem.strip_suffix(".csv").unwrap_or(stem);
-        let kept: String = stem
-            .chars()
-            .map(|c| if is_name_char(c) { c } else { '-' })
-            .take(RUN_NAME_CHARS_MAX)
-            .collect();
+        let kept: String =
+            stem.chars().map(|c| if is_name_char(c) { c } else { '-' }).take(RUN_NAME_CHARS_MAX).collect();
         kept.parse()
     }
 }
@@ -142,10 +133,7 @@ fn parse_patience(text: &str) -> anyhow::Result<Duration> {
         .parse()
         .ok()
         .with_context(|| format!("`{text}` is no whole number of seconds"))?;
-    ensure!(
-        seconds <= PATIENCE_SECONDS_MAX,
-        "patience is at most {PATIENCE_SECONDS_MAX} seconds"
-    );
+    ensure!(seconds <= PATIENCE_SECONDS_MAX, "patience is at most {PATIENCE_SECONDS_MAX} seconds");
     Ok(Duration::from_secs(seconds))
 }
 
@@ -176,11 +164,7 @@ mod tests {
             ("서울.csv", "--"),
             ("plain", "plain"),
         ] {
-            assert_eq!(
-                RunName::of_file(Path::new(path)).unwrap().as_str(),
-                name,
-                "{path}"
-            );
+            assert_eq!(RunName::of_file(Path::new(path)).unwrap().as_str(), name, "{path}");
         }
         for text in ["", "a b", "\"", "é"] {
             assert!(text.parse::<RunName>().is_err(), "{text:?}");

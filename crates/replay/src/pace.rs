@@ -18,11 +18,7 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(speed: Speed, first_recorded: i64, began: Instant) -> Self {
-        Self {
-            speed,
-            first_recorded,
-            began,
-        }
+        Self { speed, first_recorded, began }
     }
 
     /// When a recorded time comes; none when the clock is not waited for.

@@ -26,11 +26,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn start(quiet: bool, extent: Extent, tally: Arc<Tally>) -> Self {
-        let target = if quiet {
-            ProgressDrawTarget::hidden()
-        } else {
-            ProgressDrawTarget::stderr()
-        };
+        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(extent.rows_max.unwrap_or(extent.bytes_total)), target);
         if bar.is_hidden() {
             return Self { bar, refresher: None };
@@ -39,10 +35,7 @@ impl Progress {
             ProgressStyle::with_template(TEMPLATE).expect("the template is a constant that parses"),
         );
         let refresher = tokio::spawn(refresh(bar.clone(), extent, tally));
-        Self {
-            bar,
-            refresher: Some(refresher),
-        }
+        Self { bar, refresher: Some(refresher) }
     }
 
     pub(crate) fn finish(self) {
@@ -59,11 +52,8 @@ async fn refresh(bar: ProgressBar, extent: Extent, tally: Arc<Tally>) {
     loop {
         interval.tick().await;
         let now = tally.glance();
-        let position = if extent.rows_max.is_some() {
-            now.read
-        } else {
-            extent.bytes_read.load(Ordering::Relaxed)
-        };
+        let position =
+            if extent.rows_max.is_some() { now.read } else { extent.bytes_read.load(Ordering::Relaxed) };
         let rate = (now.ended - ended_before) as f64 / REFRESH_INTERVAL.as_secs_f64();
         ended_before = now.ended;
         bar.set_position(position);
@@ -71,11 +61,7 @@ async fn refresh(bar: ProgressBar, extent: Extent, tally: Arc<Tally>) {
             "{} trips ended, {} under way, {rate:.0}/s{}",
             now.ended,
             now.read - now.ended,
-            if now.repeated > 0 {
-                format!(", {} requests repeated", now.repeated)
-            } else {
-                String::new()
-            }
+            if now.repeated > 0 { format!(", {} requests repeated", now.repeated) } else { String::new() }
         ));
     }
 }

@@ -93,10 +93,7 @@ impl Rides {
             trip.distance.to_kilometres()
         );
         let asked_at = Instant::now();
-        let answer = self
-            .client
-            .post("/calls", &self.key(number, "call"), body)
-            .await?;
+        let answer = self.client.post("/calls", &self.key(number, "call"), body).await?;
         self.tally.took(Step::Call, asked_at.elapsed());
         if !answer.status.is_success() {
             return Ok(Placed::Refused(answer.problem()));
@@ -140,15 +137,13 @@ impl Rides {
 
     async fn call_is_off(&self, call_id: u64) -> Result<bool, Unfinished> {
         let answer = self.client.get(&format!("/calls/{call_id}")).await?;
-        Ok(
-            found::<Call>(&answer)?.is_some_and(|call| match call.call_status {
-                CallStatus::PayFail | CallStatus::RequestCancel => true,
-                CallStatus::PayRequest
-                | CallStatus::DriveRequest
-                | CallStatus::DriveStart
-                | CallStatus::DriveComplete => false,
-            }),
-        )
+        Ok(found::<Call>(&answer)?.is_some_and(|call| match call.call_status {
+            CallStatus::PayFail | CallStatus::RequestCancel => true,
+            CallStatus::PayRequest
+            | CallStatus::DriveRequest
+            | CallStatus::DriveStart
+            | CallStatus::DriveComplete => false,
+        }))
     }
 
     /// While the taxi drives nobody talks with the server, so the client is free for another trip.
@@ -181,10 +176,7 @@ impl Rides {
     }
 
     pub(crate) async fn free_client(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.clients)
-            .acquire_owned()
-            .await
-            .expect("the clients are never closed")
+        Arc::clone(&self.clients).acquire_owned().await.expect("the clients are never closed")
     }
 
     pub(crate) fn are_stopped(&self) -> bool {
@@ -195,10 +187,7 @@ impl Rides {
     async fn end_drive(&self, trip: &Trip, drive_id: u64) -> Result<bool, Unfinished> {
         let body = format!(r#"{{"driveId":{drive_id}}}"#);
         let asked_at = Instant::now();
-        let answer = self
-            .client
-            .post("/drives/end", &self.key(trip.number, "end"), body)
-            .await?;
+        let answer = self.client.post("/drives/end", &self.key(trip.number, "end"), body).await?;
         self.tally.took(Step::End, asked_at.elapsed());
         let ended = answer.status.is_success();
         if !ended {
@@ -210,10 +199,8 @@ impl Rides {
     /// Waits until nothing about the trip will change any more, money included.
     async fn over(&self, call_id: u64) -> Result<End, Unfinished> {
         let path = format!("/callViews/{call_id}");
-        let mut waiting = Waiting::new(
-            "the call did not come to its end in the view",
-            self.client.patience(),
-        );
+        let mut waiting =
+            Waiting::new("the call did not come to its end in the view", self.client.patience());
         loop {
             let answer = self.client.get(&path).await?;
             let view = found::<View>(&answer)?.unwrap_or_default();
@@ -279,13 +266,7 @@ struct Waiting {
 
 impl Waiting {
     fn new(what: &'static str, patience: Duration) -> Self {
-        Self {
-            what,
-            patience,
-            since: Instant::now(),
-            delay: POLL_DELAY_MIN,
-            polls: 0,
-        }
+        Self { what, patience, since: Instant::now(), delay: POLL_DELAY_MIN, polls: 0 }
     }
 
     async fn pause(&mut self, server_was_away: bool) -> Result<(), Unfinished> {
@@ -311,21 +292,14 @@ impl StartMean {
     fn first_poll_after(&self) -> Duration {
         let micros = self.0.load(Ordering::Relaxed) / 2;
         let delay = Duration::from_micros(micros).min(POLL_DELAY_MAX);
-        if delay < POLL_DELAY_MIN {
-            Duration::ZERO
-        } else {
-            delay
-        }
+        if delay < POLL_DELAY_MIN { Duration::ZERO } else { delay }
     }
 
     /// A lost update costs nothing but a little accuracy.
     fn learn(&self, took: Duration) {
         let took = u64::try_from(took.as_micros().min(POLL_DELAY_MAX.as_micros())).unwrap_or(0);
         let mean = self.0.load(Ordering::Relaxed);
-        self.0.store(
-            (mean * (START_MEAN_PARTS - 1) + took) / START_MEAN_PARTS,
-            Ordering::Relaxed,
-        );
+        self.0.store((mean * (START_MEAN_PARTS - 1) + took) / START_MEAN_PARTS, Ordering::Relaxed);
     }
 }
 
@@ -341,10 +315,7 @@ mod tests {
             mean.learn(Duration::from_millis(20));
         }
         let waited = mean.first_poll_after();
-        assert!(
-            waited > Duration::from_millis(5) && waited <= Duration::from_millis(10),
-            "{waited:?}"
-        );
+        assert!(waited > Duration::from_millis(5) && waited <= Duration::from_millis(10), "{waited:?}");
         for _ in 0..200 {
             mean.learn(mean.first_poll_after());
         }

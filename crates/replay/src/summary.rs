@@ -114,26 +114,15 @@ impl fmt::Display for Summary {
         }
         lines(f, "repeated", &self.repeated)?;
         writeln!(f)?;
-        writeln!(
-            f,
-            "  {:.1} s, {:.0} trips/s",
-            self.wall_seconds, self.trips_per_second
-        )?;
+        writeln!(f, "  {:.1} s, {:.0} trips/s", self.wall_seconds, self.trips_per_second)?;
         writeln!(f)?;
-        writeln!(
-            f,
-            "  {:<20}{:>10}{:>10}{:>10}{:>10}   ms",
-            "", "p50", "p90", "p99", "max"
-        )?;
+        writeln!(f, "  {:<20}{:>10}{:>10}{:>10}{:>10}   ms", "", "p50", "p90", "p99", "max")?;
         latency(f, "POST /calls", &self.latency.call)?;
         latency(f, "until driveStart", &self.latency.drive_start)?;
         latency(f, "POST /drives/end", &self.latency.end)?;
         if !self.is_whole() {
             writeln!(f)?;
-            writeln!(
-                f,
-                "  not every trip came to its end; the same command resumes the run"
-            )?;
+            writeln!(f, "  not every trip came to its end; the same command resumes the run")?;
         }
         Ok(())
     }
@@ -185,13 +174,9 @@ mod tests {
 
     #[test]
     fn counts_are_grouped_by_thousands() {
-        for (count, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (61_317, "61,317"),
-            (1_234_567, "1,234,567"),
-        ] {
+        for (count, text) in
+            [(0, "0"), (999, "999"), (1000, "1,000"), (61_317, "61,317"), (1_234_567, "1,234,567")]
+        {
             assert_eq!(grouped(count), text);
         }
     }

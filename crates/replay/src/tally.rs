@@ -86,19 +86,11 @@ impl Tally {
         counts.summary.unreadable += 1;
         counts.ended += 1;
         if let Some(ends) = &mut counts.ends {
-            ends.push(end_row(
-                row.number,
-                "unreadable".to_owned(),
-                View::default(),
-                None,
-            ));
+            ends.push(end_row(row.number, "unreadable".to_owned(), View::default(), None));
         }
         let first = &mut counts.summary.unreadable_first;
         if first.len() < FIRST_SHOWN_MAX {
-            first.push(UnreadableRow {
-                line: row.line,
-                reason: row.reason,
-            });
+            first.push(UnreadableRow { line: row.line, reason: row.reason });
         }
     }
 

@@ -83,10 +83,7 @@ impl TripReader {
         let file = File::open(path)?;
         let bytes_total = file.metadata()?.len();
         let bytes_read = Arc::new(AtomicU64::new(0));
-        let counted = Counted {
-            file,
-            bytes_read: Arc::clone(&bytes_read),
-        };
+        let counted = Counted { file, bytes_read: Arc::clone(&bytes_read) };
         let named_gzip = path.extension().is_some_and(|extension| extension == "gz");
         let mut input = decompressed(BufReader::new(counted), named_gzip)?;
         let mut buffer = Vec::new();
@@ -94,22 +91,10 @@ impl TripReader {
             bail!("the file is empty; its first line should name the columns");
         }
         let header = String::from_utf8_lossy(&buffer).into_owned();
-        let names: Vec<&str> = header
-            .trim_start_matches('\u{feff}')
-            .split(',')
-            .map(str::trim)
-            .collect();
+        let names: Vec<&str> = header.trim_start_matches('\u{feff}').split(',').map(str::trim).collect();
         let format = Format::recognise(&names)?;
         let column_count = names.len();
-        Ok(Self {
-            input,
-            format,
-            column_count,
-            buffer,
-            lines_read: 1,
-            bytes_read,
-            bytes_total,
-        })
+        Ok(Self { input, format, column_count, buffer, lines_read: 1, bytes_read, bytes_total })
     }
 
     /// The next row, or none at the end. An error is the file's own (damaged gzip, disk), not a row's.
@@ -139,11 +124,7 @@ impl TripReader {
         }
         let fields = split_fields(text)?;
         if fields.len() != self.column_count {
-            return Err(format!(
-                "has {} fields where the header has {}",
-                fields.len(),
-                self.column_count
-            ));
+            return Err(format!("has {} fields where the header has {}", fields.len(), self.column_count));
         }
         match &self.format {
             Format::NewYork(columns) => columns.trip(number, &fields),
@@ -207,9 +188,7 @@ fn is_negative(column: &str, text: &str) -> Result<bool, String> {
     if text.is_empty() {
         return Ok(false);
     }
-    let amount: f64 = text
-        .parse()
-        .map_err(|_| format!("{column} `{text}` is no sum of money"))?;
+    let amount: f64 = text.parse().map_err(|_| format!("{column} `{text}` is no sum of money"))?;
     Ok(amount < 0.0)
 }
 
@@ -319,12 +298,8 @@ impl Read for Counted {
 }
 
 impl Note {
-    pub(crate) const ALL: [Self; 4] = [
-        Self::NegativeFare,
-        Self::UnknownZone,
-        Self::NoPlace,
-        Self::DropoffNotAfterPickup,
-    ];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::NegativeFare, Self::UnknownZone, Self::NoPlace, Self::DropoffNotAfterPickup];
 
     pub(crate) fn name(self) -> &'static str {
         match self {

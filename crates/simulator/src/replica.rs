@@ -60,6 +60,7 @@ impl Replica {
                 ..LaneSettings::default()
             },
             shards: plan.shards,
+            first_call: 1,
             replica: chance.draw(),
             clock: ground.clock.clone(),
             delay: delays.clone(),

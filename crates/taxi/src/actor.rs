@@ -11,13 +11,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    pub const ALL: [Self; 5] = [
-        Self::Rider,
-        Self::Driver,
-        Self::Operator,
-        Self::Provider,
-        Self::System,
-    ];
+    pub const ALL: [Self; 5] = [Self::Rider, Self::Driver, Self::Operator, Self::Provider, Self::System];
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -28,11 +28,7 @@ impl Decimal {
         }
         let zeros = written.iter().take_while(|digit| **digit == b'0').count();
         let point = exponent + length(whole.len()) - length(zeros);
-        Some(Self {
-            negative,
-            digits: written[zeros..].to_vec(),
-            point,
-        })
+        Some(Self { negative, digits: written[zeros..].to_vec(), point })
     }
 
     pub(crate) fn is_zero(&self) -> bool {
@@ -57,11 +53,7 @@ impl Decimal {
         if integer_digits > INTEGER_DIGITS_MAX {
             return None;
         }
-        let mut digits = self
-            .digits
-            .iter()
-            .map(|digit| u64::from(digit - b'0'))
-            .chain(std::iter::repeat(0));
+        let mut digits = self.digits.iter().map(|digit| u64::from(digit - b'0')).chain(std::iter::repeat(0));
         let mut number = 0;
         for _ in 0..integer_digits {
             number = number * 10 + digits.next().unwrap_or(0);
@@ -83,9 +75,7 @@ fn parse_exponent(text: &str) -> Option<i64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let size = digits
-        .parse::<i64>()
-        .map_or(EXPONENT_LIMIT, |size| size.min(EXPONENT_LIMIT));
+    let size = digits.parse::<i64>().map_or(EXPONENT_LIMIT, |size| size.min(EXPONENT_LIMIT));
     Some(if negative { -size } else { size })
 }
 
@@ -100,11 +90,7 @@ mod tests {
     #[test]
     fn numbers_are_rounded_half_up_by_their_digits() {
         let check = |text: &str, shift: i64, expected: Option<u64>| {
-            assert_eq!(
-                Decimal::parse(text).unwrap().rounded_half_up(shift),
-                expected,
-                "{text} × 10^{shift}"
-            );
+            assert_eq!(Decimal::parse(text).unwrap().rounded_half_up(shift), expected, "{text} × 10^{shift}");
         };
         check("0", 3, Some(0));
         check("0.5", 0, Some(1));
@@ -122,9 +108,9 @@ mod tests {
 
     #[test]
     fn only_numbers_are_read() {
-        for text in [
-            "", ".", "-", "e5", "1e", "1e+", "1.2.3", "0x10", "1_000", "1,5", " 1", "1 ", "NaN", "inf", "١",
-        ] {
+        for text in
+            ["", ".", "-", "e5", "1e", "1e+", "1.2.3", "0x10", "1_000", "1,5", " 1", "1 ", "NaN", "inf", "١"]
+        {
             assert!(Decimal::parse(text).is_none(), "{text:?}");
         }
         for text in ["1", "+1", ".5", "5.", "-0", "007", "1E+3"] {

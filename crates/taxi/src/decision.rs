@@ -30,18 +30,11 @@ pub enum NoEffect {}
 impl<E> Decision<E> {
     /// Nothing to do: it is already done, or no longer wanted.
     pub fn nothing() -> Self {
-        Self {
-            events: Vec::new(),
-            timer: TimerChange::Keep,
-            effects: Vec::new(),
-        }
+        Self { events: Vec::new(), timer: TimerChange::Keep, effects: Vec::new() }
     }
 
     pub fn say(event: impl Into<Event>) -> Self {
-        Self {
-            events: vec![event.into()],
-            ..Self::nothing()
-        }
+        Self { events: vec![event.into()], ..Self::nothing() }
     }
 
     pub fn and_say(mut self, event: impl Into<Event>) -> Self {
@@ -50,10 +43,7 @@ impl<E> Decision<E> {
     }
 
     pub fn arm(mut self, name: &'static str, now: Timestamp, span: Millis) -> Self {
-        self.timer = TimerChange::Arm {
-            name,
-            due: now.plus(span),
-        };
+        self.timer = TimerChange::Arm { name, due: now.plus(span) };
         self
     }
 

@@ -28,11 +28,7 @@ impl CallId {
     pub const MAX: u64 = i64::MAX as u64;
 
     pub fn new(number: u64) -> Result<Self, NotAnId> {
-        if (1..=Self::MAX).contains(&number) {
-            Ok(Self(number))
-        } else {
-            Err(NotAnId)
-        }
+        if (1..=Self::MAX).contains(&number) { Ok(Self(number)) } else { Err(NotAnId) }
     }
 
     pub fn get(self) -> u64 {

@@ -40,14 +40,8 @@ pub const TEXT_CHARS_MAX: usize = 100;
 
 impl Rider {
     pub fn new(user_id: &str, user_name: &str) -> Result<Self, RiderError> {
-        check_text(user_id).map_err(|fault| RiderError {
-            field: "userId",
-            fault,
-        })?;
-        check_text(user_name).map_err(|fault| RiderError {
-            field: "userName",
-            fault,
-        })?;
+        check_text(user_id).map_err(|fault| RiderError { field: "userId", fault })?;
+        check_text(user_name).map_err(|fault| RiderError { field: "userName", fault })?;
         Ok(Self {
             user_id: Personal::Plain(user_id.to_owned()),
             user_name: Personal::Plain(user_name.to_owned()),

@@ -83,19 +83,11 @@ fn requested() -> CallRequested {
 }
 
 fn call(call_status: CallStatus) -> CallBody {
-    CallBody {
-        call_id: call_id(),
-        rider: rider(),
-        call_status,
-        meters: distance(),
-    }
+    CallBody { call_id: call_id(), rider: rider(), call_status, meters: distance() }
 }
 
 fn note(call_status: CallStatus) -> CallNote {
-    CallNote {
-        call_id: call_id(),
-        call_status,
-    }
+    CallNote { call_id: call_id(), call_status }
 }
 
 fn asked() -> FareAsked {
@@ -109,12 +101,7 @@ fn asked() -> FareAsked {
 }
 
 fn payment(pay_status: PayStatus) -> PaymentBody {
-    PaymentBody {
-        pay_id: PaymentId::of(call_id()),
-        call_id: call_id(),
-        fare: Won(100_000),
-        pay_status,
-    }
+    PaymentBody { pay_id: PaymentId::of(call_id()), call_id: call_id(), fare: Won(100_000), pay_status }
 }
 
 fn failed() -> PaymentFailed {

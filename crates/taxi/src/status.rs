@@ -61,14 +61,8 @@ impl CallStatus {
 }
 
 impl PayStatus {
-    pub const ALL: [Self; 6] = [
-        Self::Asked,
-        Self::Paid,
-        Self::Failed,
-        Self::Refunding,
-        Self::Refunded,
-        Self::Voided,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Asked, Self::Paid, Self::Failed, Self::Refunding, Self::Refunded, Self::Voided];
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -25,10 +25,7 @@ impl Tariff {
 
 impl Default for Tariff {
     fn default() -> Self {
-        Self {
-            won_per_km: Won(10_000),
-            too_far_above: Won(1_000_000),
-        }
+        Self { won_per_km: Won(10_000), too_far_above: Won(1_000_000) }
     }
 }
 
@@ -41,15 +38,8 @@ mod tests {
     #[test]
     fn fares_are_whole_won_rounded_half_up() {
         let check = |won_per_km: i64, meters: u32, expected: i64| {
-            let tariff = Tariff {
-                won_per_km: Won(won_per_km),
-                ..Tariff::default()
-            };
-            assert_eq!(
-                tariff.fare(Meters::new(meters).unwrap()),
-                Won(expected),
-                "{won_per_km} × {meters} m"
-            );
+            let tariff = Tariff { won_per_km: Won(won_per_km), ..Tariff::default() };
+            assert_eq!(tariff.fare(Meters::new(meters).unwrap()), Won(expected), "{won_per_km} × {meters} m");
         };
         check(10_000, 10_000, 100_000);
         check(10_000, 1, 10);

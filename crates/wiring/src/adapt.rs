@@ -9,10 +9,7 @@ use taxi::event::Event;
 use taxi::id::CallId;
 
 pub(crate) fn key(kind: &'static str, call_id: CallId) -> EntityKey {
-    EntityKey {
-        kind,
-        id: call_id.get(),
-    }
+    EntityKey { kind, id: call_id.get() }
 }
 
 /// The engine's keys come from calls, so each is one.
@@ -34,11 +31,7 @@ where
     S: Service<Event = Event>,
 {
     Decision {
-        changes: decided
-            .events
-            .into_iter()
-            .map(|event| Change::Event(key, event))
-            .collect(),
+        changes: decided.events.into_iter().map(|event| Change::Event(key, event)).collect(),
         timers: vec![(key, timer(decided.timer))],
         effects: decided.effects.iter().map(|wanted| effect(key, wanted)).collect(),
     }
@@ -52,22 +45,14 @@ pub(crate) fn no_effect(_: EntityKey, never: &taxi::decision::NoEffect) -> NewEf
 fn timer(change: taxi::decision::TimerChange) -> TimerChange {
     match change {
         taxi::decision::TimerChange::Keep => TimerChange::Keep,
-        taxi::decision::TimerChange::Arm { name, due } => TimerChange::Arm {
-            name,
-            due: Timestamp(due.0),
-        },
+        taxi::decision::TimerChange::Arm { name, due } => TimerChange::Arm { name, due: Timestamp(due.0) },
         taxi::decision::TimerChange::Disarm => TimerChange::Disarm,
     }
 }
 
 pub(crate) fn encode(event: &Event) -> Encoded {
     let (event_type, schema, body) = event.to_stored();
-    Encoded {
-        event_type,
-        schema,
-        published: event.is_published(),
-        body,
-    }
+    Encoded { event_type, schema, published: event.is_published(), body }
 }
 
 /// An event of this system, as it stands in a log.

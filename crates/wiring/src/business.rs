@@ -19,10 +19,6 @@ pub struct Business {
 
 impl Default for Business {
     fn default() -> Self {
-        Self {
-            call: call::decide,
-            payment: payment::decide,
-            drive: drive::decide,
-        }
+        Self { call: call::decide, payment: payment::decide, drive: drive::decide }
     }
 }

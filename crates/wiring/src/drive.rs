@@ -42,10 +42,7 @@ impl Service for DriveService {
         context: &Context<'_>,
     ) -> Result<Decision<Self>, Refusal> {
         let key = adapt::key(NAME, command.call_id());
-        let ctx = taxi::rules::Context {
-            now: adapt::to_taxi_time(context.now),
-            rules: &self.rules,
-        };
+        let ctx = taxi::rules::Context { now: adapt::to_taxi_time(context.now), rules: &self.rules };
         let decided = (self.decide)(entities.get(key), command, &ctx)?;
         Ok(adapt::decision(key, decided, adapt::no_effect))
     }
@@ -59,17 +56,11 @@ impl Service for DriveService {
     }
 
     fn due(&self, key: EntityKey, timer: &str) -> Command {
-        Command::TimerDue {
-            call_id: adapt::call_id(key),
-            timer: timer.to_owned(),
-        }
+        Command::TimerDue { call_id: adapt::call_id(key), timer: timer.to_owned() }
     }
 
     fn answered(&self, effect: &Effect, _: &str) -> Result<Command, Unreadable> {
-        Err(Unreadable(format!(
-            "a drive wants nothing done outside, yet {:?} was answered",
-            effect.name
-        )))
+        Err(Unreadable(format!("a drive wants nothing done outside, yet {:?} was answered", effect.name)))
     }
 
     fn encode(&self, event: &Event) -> Encoded {

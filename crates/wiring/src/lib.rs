@@ -44,11 +44,7 @@ pub fn schema(service: &'static str, shards: u16) -> Schema {
         view::NAME => &[view::NAME],
         unknown => unreachable!("{unknown:?} is none of the services"),
     };
-    Schema {
-        service,
-        kinds,
-        shards,
-    }
+    Schema { service, kinds, shards }
 }
 
 /// How the services may lie in databases.
@@ -88,6 +84,8 @@ pub struct Options {
     pub lane: LaneSettings,
     /// Of each service.
     pub shards: u16,
+    /// The first call's number in new databases.
+    pub first_call: u64,
     /// Drawn anew for every start.
     pub replica: u64,
     pub clock: Arc<dyn Clock>,
@@ -134,69 +132,29 @@ pub fn assemble_with(databases: Vec<Database>, options: &Options, business: &Bus
     let mut runners = Runners::new(databases, &bus, options);
     let (rules, shards) = (options.rules, options.shards);
     let idle = || Box::new(NoPerformer) as Box<dyn Performer>;
-    let provider = ProviderService {
-        settings: options.provider.clone(),
-    };
-    let provider = runners
-        .of(provider::NAME)
-        .add(provider, schema(provider::NAME, shards), |_| idle());
+    let provider = ProviderService { settings: options.provider.clone() };
+    let provider = runners.of(provider::NAME).add(provider, schema(provider::NAME, shards), |_| idle());
     let ask = |payment: &Handle<PaymentService>| {
         let (provider, payment) = (provider.clone(), payment.clone());
-        Box::new(AskProvider {
-            provider,
-            payment,
-            delay: options.delay.clone(),
-        }) as Box<dyn Performer>
+        Box::new(AskProvider { provider, payment, delay: options.delay.clone() }) as Box<dyn Performer>
     };
-    let call = CallService {
-        rules,
-        decide: business.call,
-    };
-    let call = runners
-        .of(call::NAME)
-        .add(call, schema(call::NAME, shards), |_| idle());
-    let payment = PaymentService {
-        rules,
-        decide: business.payment,
-    };
-    let payment = runners
-        .of(payment::NAME)
-        .add(payment, schema(payment::NAME, shards), ask);
-    let drive = DriveService {
-        rules,
-        decide: business.drive,
-    };
-    let drive = runners
-        .of(drive::NAME)
-        .add(drive, schema(drive::NAME, shards), |_| idle());
-    let view = runners
-        .of(view::NAME)
-        .add(ViewService, schema(view::NAME, shards), |_| idle());
-    call.keep_numbers();
-    let handles = Handles {
-        call,
-        payment,
-        provider,
-        drive,
-        view,
-    };
-    Ok(Assembly {
-        runners: runners.into_all(),
-        handles,
-        readers,
-        bus,
-    })
+    let call = CallService { rules, decide: business.call };
+    let call = runners.of(call::NAME).add(call, schema(call::NAME, shards), |_| idle());
+    let payment = PaymentService { rules, decide: business.payment };
+    let payment = runners.of(payment::NAME).add(payment, schema(payment::NAME, shards), ask);
+    let drive = DriveService { rules, decide: business.drive };
+    let drive = runners.of(drive::NAME).add(drive, schema(drive::NAME, shards), |_| idle());
+    let view = runners.of(view::NAME).add(ViewService, schema(view::NAME, shards), |_| idle());
+    call.keep_numbers(options.first_call);
+    let handles = Handles { call, payment, provider, drive, view };
+    Ok(Assembly { runners: runners.into_all(), handles, readers, bus })
 }
 
 /// The logs of those who tell something.
 fn bus(databases: &[Database], shards: u16) -> Stored<Arc<Bus>> {
     let mut bus = Bus::default();
     for database in databases {
-        for service in database
-            .services
-            .iter()
-            .filter(|service| TELLING.contains(*service))
-        {
+        for service in database.services.iter().filter(|service| TELLING.contains(*service)) {
             for index in 0..shards {
                 let shard = ShardName { service, index };
                 bus.add(shard, database.reader.clone(), database.store.is_exclusive())?;
@@ -208,20 +166,10 @@ fn bus(databases: &[Database], shards: u16) -> Stored<Arc<Bus>> {
 
 fn readers(databases: &[Database]) -> Readers {
     let of = |service: &str| {
-        let holds = databases
-            .iter()
-            .find(|database| database.services.contains(&service));
-        holds
-            .expect("every service lies in one of the databases")
-            .reader
-            .clone()
+        let holds = databases.iter().find(|database| database.services.contains(&service));
+        holds.expect("every service lies in one of the databases").reader.clone()
     };
-    Readers {
-        call: of(call::NAME),
-        payment: of(payment::NAME),
-        drive: of(drive::NAME),
-        view: of(view::NAME),
-    }
+    Readers { call: of(call::NAME), payment: of(payment::NAME), drive: of(drive::NAME), view: of(view::NAME) }
 }
 
 /// A runner for each database.
@@ -244,10 +192,7 @@ impl Runners {
     }
 
     fn of(&mut self, service: &str) -> &mut Runner {
-        let found = self
-            .0
-            .iter_mut()
-            .find(|(services, _)| services.contains(&service));
+        let found = self.0.iter_mut().find(|(services, _)| services.contains(&service));
         &mut found.expect("every service lies in one of the databases").1
     }
 

@@ -49,10 +49,7 @@ impl Service for PaymentService {
         context: &Context<'_>,
     ) -> Result<Decision<Self>, Refusal> {
         let key = adapt::key(NAME, command.call_id());
-        let ctx = taxi::rules::Context {
-            now: adapt::to_taxi_time(context.now),
-            rules: &self.rules,
-        };
+        let ctx = taxi::rules::Context { now: adapt::to_taxi_time(context.now), rules: &self.rules };
         let decided = (self.decide)(entities.get(key), command, &ctx)?;
         Ok(adapt::decision(key, decided, new_effect))
     }
@@ -66,23 +63,14 @@ impl Service for PaymentService {
     }
 
     fn due(&self, key: EntityKey, timer: &str) -> Command {
-        Command::TimerDue {
-            call_id: adapt::call_id(key),
-            timer: timer.to_owned(),
-        }
+        Command::TimerDue { call_id: adapt::call_id(key), timer: timer.to_owned() }
     }
 
     fn answered(&self, effect: &Effect, outcome: &str) -> Result<Command, Unreadable> {
         let call_id = adapt::call_id(effect.key);
         match (&*effect.name, outcome) {
-            (TAKE, TAKEN) => Ok(Command::TakeAnswered {
-                call_id,
-                answer: TakeAnswer::Taken,
-            }),
-            (TAKE, REFUSED) => Ok(Command::TakeAnswered {
-                call_id,
-                answer: TakeAnswer::Refused,
-            }),
+            (TAKE, TAKEN) => Ok(Command::TakeAnswered { call_id, answer: TakeAnswer::Taken }),
+            (TAKE, REFUSED) => Ok(Command::TakeAnswered { call_id, answer: TakeAnswer::Refused }),
             (BACK, DONE) => Ok(Command::BackAnswered(call_id)),
             (name, _) => Err(Unreadable(format!("{outcome:?} is no answer to {name:?}"))),
         }
@@ -111,9 +99,5 @@ impl Service for PaymentService {
 
 fn new_effect(key: EntityKey, wanted: &payment::Effect) -> NewEffect {
     let body = serde_json::to_string(wanted.terms()).expect("terms are plain data and always serialise");
-    NewEffect {
-        key,
-        name: wanted.name(),
-        body,
-    }
+    NewEffect { key, name: wanted.name(), body }
 }

@@ -35,10 +35,7 @@ impl Service for ProviderService {
     }
 
     fn entities(&self, command: &Ask) -> Vec<EntityKey> {
-        vec![EntityKey {
-            kind: ACCOUNT,
-            id: command.key,
-        }]
+        vec![EntityKey { kind: ACCOUNT, id: command.key }]
     }
 
     fn decide(
@@ -47,15 +44,9 @@ impl Service for ProviderService {
         command: &Ask,
         _: &Context<'_>,
     ) -> Result<Decision<Self>, Nothing> {
-        let key = EntityKey {
-            kind: ACCOUNT,
-            id: command.key,
-        };
+        let key = EntityKey { kind: ACCOUNT, id: command.key };
         let (account, _) = book::ask(entities.get(key).cloned(), command, &self.settings);
-        Ok(Decision {
-            changes: vec![Change::State(key, account)],
-            ..Decision::default()
-        })
+        Ok(Decision { changes: vec![Change::State(key, account)], ..Decision::default() })
     }
 
     fn evolve(&self, _: EntityKey, _: Option<Account>, never: &Nothing, _: Timestamp) -> Option<Account> {
@@ -71,10 +62,7 @@ impl Service for ProviderService {
     }
 
     fn answered(&self, effect: &Effect, _: &str) -> Result<Ask, Unreadable> {
-        Err(Unreadable(format!(
-            "the provider wants nothing done, yet {:?} was answered",
-            effect.name
-        )))
+        Err(Unreadable(format!("the provider wants nothing done, yet {:?} was answered", effect.name)))
     }
 
     fn encode(&self, never: &Nothing) -> Encoded {
@@ -82,10 +70,7 @@ impl Service for ProviderService {
     }
 
     fn decode(&self, event: &Recorded) -> Result<Nothing, Unreadable> {
-        Err(Unreadable(format!(
-            "the provider says nothing, yet there is {}",
-            event.event_type
-        )))
+        Err(Unreadable(format!("the provider says nothing, yet there is {}", event.event_type)))
     }
 
     fn tag(&self, state: &Account) -> &'static str {
@@ -138,19 +123,10 @@ impl Performer for AskProvider {
             for _ in 0..fate.copies {
                 let (payment, effect) = (payment.clone(), effect.clone());
                 let tell = Box::new(move || payment.answer(&effect, outcome.to_owned()));
-                if fate.delay_ms == 0 {
-                    tell()
-                } else {
-                    delay.after(fate.delay_ms, tell)
-                }
+                if fate.delay_ms == 0 { tell() } else { delay.after(fate.delay_ms, tell) }
             }
         });
-        let request = Request {
-            command: ask,
-            origin,
-            idempotency: None,
-            reply,
-        };
+        let request = Request { command: ask, origin, idempotency: None, reply };
         if self.provider.submit(request).is_err() {
             tracing::debug!("the provider is busy; it is asked again later");
         }

@@ -59,10 +59,7 @@ impl Service for ViewService {
         let after = view::project(before.cloned(), &command.event, adapt::to_taxi_time(command.at));
         let changed = after.filter(|after| Some(after) != before);
         let changes = changed.map(|after| Change::State(key, after));
-        Ok(Decision {
-            changes: changes.into_iter().collect(),
-            ..Decision::default()
-        })
+        Ok(Decision { changes: changes.into_iter().collect(), ..Decision::default() })
     }
 
     fn evolve(&self, _: EntityKey, _: Option<CallView>, never: &Nothing, _: Timestamp) -> Option<CallView> {
@@ -70,10 +67,7 @@ impl Service for ViewService {
     }
 
     fn react(&self, event: &Recorded) -> Result<Option<Heard>, Unreadable> {
-        Ok(Some(Heard {
-            event: adapt::decode(event)?,
-            at: event.at,
-        }))
+        Ok(Some(Heard { event: adapt::decode(event)?, at: event.at }))
     }
 
     fn due(&self, key: EntityKey, timer: &str) -> Heard {
@@ -81,10 +75,7 @@ impl Service for ViewService {
     }
 
     fn answered(&self, effect: &Effect, _: &str) -> Result<Heard, Unreadable> {
-        Err(Unreadable(format!(
-            "a view wants nothing done outside, yet {:?} was answered",
-            effect.name
-        )))
+        Err(Unreadable(format!("a view wants nothing done outside, yet {:?} was answered", effect.name)))
     }
 
     fn encode(&self, never: &Nothing) -> Encoded {
@@ -92,10 +83,7 @@ impl Service for ViewService {
     }
 
     fn decode(&self, event: &Recorded) -> Result<Nothing, Unreadable> {
-        Err(Unreadable(format!(
-            "a view says nothing, yet there is {}",
-            event.event_type
-        )))
+        Err(Unreadable(format!("a view says nothing, yet there is {}", event.event_type)))
     }
 
     fn tag(&self, state: &CallView) -> &'static str {

@@ -23,11 +23,7 @@ const STEPS: [Step; 5] = [
         arguments: &["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
     },
-    Step {
-        name: "the binary",
-        arguments: &["build", "--locked", "-p", "taxisvc"],
-        environment: &[],
-    },
+    Step { name: "the binary", arguments: &["build", "--locked", "-p", "taxisvc"], environment: &[] },
     Step { name: "tests", arguments: &["test", "--workspace", "--locked"], environment: &[] },
 ];
 

@@ -102,7 +102,9 @@ fn faults_of_documents(root: &Path) -> Vec<String> {
     for (name, lines_max) in [("ARCHITECTURE.md", ARCHITECTURE_LINES_MAX), ("README.md", README_LINES_MAX)] {
         match fs::read_to_string(root.join(name)) {
             Ok(text) if text.lines().count() <= lines_max => {}
-            Ok(text) => faults.push(format!("{name} has {} lines, {lines_max} at most", text.lines().count())),
+            Ok(text) => {
+                faults.push(format!("{name} has {} lines, {lines_max} at most", text.lines().count()))
+            }
             Err(error) => faults.push(format!("{name}: {error}")),
         }
     }
@@ -141,7 +143,10 @@ mod tests {
         check("crates/a/src/lib.rs", concat!("//! A.\n#[", "allow(dead_code)]"), "#[expect");
         check("crates/a/src/utils/lib.rs", "//! A.\n", "says nothing");
         check("crates/taxi/src/call/mod.rs", "//! A.\nuse crate::drive::Drive;", "crate::drive");
-        assert_eq!(faults_of_file("crates/taxi/src/call/mod.rs", "//! A.\nuse crate::event::Event;"), [""; 0]);
+        assert_eq!(
+            faults_of_file("crates/taxi/src/call/mod.rs", "//! A.\nuse crate::event::Event;"),
+            [""; 0]
+        );
         let long_test = format!("//! A.\n#[cfg(test)]\nmod tests {{{}}}", "\n".repeat(900));
         assert_eq!(faults_of_file("crates/a/src/lib.rs", &long_test), [""; 0]);
     }

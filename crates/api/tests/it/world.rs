@@ -130,6 +130,7 @@ impl World {
             provider,
             lane: LaneSettings::default(),
             shards: setup.shards,
+            first_call: 1,
             replica: 1,
             clock: Arc::new(ManualClock::starting_at(NOW)),
             delay: late.clone(),

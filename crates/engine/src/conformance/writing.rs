@@ -370,9 +370,10 @@ pub fn answers_are_forgotten_by_age(mut fixture: Fixture) {
 pub fn numbers_are_given_once(mut fixture: Fixture) {
     for schema in fixture.schemas {
         let service = schema.service;
-        assert_eq!(fixture.writer.reserve(service, 1), Ok(1));
-        assert_eq!(fixture.writer.reserve(service, 10), Ok(2));
-        assert_eq!(fixture.writer.reserve(service, 1), Ok(12));
+        assert_eq!(fixture.writer.reserve(service, 1, 1), Ok(1));
+        assert_eq!(fixture.writer.reserve(service, 10, 1), Ok(2));
+        assert_eq!(fixture.writer.reserve(service, 1, 1), Ok(12));
+        assert_eq!(fixture.writer.reserve(service, 1, 1_000), Ok(1_000));
     }
     let service = fixture.main().service;
     let mut given = HashSet::new();
@@ -380,7 +381,7 @@ pub fn numbers_are_given_once(mut fixture: Fixture) {
     writers.extend(fixture.other);
     for count in [1, 3, 2, 100, 1] {
         for writer in &mut writers {
-            let first = writer.reserve(service, count).expect("reserved");
+            let first = writer.reserve(service, count, 1).expect("reserved");
             assert!(first >= 13);
             assert!((first..first + u64::from(count)).all(|number| given.insert(number)));
         }
@@ -439,7 +440,7 @@ pub fn a_projection_is_dropped_alone(mut fixture: Fixture) {
 
 pub fn everything_is_still_there_after_reopening(mut fixture: Fixture) {
     let schema = fixture.main();
-    assert_eq!(fixture.writer.reserve(schema.service, 1_000), Ok(1));
+    assert_eq!(fixture.writer.reserve(schema.service, 1_000, 1), Ok(1));
     let shard = first_shard(schema);
     let key = key(schema, first_id(schema));
     let mut set = change(shard, 1, key, 1);
@@ -469,7 +470,7 @@ pub fn everything_is_still_there_after_reopening(mut fixture: Fixture) {
     let again = fixture.writer.commit(&[set]);
     assert!(matches!(again, Commit::Conflict | Commit::Fenced), "{again:?}");
     assert_eq!(fixture.done(&[change(shard, 2, key, 2)]), [2]);
-    let first = fixture.writer.reserve(schema.service, 1).expect("reserved");
+    let first = fixture.writer.reserve(schema.service, 1, 1).expect("reserved");
     assert!(first > key.id, "{first} may have been given before");
 }
 

@@ -208,11 +208,11 @@ impl Store for MemoryWriter {
         Ok(data.tables(shard.service)?.letters(shard.index, data.shards(shard.service), entity_id))
     }
 
-    fn reserve(&mut self, service: &'static str, count: u32) -> Stored<u64> {
+    fn reserve(&mut self, service: &'static str, count: u32, least: u64) -> Stored<u64> {
         let mut data = lock(&self.data);
         let tables = data.tables_mut(service)?;
-        let first = tables.next_number;
-        tables.next_number += u64::from(count);
+        let first = tables.next_number.max(least);
+        tables.next_number = first + u64::from(count);
         Ok(first)
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct Asked(Arc<Mutex<Option<Answer>>>);
 
 impl Asked {
     pub(crate) fn take(&self) -> Option<Answer> {
-        self.0.lock().unwrap().take()
+        self.0.lock().expect("nobody panics while holding it").take()
     }
 }
 
@@ -45,7 +45,7 @@ struct Note(Arc<Mutex<Vec<Effect>>>);
 
 impl Performer for Note {
     fn perform(&mut self, effect: Effect) {
-        self.0.lock().unwrap().push(effect);
+        self.0.lock().expect("nobody panics while holding it").push(effect);
     }
 }
 
@@ -77,7 +77,8 @@ impl Replica {
     fn send(&self, command: Command, idempotency: Option<Idempotency>) -> Asked {
         let asked = Asked::default();
         let answer = asked.clone();
-        let reply = Box::new(move |reply| *answer.0.lock().unwrap() = Some(reply));
+        let reply =
+            Box::new(move |reply| *answer.0.lock().expect("nobody panics while holding it") = Some(reply));
         let origin = Origin::request("rider", "r1".into());
         let request = Request { command, origin, idempotency, reply };
         assert_eq!(self.handle.submit(request), Ok(()));
@@ -98,13 +99,19 @@ impl Replica {
 
     /// The effects that were begun: name and attempt.
     pub(crate) fn begun(&self) -> Vec<(String, u32)> {
-        let begun = self.begun.lock().unwrap();
+        let begun = self.begun.lock().expect("nobody panics while holding it");
         begun.iter().map(|effect| (effect.name.to_string(), effect.attempts)).collect()
     }
 
     /// Answers the effect that was begun last.
     pub(crate) fn answer(&mut self, outcome: &str) {
-        let effect = self.begun.lock().unwrap().last().cloned().expect("an effect was begun");
+        let effect = self
+            .begun
+            .lock()
+            .expect("nobody panics while holding it")
+            .last()
+            .cloned()
+            .expect("an effect was begun");
         self.handle.answer(&effect, outcome.to_owned());
         self.turn_until_idle();
     }
@@ -131,19 +138,24 @@ impl World {
     }
 
     pub(crate) fn state(&self, kind: &'static str, id: u64) -> Option<State> {
-        let row = self.store.reader().get("rank", EntityKey { kind, id }).unwrap()?;
-        Some(serde_json::from_str(&row.state).unwrap())
+        let row = self
+            .store
+            .reader()
+            .get("rank", EntityKey { kind, id })
+            .expect("a store in memory can be read")?;
+        Some(serde_json::from_str(&row.state).expect("a store in memory can be read"))
     }
 
     pub(crate) fn event_types(&self) -> Vec<String> {
-        let events = self.store.reader().events_after(RANK_SHARD, 0, 1_000).unwrap();
+        let events =
+            self.store.reader().events_after(RANK_SHARD, 0, 1_000).expect("a store in memory can be read");
         events.into_iter().map(|event| event.event_type.into_owned()).collect()
     }
 
     /// Lets the street say something about a ride.
     pub(crate) fn hear(&self, event_type: &'static str, ride: u64) {
         let mut store = self.store.writer();
-        let position = store.last_position(STREET_SHARD).unwrap() + 1;
+        let position = store.last_position(STREET_SHARD).expect("a store in memory can be read") + 1;
         let mut set = WriteSet::new(STREET_SHARD, position);
         set.events.push(NewEvent {
             key: EntityKey { kind: "wish", id: ride },
@@ -162,14 +174,15 @@ impl World {
 
     /// Each dead letter: its ride, and why.
     pub(crate) fn dead_letters(&self) -> Vec<(u64, String)> {
-        let letters = self.store.writer().dead_letters(RANK_SHARD, None).unwrap();
+        let letters =
+            self.store.writer().dead_letters(RANK_SHARD, None).expect("a store in memory can be read");
         letters.into_iter().map(|letter| (letter.entity_id, letter.reason)).collect()
     }
 }
 
 fn start(store: &MemoryStore, clock: &Arc<ManualClock>, faults: Vec<Fault>) -> Replica {
     let mut bus = Bus::default();
-    bus.add(STREET_SHARD, store.reader(), false).unwrap();
+    bus.add(STREET_SHARD, store.reader(), false).expect("a store in memory can be read");
     let mut faults = faults.into_iter();
     let mut runner = Runner::new(Parts {
         store: store.faulty_writer(move || faults.next()),

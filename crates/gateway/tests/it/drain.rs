@@ -29,9 +29,7 @@ fn held_router() -> (Held, Router) {
             "done"
         }
     };
-    let router = Router::new()
-        .route("/held", on_get(answer))
-        .route("/", on_get(|| async { "here" }));
+    let router = Router::new().route("/held", on_get(answer)).route("/", on_get(|| async { "here" }));
     (Held { begun, release }, router)
 }
 
@@ -49,34 +47,18 @@ async fn a_request_under_way_is_finished_and_nothing_new_is_taken() {
     within(async { while TcpStream::connect(address).await.is_ok() {} }).await;
     held.release.add_permits(1);
     let answer = under_way.read_answer().await;
-    assert_eq!(
-        (answer.body.as_str(), answer.header("connection")),
-        ("done", Some("close"))
-    );
-    assert_eq!(
-        within(server).await.unwrap(),
-        Drained {
-            requests: 2,
-            finished: 2,
-            dropped: 0
-        }
-    );
+    assert_eq!((answer.body.as_str(), answer.header("connection")), ("done", Some("close")));
+    assert_eq!(within(server).await.unwrap(), Drained { requests: 2, finished: 2, dropped: 0 });
 }
 
 #[tokio::test]
 async fn for_a_grace_everything_is_still_answered() {
     let (_held, router) = held_router();
-    let settings = ServerSettings {
-        drain_grace: Duration::from_secs(3600),
-        ..ServerSettings::default()
-    };
+    let settings = ServerSettings { drain_grace: Duration::from_secs(3600), ..ServerSettings::default() };
     let (address, switch, server) = start_server(router, settings).await;
     switch.turn_off();
     let answer = Client::connect(address).await.ask(get("/")).await;
-    assert_eq!(
-        (answer.body.as_str(), answer.header("connection")),
-        ("here", Some("close"))
-    );
+    assert_eq!((answer.body.as_str(), answer.header("connection")), ("here", Some("close")));
     server.abort();
 }
 
@@ -93,14 +75,7 @@ async fn an_event_stream_is_ended_cleanly() {
     assert_eq!(client.read_chunk().await.as_deref(), Some("data: 1\n\n"));
     running.switch.turn_off();
     assert_eq!(client.read_chunk().await, None);
-    assert_eq!(
-        within(running.server).await.unwrap(),
-        Drained {
-            requests: 1,
-            finished: 1,
-            dropped: 0
-        }
-    );
+    assert_eq!(within(running.server).await.unwrap(), Drained { requests: 1, finished: 1, dropped: 0 });
     replica.all_closed().await;
 }
 
@@ -128,33 +103,20 @@ async fn a_handler_is_told_to_end() {
 #[tokio::test]
 async fn what_does_not_end_is_dropped() {
     let (mut held, router) = held_router();
-    let settings = ServerSettings {
-        drain_max: Duration::from_millis(20),
-        ..ServerSettings::default()
-    };
+    let settings = ServerSettings { drain_max: Duration::from_millis(20), ..ServerSettings::default() };
     let (address, switch, server) = start_server(router, settings).await;
     let mut client = Client::connect(address).await;
     client.send(get("/held")).await;
     within(held.begun.recv()).await.unwrap();
     drop(switch);
-    assert_eq!(
-        within(server).await.unwrap(),
-        Drained {
-            requests: 1,
-            finished: 0,
-            dropped: 1
-        }
-    );
+    assert_eq!(within(server).await.unwrap(), Drained { requests: 1, finished: 0, dropped: 1 });
     assert_eq!(client.read_rest().await, "");
 }
 
 #[tokio::test]
 async fn a_connection_that_never_asks_does_not_hold_the_drain() {
     let (_held, router) = held_router();
-    let settings = ServerSettings {
-        drain_max: Duration::from_secs(3600),
-        ..ServerSettings::default()
-    };
+    let settings = ServerSettings { drain_max: Duration::from_secs(3600), ..ServerSettings::default() };
     let (address, switch, server) = start_server(router, settings).await;
     let mut quiet = Client::connect(address).await;
     // Accepted in order: when the second is answered, the first is in.
@@ -196,10 +158,8 @@ async fn a_client_that_does_not_read_is_given_up() {
 
 #[tokio::test]
 async fn a_client_that_does_not_finish_its_head_is_given_up() {
-    let settings = ServerSettings {
-        header_read_timeout: Duration::from_millis(20),
-        ..ServerSettings::default()
-    };
+    let settings =
+        ServerSettings { header_read_timeout: Duration::from_millis(20), ..ServerSettings::default() };
     let (address, _switch, _server) = start_server(Router::new(), settings).await;
     let mut client = Client::connect(address).await;
     client.send("GET / HTTP/1.1\r\nHost:").await;
@@ -209,20 +169,13 @@ async fn a_client_that_does_not_finish_its_head_is_given_up() {
 #[tokio::test]
 async fn no_more_connections_are_served_than_the_limit() {
     let (_held, router) = held_router();
-    let settings = ServerSettings {
-        connections_max: 1,
-        ..ServerSettings::default()
-    };
+    let settings = ServerSettings { connections_max: 1, ..ServerSettings::default() };
     let (address, _switch, _server) = start_server(router, settings).await;
     let mut first = Client::connect(address).await;
     assert_eq!(first.ask(get("/")).await.body, "here");
     let mut second = Client::connect(address).await;
     second.send(get("/")).await;
-    assert_eq!(
-        first.ask(get("/")).await.body,
-        "here",
-        "the first goes on while the second waits"
-    );
+    assert_eq!(first.ask(get("/")).await.body, "here", "the first goes on while the second waits");
     drop(first);
     assert_eq!(second.read_answer().await.body, "here");
 }

@@ -37,10 +37,7 @@ async fn when_nobody_can_be_reached_nothing_was_done() {
         let running = Running::start(quiet(), calls_by(Upstream::Http(authorities))).await;
         for request in [get("/calls"), with_body("POST", "", "{}")] {
             let answer = running.ask(request).await;
-            assert_eq!(
-                (answer.status, answer.problem().as_str()),
-                (503, "/problems/upstream-unavailable")
-            );
+            assert_eq!((answer.status, answer.problem().as_str()), (503, "/problems/upstream-unavailable"));
             assert_eq!(answer.header("retry-after"), Some("1"));
         }
     }
@@ -53,12 +50,7 @@ async fn only_what_may_be_repeated_is_sent_again() {
         ("OPTIONS", "", 3, (502, "/problems/upstream-broken")),
         ("PUT", "", 3, (504, "/problems/outcome-unknown")),
         ("DELETE", "", 3, (504, "/problems/outcome-unknown")),
-        (
-            "POST",
-            "Idempotency-Key: \"k\"\r\n",
-            3,
-            (504, "/problems/outcome-unknown"),
-        ),
+        ("POST", "Idempotency-Key: \"k\"\r\n", 3, (504, "/problems/outcome-unknown")),
         ("POST", "", 1, (504, "/problems/outcome-unknown")),
         ("PATCH", "", 1, (504, "/problems/outcome-unknown")),
     ] {
@@ -66,17 +58,10 @@ async fn only_what_may_be_repeated_is_sent_again() {
         let second = Replica::start(|_| breaks_off()).await;
         let running = Running::start(quiet(), calls_by_replicas(&[&first, &second])).await;
         let answer = running.ask(with_body(method, extra, "{\"distance\":10}")).await;
-        assert_eq!(
-            (answer.status, answer.problem().as_str()),
-            expected,
-            "{method} {extra}"
-        );
+        assert_eq!((answer.status, answer.problem().as_str()), expected, "{method} {extra}");
         let seen = [first.seen(), second.seen()].concat();
         assert_eq!(seen.len(), sent, "{method} {extra}");
-        assert!(
-            seen.iter().all(|seen| seen.body == "{\"distance\":10}"),
-            "{seen:?}"
-        );
+        assert!(seen.iter().all(|seen| seen.body == "{\"distance\":10}"), "{seen:?}");
         assert_eq!(running.gateway.stats().retries(), sent as u64 - 1);
     }
 }
@@ -87,9 +72,7 @@ async fn a_repeat_is_answered_by_the_replica_that_is_well() {
     let well = Replica::start(|_| ok("well")).await;
     let running = Running::start(quiet(), calls_by_replicas(&[&dying, &well])).await;
     for _ in 0..20 {
-        let answer = running
-            .ask(with_body("POST", "Idempotency-Key: \"k\"\r\n", "{}"))
-            .await;
+        let answer = running.ask(with_body("POST", "Idempotency-Key: \"k\"\r\n", "{}")).await;
         assert_eq!(answer.body, "well");
     }
     assert_eq!(well.seen().len(), 20);
@@ -101,24 +84,15 @@ async fn what_was_sent_once_is_unknown_even_when_nobody_can_be_reached_after() {
     let upstream = Upstream::Http(vec![authority(dying.address), nobody().await]);
     let running = Running::start(quiet(), calls_by(upstream)).await;
     for _ in 0..20 {
-        let answer = running
-            .ask(with_body("POST", "Idempotency-Key: \"k\"\r\n", "{}"))
-            .await;
-        assert_eq!(
-            (answer.status, answer.problem().as_str()),
-            (504, "/problems/outcome-unknown")
-        );
+        let answer = running.ask(with_body("POST", "Idempotency-Key: \"k\"\r\n", "{}")).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (504, "/problems/outcome-unknown"));
     }
 }
 
 #[tokio::test]
 async fn retries_end_with_their_budget() {
     let dying = Replica::start(|_| breaks_off()).await;
-    let retries = Retries {
-        per_request_max: 2,
-        per_hundred_requests: 0,
-        saved_max: 3,
-    };
+    let retries = Retries { per_request_max: 2, per_hundred_requests: 0, saved_max: 3 };
     let running = Running::start(Settings { retries, ..quiet() }, calls_by_replicas(&[&dying])).await;
     for _ in 0..10 {
         assert_eq!(running.ask(get("/calls")).await.status, 502);
@@ -134,11 +108,7 @@ async fn a_replica_that_breaks_off_in_its_answer_is_not_covered_up() {
     let mut client = Client::connect(running.address).await;
     client.send(get("/calls")).await;
     assert_eq!(client.read_head().await.header("content-length"), Some("10"));
-    assert_eq!(
-        client.read_rest().await,
-        "01234",
-        "the connection ends short of the length"
-    );
+    assert_eq!(client.read_rest().await, "01234", "the connection ends short of the length");
     assert_eq!(replica.seen().len(), 1);
 }
 
@@ -147,38 +117,25 @@ async fn silence_is_a_timeout_and_for_a_change_an_unknown_outcome() {
     let silent = Replica::start(|_| Reply::Silence).await;
     let local = Router::new().route("/calls", any(|| async { std::future::pending::<String>().await }));
     for routes in [calls_by_replicas(&[&silent]), calls_by(Upstream::Local(local))] {
-        let settings = Settings {
-            request_timeout: Duration::from_millis(30),
-            ..quiet()
-        };
+        let settings = Settings { request_timeout: Duration::from_millis(30), ..quiet() };
         let running = Running::start(settings, routes).await;
         for (request, expected) in [
             (get("/calls"), "/problems/upstream-timeout"),
             (with_body("POST", "", "{}"), "/problems/outcome-unknown"),
-            (
-                with_body("POST", "Idempotency-Key: \"k\"\r\n", "{}"),
-                "/problems/outcome-unknown",
-            ),
+            (with_body("POST", "Idempotency-Key: \"k\"\r\n", "{}"), "/problems/outcome-unknown"),
         ] {
             let answer = running.ask(request).await;
             assert_eq!((answer.status, answer.problem().as_str()), (504, expected));
         }
     }
-    assert_eq!(
-        silent.seen().len(),
-        3,
-        "a request that took its time is not sent again"
-    );
+    assert_eq!(silent.seen().len(), 3, "a request that took its time is not sent again");
 }
 
 #[tokio::test]
 async fn a_replica_that_pauses_in_its_answer_is_given_up() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234";
     let mut replica = Replica::start(move |_| Reply::Bytes(head.to_owned())).await;
-    let settings = Settings {
-        request_timeout: Duration::from_millis(30),
-        ..quiet()
-    };
+    let settings = Settings { request_timeout: Duration::from_millis(30), ..quiet() };
     let running = Running::start(settings, calls_by_replicas(&[&replica])).await;
     let mut client = Client::connect(running.address).await;
     client.send(get("/calls")).await;
@@ -191,14 +148,8 @@ async fn a_replica_that_pauses_in_its_answer_is_given_up() {
 async fn a_replica_that_fails_is_left_out_and_comes_back() {
     let is_well = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&is_well);
-    let sick = Replica::start(move |_| {
-        if switch.load(Ordering::Relaxed) {
-            ok("back")
-        } else {
-            breaks_off()
-        }
-    })
-    .await;
+    let sick =
+        Replica::start(move |_| if switch.load(Ordering::Relaxed) { ok("back") } else { breaks_off() }).await;
     let well = Replica::start(|_| ok("well")).await;
     let ejection = Ejection {
         failures: NonZeroU32::new(2).unwrap(),
@@ -213,15 +164,8 @@ async fn a_replica_that_fails_is_left_out_and_comes_back() {
     assert_eq!(sick.seen().len(), 2, "left out after two failures in a row");
     assert_eq!(running.gateway.stats().ejections(), 1);
 
-    let ejection = Ejection {
-        time_min: Duration::from_millis(1),
-        ..settings.ejection
-    };
-    let running = Running::start(
-        Settings { ejection, ..quiet() },
-        calls_by_replicas(&[&sick, &well]),
-    )
-    .await;
+    let ejection = Ejection { time_min: Duration::from_millis(1), ..settings.ejection };
+    let running = Running::start(Settings { ejection, ..quiet() }, calls_by_replicas(&[&sick, &well])).await;
     while running.gateway.stats().ejections() == 0 {
         assert_eq!(running.ask(get("/calls")).await.body, "well");
     }
@@ -233,14 +177,8 @@ async fn a_replica_that_fails_is_left_out_and_comes_back() {
 async fn when_all_are_left_out_they_are_asked_all_the_same() {
     let is_well = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&is_well);
-    let only = Replica::start(move |_| {
-        if switch.load(Ordering::Relaxed) {
-            ok("back")
-        } else {
-            breaks_off()
-        }
-    })
-    .await;
+    let only =
+        Replica::start(move |_| if switch.load(Ordering::Relaxed) { ok("back") } else { breaks_off() }).await;
     let ejection = Ejection {
         failures: NonZeroU32::MIN,
         time_min: Duration::from_secs(3600),
@@ -272,10 +210,7 @@ async fn a_replica_that_says_it_is_not_ready_is_not_asked() {
         interval: Duration::from_secs(3600),
         timeout: Duration::from_secs(10),
     };
-    let settings = Settings {
-        health: Some(health),
-        ..quiet()
-    };
+    let settings = Settings { health: Some(health), ..quiet() };
     let both = Running::start(settings.clone(), calls_by_replicas(&[&leaving, &staying])).await;
     both.gateway.check_health().await;
     for _ in 0..20 {
@@ -294,18 +229,8 @@ async fn a_replica_that_says_it_is_not_ready_is_not_asked() {
 #[tokio::test]
 async fn a_replica_is_not_given_more_than_it_takes() {
     let silent = Replica::start(|_| Reply::Silence).await;
-    let connections = Connections {
-        in_flight_max: 1,
-        ..quiet().connections
-    };
-    let running = Running::start(
-        Settings {
-            connections,
-            ..quiet()
-        },
-        calls_by_replicas(&[&silent]),
-    )
-    .await;
+    let connections = Connections { in_flight_max: 1, ..quiet().connections };
+    let running = Running::start(Settings { connections, ..quiet() }, calls_by_replicas(&[&silent])).await;
     let mut first = Client::connect(running.address).await;
     first.send(get("/calls")).await;
     within(async {
@@ -315,10 +240,7 @@ async fn a_replica_is_not_given_more_than_it_takes() {
     })
     .await;
     let answer = running.ask(with_body("POST", "", "{}")).await;
-    assert_eq!(
-        (answer.status, answer.problem().as_str()),
-        (503, "/problems/too-busy")
-    );
+    assert_eq!((answer.status, answer.problem().as_str()), (503, "/problems/too-busy"));
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(silent.seen().len(), 1);
 }

@@ -1,9 +1,6 @@
 //! The gateway between clients that write raw bytes and replicas that answer with raw bytes, on real sockets.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set up its world has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 mod drain;
 mod failures;

@@ -14,27 +14,14 @@ use crate::support::{
 async fn echo(request: Request) -> String {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let mut lines: Vec<String> = head
-        .headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-        .collect();
+    let mut lines: Vec<String> =
+        head.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
     lines.sort();
-    format!(
-        "{} {}\n{}\n\n{}",
-        head.method,
-        head.uri,
-        lines.join("\n"),
-        String::from_utf8_lossy(&body)
-    )
+    format!("{} {}\n{}\n\n{}", head.method, head.uri, lines.join("\n"), String::from_utf8_lossy(&body))
 }
 
 fn local() -> Upstream {
-    Upstream::Local(
-        Router::new()
-            .route("/calls", any(echo))
-            .route("/calls/{id}", on_get(echo)),
-    )
+    Upstream::Local(Router::new().route("/calls", any(echo)).route("/calls/{id}", on_get(echo)))
 }
 
 #[tokio::test]
@@ -50,34 +37,19 @@ async fn a_path_goes_to_its_service_or_its_replica_or_the_page() {
     routes.push(Route::everything_else("page", Upstream::Local(page)));
     let running = Running::start(quiet(), routes).await;
     let mut client = Client::connect(running.address).await;
-    assert!(
-        client
-            .ask(get("/calls/1?x=%2F"))
-            .await
-            .body
-            .starts_with("GET /calls/1?x=%2F\n")
-    );
+    assert!(client.ask(get("/calls/1?x=%2F")).await.body.starts_with("GET /calls/1?x=%2F\n"));
     assert_eq!(client.ask(get("/fares?distance=10")).await.body, "payment");
     assert_eq!(client.ask(get("/payments/7")).await.body, "payment");
     assert_eq!(client.ask(get("/")).await.body, "page");
     assert_eq!(client.ask(get("/callsX")).await.status, 404);
     assert_eq!(client.ask(get("/callpay")).await.status, 404);
     let lines: Vec<String> = replica.seen().into_iter().map(|seen| seen.line).collect();
-    assert_eq!(
-        lines,
-        ["GET /fares?distance=10 HTTP/1.1", "GET /payments/7 HTTP/1.1"]
-    );
+    assert_eq!(lines, ["GET /fares?distance=10 HTTP/1.1", "GET /payments/7 HTTP/1.1"]);
 
     let stats = running.gateway.stats();
-    let counted: Vec<_> = stats
-        .routes()
-        .iter()
-        .map(|route| (route.name, route.answers(2), route.answers(4)))
-        .collect();
-    assert_eq!(
-        counted,
-        [("call", 1, 0), ("payment", 2, 0), ("page", 1, 2), ("none", 0, 0)]
-    );
+    let counted: Vec<_> =
+        stats.routes().iter().map(|route| (route.name, route.answers(2), route.answers(4))).collect();
+    assert_eq!(counted, [("call", 1, 0), ("payment", 2, 0), ("page", 1, 2), ("none", 0, 0)]);
     assert_eq!(stats.in_flight(), 0);
 }
 
@@ -85,17 +57,9 @@ async fn a_path_goes_to_its_service_or_its_replica_or_the_page() {
 async fn a_path_without_a_route_is_a_problem() {
     let running = Running::start(quiet(), calls_by(local())).await;
     let answer = running.ask(get("/other")).await;
-    assert_eq!(
-        (answer.status, answer.problem().as_str()),
-        (404, "/problems/not-found")
-    );
-    let answer = running
-        .ask("TRACE /calls HTTP/1.1\r\nHost: taxi.test\r\n\r\n")
-        .await;
-    assert_eq!(
-        (answer.status, answer.problem().as_str()),
-        (405, "/problems/method-not-allowed")
-    );
+    assert_eq!((answer.status, answer.problem().as_str()), (404, "/problems/not-found"));
+    let answer = running.ask("TRACE /calls HTTP/1.1\r\nHost: taxi.test\r\n\r\n").await;
+    assert_eq!((answer.status, answer.problem().as_str()), (405, "/problems/method-not-allowed"));
     assert!(answer.header("allow").is_some());
 }
 
@@ -165,29 +129,18 @@ async fn a_service_of_this_process_is_told_the_same() {
     let lines =
         "Connection: X-Secret\r\nX-Secret: 1\r\nX-Forwarded-Host: evil.test\r\ntaxisvc-actor: operator\r\n";
     let answer = running.ask(with_body("POST", lines, "{}")).await;
-    assert!(
-        answer.body.contains("x-forwarded-host: taxi.test"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("x-forwarded-host: taxi.test"), "{}", answer.body);
     assert!(answer.body.ends_with("\n\n{}"), "{}", answer.body);
     for gone in ["x-secret", "evil", "taxisvc-actor"] {
         assert!(!answer.body.contains(gone), "{}", answer.body);
     }
     let id = answer.header("x-request-id").unwrap();
-    assert!(
-        answer.body.contains(&format!("x-request-id: {id}")),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains(&format!("x-request-id: {id}")), "{}", answer.body);
 }
 
 #[tokio::test]
 async fn a_trusted_proxy_is_believed() {
-    let settings = Settings {
-        trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
-        ..quiet()
-    };
+    let settings = Settings { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..quiet() };
     let running = Running::start(settings, calls_by(local())).await;
     let lines =
         "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Host: taxi.example.org\r\nX-Forwarded-Proto: https\r\n";
@@ -218,9 +171,7 @@ async fn connections_to_a_replica_are_used_again() {
     let mut client = Client::connect(running.address).await;
     for _ in 0..3 {
         assert_eq!(client.ask(get("/calls")).await.body, "hello");
-        client
-            .send("HEAD /calls HTTP/1.1\r\nHost: taxi.test\r\n\r\n")
-            .await;
+        client.send("HEAD /calls HTTP/1.1\r\nHost: taxi.test\r\n\r\n").await;
         assert_eq!(client.read_head().await.header("content-length"), Some("5"));
     }
     assert_eq!(replica.seen().len(), 6);
@@ -245,54 +196,28 @@ async fn any_page_may_read_and_is_never_given_a_wildcard_with_credentials() {
     })
     .await;
     let running = Running::start(quiet(), calls_by_replicas(&[&replica])).await;
-    let preflight = running
-        .ask(asked_by_page("OPTIONS", "https://page.test", PREFLIGHT))
-        .await;
+    let preflight = running.ask(asked_by_page("OPTIONS", "https://page.test", PREFLIGHT)).await;
     assert_eq!(preflight.status, 204);
     assert_eq!(preflight.header("access-control-allow-origin"), Some("*"));
-    assert_eq!(
-        preflight.header("access-control-allow-headers"),
-        Some("content-type,idempotency-key")
-    );
-    assert!(
-        preflight
-            .header("access-control-allow-methods")
-            .unwrap()
-            .contains("POST")
-    );
+    assert_eq!(preflight.header("access-control-allow-headers"), Some("content-type,idempotency-key"));
+    assert!(preflight.header("access-control-allow-methods").unwrap().contains("POST"));
     assert!(replica.seen().is_empty(), "a preflight is answered here");
     let answer = running.ask(asked_by_page("GET", "https://page.test", "")).await;
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     assert_eq!(answer.header("access-control-allow-credentials"), None);
-    let problem = running
-        .ask("GET /none HTTP/1.1\r\nHost: a\r\nOrigin: https://page.test\r\n\r\n")
-        .await;
-    assert_eq!(
-        problem.header("access-control-allow-origin"),
-        Some("*"),
-        "problems can be read too"
-    );
+    let problem = running.ask("GET /none HTTP/1.1\r\nHost: a\r\nOrigin: https://page.test\r\n\r\n").await;
+    assert_eq!(problem.header("access-control-allow-origin"), Some("*"), "problems can be read too");
 }
 
 #[tokio::test]
 async fn only_listed_pages_may_read_and_they_by_name() {
-    let cors = Cors::Origins {
-        allowed: vec!["https://page.test".to_owned()],
-        credentials: true,
-    };
+    let cors = Cors::Origins { allowed: vec!["https://page.test".to_owned()], credentials: true };
     let running = Running::start(Settings { cors, ..quiet() }, calls_by(local())).await;
     for (method, extra) in [("OPTIONS", PREFLIGHT), ("GET", "")] {
-        let known = running
-            .ask(asked_by_page(method, "https://page.test", extra))
-            .await;
-        assert_eq!(
-            known.header("access-control-allow-origin"),
-            Some("https://page.test")
-        );
+        let known = running.ask(asked_by_page(method, "https://page.test", extra)).await;
+        assert_eq!(known.header("access-control-allow-origin"), Some("https://page.test"));
         assert_eq!(known.header("access-control-allow-credentials"), Some("true"));
-        let unknown = running
-            .ask(asked_by_page(method, "https://page.test.evil", extra))
-            .await;
+        let unknown = running.ask(asked_by_page(method, "https://page.test.evil", extra)).await;
         assert_eq!(unknown.header("access-control-allow-origin"), None);
         assert_eq!(unknown.header("access-control-allow-credentials"), None);
         assert_eq!(unknown.header("access-control-allow-methods"), None);

@@ -27,10 +27,7 @@ async fn an_event_arrives_before_the_next_is_made() {
     let running = Running::start(quiet(), calls_by_replicas(&[&replica])).await;
     let mut client = Client::connect(running.address).await;
     client.send(get("/calls/events")).await;
-    assert_eq!(
-        client.read_head().await.header("content-type"),
-        Some("text/event-stream")
-    );
+    assert_eq!(client.read_head().await.header("content-type"), Some("text/event-stream"));
     for event in ["data: 1\n\n", "data: 2\n\n", "data: 3\n\n"] {
         events.send(event.to_owned()).unwrap();
         assert_eq!(client.read_chunk().await.as_deref(), Some(event));
@@ -61,9 +58,7 @@ async fn a_stream_of_this_process_passes_too_and_has_no_timeout() {
     let answer = move || {
         let mut receiver = receiver.lock().unwrap().take().unwrap();
         let stream = futures_util::stream::poll_fn(move |context| {
-            receiver
-                .poll_recv(context)
-                .map(|event| event.map(Ok::<_, Infallible>))
+            receiver.poll_recv(context).map(|event| event.map(Ok::<_, Infallible>))
         });
         let response = Response::builder()
             .header("content-type", "text/event-stream; charset=utf-8")
@@ -71,18 +66,14 @@ async fn a_stream_of_this_process_passes_too_and_has_no_timeout() {
         std::future::ready(response.unwrap())
     };
     let local = Router::new().route("/calls/events", on_get(answer));
-    let settings = Settings {
-        request_timeout: Duration::from_millis(20),
-        ..quiet()
-    };
+    let settings = Settings { request_timeout: Duration::from_millis(20), ..quiet() };
     let running = Running::start(settings, calls_by(Upstream::Local(local))).await;
     let mut client = Client::connect(running.address).await;
     client.send(get("/calls/events")).await;
     client.read_head().await;
     // Another request runs into the timeout that would have ended the stream, so that it is over for certain.
     let mut slow = Client::connect(running.address).await;
-    slow.send("POST /calls/events HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
-        .await;
+    slow.send("POST /calls/events HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n").await;
     assert_eq!(slow.read_answer().await.status, 408);
     events.send("data: late\n\n").unwrap();
     assert_eq!(client.read_chunk().await.as_deref(), Some("data: late\n\n"));

@@ -20,9 +20,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work)
-        .await
-        .expect("the test hangs")
+    tokio::time::timeout(PATIENCE, work).await.expect("the test hangs")
 }
 
 /// What a replica does with a request.
@@ -38,10 +36,7 @@ pub(crate) enum Reply {
 }
 
 pub(crate) fn ok(body: &str) -> Reply {
-    Reply::Bytes(format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    ))
+    Reply::Bytes(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
 }
 
 /// A request as it reached a replica.
@@ -80,12 +75,7 @@ impl Replica {
                 });
             }
         });
-        Replica {
-            address,
-            seen,
-            connections,
-            task: task.abort_handle(),
-        }
+        Replica { address, seen, connections, task: task.abort_handle() }
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -97,9 +87,7 @@ impl Replica {
     }
 
     pub(crate) async fn all_closed(&mut self) {
-        within(self.connections.wait_for(|(opened, closed)| opened == closed))
-            .await
-            .unwrap();
+        within(self.connections.wait_for(|(opened, closed)| opened == closed)).await.unwrap();
     }
 }
 
@@ -149,16 +137,10 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> std::io::Result<Opti
     let Some((line, headers)) = read_head(stream).await? else {
         return Ok(None);
     };
-    let length = headers
-        .get("content-length")
-        .map_or(0, |text| text.parse().unwrap());
+    let length = headers.get("content-length").map_or(0, |text| text.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
-    Ok(Some(Seen {
-        line,
-        headers,
-        body: String::from_utf8(body).unwrap(),
-    }))
+    Ok(Some(Seen { line, headers, body: String::from_utf8(body).unwrap() }))
 }
 
 async fn read_head(
@@ -194,18 +176,11 @@ impl Answer {
 
     /// The type of a problem, checked to be a whole one.
     pub(crate) fn problem(&self) -> String {
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json"),
-            "{self:?}"
-        );
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let problem: serde_json::Value = serde_json::from_str(&self.body).unwrap();
         assert_eq!(problem["status"], self.status, "{self:?}");
         for field in ["title", "detail"] {
-            assert!(
-                problem[field].as_str().is_some_and(|text| !text.is_empty()),
-                "{self:?}"
-            );
+            assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{self:?}");
         }
         if let Some(id) = self.header("x-request-id") {
             assert_eq!(problem["requestId"], id);
@@ -221,9 +196,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Client {
-        Client {
-            stream: BufReader::new(TcpStream::connect(address).await.unwrap()),
-        }
+        Client { stream: BufReader::new(TcpStream::connect(address).await.unwrap()) }
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -253,11 +226,7 @@ impl Client {
         let head = within(read_head(&mut self.stream)).await.unwrap();
         let (line, headers) = head.expect("the connection was closed without an answer");
         let status = line.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer {
-            status,
-            headers,
-            body: String::new(),
-        }
+        Answer { status, headers, body: String::new() }
     }
 
     /// The next chunk; `None` is a clean end of the body.
@@ -300,12 +269,7 @@ impl Running {
     ) -> Running {
         let gateway = Gateway::new(settings, routes);
         let (address, switch, server) = start_server(gateway.router(), server_settings).await;
-        Running {
-            address,
-            gateway,
-            switch,
-            server,
-        }
+        Running { address, gateway, switch, server }
     }
 
     pub(crate) async fn ask(&self, bytes: impl AsRef<[u8]>) -> Answer {
@@ -320,36 +284,20 @@ pub(crate) async fn start_server(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (switch, shutdown): (Switch, Shutdown) = Switch::new();
-    (
-        address,
-        switch,
-        tokio::spawn(serve(listener, router, settings, shutdown)),
-    )
+    (address, switch, tokio::spawn(serve(listener, router, settings, shutdown)))
 }
 
 /// Settings in which nothing happens by itself.
 pub(crate) fn quiet() -> Settings {
-    Settings {
-        health: None,
-        ..Settings::default()
-    }
+    Settings { health: None, ..Settings::default() }
 }
 
 pub(crate) fn calls_by(upstream: Upstream) -> Vec<Route> {
-    vec![Route {
-        name: "call",
-        prefixes: &["/calls"],
-        upstream,
-    }]
+    vec![Route { name: "call", prefixes: &["/calls"], upstream }]
 }
 
 pub(crate) fn calls_by_replicas(replicas: &[&Replica]) -> Vec<Route> {
-    calls_by(Upstream::Http(
-        replicas
-            .iter()
-            .map(|replica| authority(replica.address))
-            .collect(),
-    ))
+    calls_by(Upstream::Http(replicas.iter().map(|replica| authority(replica.address)).collect()))
 }
 
 pub(crate) fn authority(address: SocketAddr) -> Authority {

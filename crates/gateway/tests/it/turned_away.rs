@@ -23,11 +23,7 @@ async fn a_client_over_its_rate_is_told_when_to_come_back() {
         clients_max: 1000,
     };
     let trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
-    let settings = Settings {
-        rate_limit: Some(rate),
-        trusted_proxies,
-        ..quiet()
-    };
+    let settings = Settings { rate_limit: Some(rate), trusted_proxies, ..quiet() };
     let running = Running::start(settings, calls_by(local())).await;
     let ask = |client: &str| {
         format!("GET /calls HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 9.9.9.9, {client}\r\n\r\n")
@@ -43,28 +39,13 @@ async fn a_client_over_its_rate_is_told_when_to_come_back() {
     }
     assert!(refused > 0);
     assert_eq!(running.gateway.stats().rate_limited(), refused);
-    assert_eq!(
-        running.ask(ask("203.0.113.2")).await.status,
-        200,
-        "another client is not its fault"
-    );
+    assert_eq!(running.ask(ask("203.0.113.2")).await.status, 200, "another client is not its fault");
 }
 
 #[tokio::test]
 async fn a_stranger_cannot_choose_whom_it_is_counted_for() {
-    let rate = RateLimit {
-        per_second: NonZeroU32::MIN,
-        burst: NonZeroU32::MIN,
-        clients_max: 1000,
-    };
-    let running = Running::start(
-        Settings {
-            rate_limit: Some(rate),
-            ..quiet()
-        },
-        calls_by(local()),
-    )
-    .await;
+    let rate = RateLimit { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN, clients_max: 1000 };
+    let running = Running::start(Settings { rate_limit: Some(rate), ..quiet() }, calls_by(local())).await;
     let mut statuses = Vec::new();
     for client in 1..20 {
         let request = format!("GET /calls HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 9.9.9.{client}\r\n\r\n");
@@ -83,10 +64,7 @@ async fn more_requests_than_are_worked_on_at_once_are_refused() {
             "done"
         }),
     );
-    let settings = Settings {
-        requests_in_flight_max: 1,
-        ..quiet()
-    };
+    let settings = Settings { requests_in_flight_max: 1, ..quiet() };
     let running = Running::start(settings, calls_by(Upstream::Local(local))).await;
     let mut first = Client::connect(running.address).await;
     first.send(get("/calls")).await;
@@ -97,10 +75,7 @@ async fn more_requests_than_are_worked_on_at_once_are_refused() {
     })
     .await;
     let answer = running.ask(get("/calls")).await;
-    assert_eq!(
-        (answer.status, answer.problem().as_str()),
-        (503, "/problems/too-busy")
-    );
+    assert_eq!((answer.status, answer.problem().as_str()), (503, "/problems/too-busy"));
     RELEASED.add_permits(1);
     assert_eq!(first.read_answer().await.body, "done");
     assert_eq!(running.ask(get("/calls")).await.body, "done");

@@ -33,15 +33,11 @@ impl Columns {
             dropoff_longitude,
             fare,
         ] = self.0.map(|place| fields[place].trim());
-        let pickup_at: i64 = start
-            .parse()
-            .map_err(|_| format!("trip_start_timestamp `{start}` is no Unix time"))?;
-        let dropoff_at = pickup_at
-            .checked_add(duration_seconds(seconds)?)
-            .ok_or("trip_seconds is too large")?;
-        let distance = trip_miles
-            .parse()
-            .map_err(|error| format!("trip_miles `{trip_miles}` {error}"))?;
+        let pickup_at: i64 =
+            start.parse().map_err(|_| format!("trip_start_timestamp `{start}` is no Unix time"))?;
+        let dropoff_at =
+            pickup_at.checked_add(duration_seconds(seconds)?).ok_or("trip_seconds is too large")?;
+        let distance = trip_miles.parse().map_err(|error| format!("trip_miles `{trip_miles}` {error}"))?;
         let mut placed = true;
         for (column, text, degrees_max) in [
             ("pickup_latitude", pickup_latitude, 90.0),
@@ -55,13 +51,7 @@ impl Columns {
         notes.note_if(super::is_negative("fare", fare)?, Note::NegativeFare);
         notes.note_if(!placed, Note::NoPlace);
         notes.note_if(dropoff_at <= pickup_at, Note::DropoffNotAfterPickup);
-        Ok(Trip {
-            number,
-            pickup_at,
-            dropoff_at: Some(dropoff_at),
-            distance,
-            notes,
-        })
+        Ok(Trip { number, pickup_at, dropoff_at: Some(dropoff_at), distance, notes })
     }
 }
 
@@ -70,16 +60,13 @@ fn duration_seconds(text: &str) -> Result<i64, String> {
     if text.is_empty() {
         return Ok(0);
     }
-    text.parse()
-        .map_err(|_| format!("trip_seconds `{text}` is no whole number of seconds"))
+    text.parse().map_err(|_| format!("trip_seconds `{text}` is no whole number of seconds"))
 }
 
 fn is_place(column: &str, text: &str, degrees_max: f64) -> Result<bool, String> {
     if text.is_empty() {
         return Ok(false);
     }
-    let degrees: f64 = text
-        .parse()
-        .map_err(|_| format!("{column} `{text}` is no number of degrees"))?;
+    let degrees: f64 = text.parse().map_err(|_| format!("{column} `{text}` is no number of degrees"))?;
     Ok(degrees.abs() <= degrees_max)
 }

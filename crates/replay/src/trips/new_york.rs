@@ -4,14 +4,8 @@ use std::borrow::Cow;
 
 use super::{Note, Notes, Trip, find_columns, local_time};
 
-pub(super) const NAMES: [&str; 6] = [
-    "pickup_at",
-    "dropoff_at",
-    "trip_miles",
-    "pickup_zone",
-    "dropoff_zone",
-    "fare_usd",
-];
+pub(super) const NAMES: [&str; 6] =
+    ["pickup_at", "dropoff_at", "trip_miles", "pickup_zone", "dropoff_zone", "fare_usd"];
 
 /// The city numbers its zones from 1 to 263; 264 and 265 mean that nobody knows.
 const ZONES: std::ops::RangeInclusive<u32> = 1..=263;
@@ -26,19 +20,11 @@ impl Columns {
     }
 
     pub(super) fn trip(&self, number: u64, fields: &[Cow<'_, str>]) -> Result<Trip, String> {
-        let [
-            pickup_at,
-            dropoff_at,
-            trip_miles,
-            pickup_zone,
-            dropoff_zone,
-            fare_usd,
-        ] = self.0.map(|place| fields[place].trim());
+        let [pickup_at, dropoff_at, trip_miles, pickup_zone, dropoff_zone, fare_usd] =
+            self.0.map(|place| fields[place].trim());
         let pickup_at = time("pickup_at", pickup_at)?.ok_or("pickup_at is empty")?;
         let dropoff_at = time("dropoff_at", dropoff_at)?;
-        let distance = trip_miles
-            .parse()
-            .map_err(|error| format!("trip_miles `{trip_miles}` {error}"))?;
+        let distance = trip_miles.parse().map_err(|error| format!("trip_miles `{trip_miles}` {error}"))?;
         let fare_is_negative = super::is_negative("fare_usd", fare_usd)?;
         let mut notes = Notes::default();
         notes.note_if(fare_is_negative, Note::NegativeFare);
@@ -46,17 +32,8 @@ impl Columns {
             !is_known("pickup_zone", pickup_zone)? || !is_known("dropoff_zone", dropoff_zone)?,
             Note::UnknownZone,
         );
-        notes.note_if(
-            dropoff_at.is_none_or(|at| at <= pickup_at),
-            Note::DropoffNotAfterPickup,
-        );
-        Ok(Trip {
-            number,
-            pickup_at,
-            dropoff_at,
-            distance,
-            notes,
-        })
+        notes.note_if(dropoff_at.is_none_or(|at| at <= pickup_at), Note::DropoffNotAfterPickup);
+        Ok(Trip { number, pickup_at, dropoff_at, distance, notes })
     }
 }
 
@@ -74,8 +51,6 @@ fn is_known(column: &str, text: &str) -> Result<bool, String> {
     if text.is_empty() {
         return Ok(false);
     }
-    let zone: u32 = text
-        .parse()
-        .map_err(|_| format!("{column} `{text}` is no zone's number"))?;
+    let zone: u32 = text.parse().map_err(|_| format!("{column} `{text}` is no zone's number"))?;
     Ok(ZONES.contains(&zone) && !ZONES_NOT_IN_THE_TABLE.contains(&zone))
 }

@@ -81,9 +81,7 @@ fn the_new_york_sample_shows_all_its_dirt() {
          trip 31 unknownZone\n\
          line 34 trip_miles `n/a` is no decimal number\n"
     );
-    let Row::Trip(first) = &rows[0] else {
-        panic!("the first row is a trip")
-    };
+    let Row::Trip(first) = &rows[0] else { panic!("the first row is a trip") };
     assert_eq!(first.distance.to_kilometres(), "14.53237632");
     assert_eq!(first.dropoff_at.unwrap() - first.pickup_at, 22 * 60 + 18);
 }
@@ -103,9 +101,7 @@ fn the_chicago_sample_shows_all_its_dirt() {
          trip 21 negativeFare\n\
          trip 27 dropoffNotAfterPickup\n"
     );
-    let Row::Trip(first) = &rows[0] else {
-        panic!("the first row is a trip")
-    };
+    let Row::Trip(first) = &rows[0] else { panic!("the first row is a trip") };
     assert_eq!(first.pickup_at, 1_903_860_000);
     assert_eq!(first.dropoff_at, Some(1_903_861_140));
 }
@@ -115,11 +111,9 @@ fn a_gzipped_file_reads_as_the_plain_one() {
     let plain = std::fs::read(sample("nyc.csv")).unwrap();
     let mut two_members = gzipped(&plain[..1000]);
     two_members.extend(gzipped(&plain[1000..]));
-    for (name, bytes) in [
-        ("nyc.csv.gz", gzipped(&plain)),
-        ("no-ending", gzipped(&plain)),
-        ("two.gz", two_members),
-    ] {
+    for (name, bytes) in
+        [("nyc.csv.gz", gzipped(&plain)), ("no-ending", gzipped(&plain)), ("two.gz", two_members)]
+    {
         let (_folder, path) = file(name, &bytes);
         assert_eq!(rows(&path), rows(&sample("nyc.csv")), "{name}");
     }
@@ -143,18 +137,9 @@ fn a_row_that_is_no_trip_costs_one_line_and_says_why() {
         (b"\n".to_vec(), "is empty"),
         (b"\xff\xfe,\n".to_vec(), "is not UTF-8"),
         (vec![b'x'; 200_000], "is longer than 65536 bytes"),
-        (
-            good.replace("138", "Queens").into_bytes(),
-            "pickup_zone `Queens` is no zone's number",
-        ),
-        (
-            good.replace("23.0", "free").into_bytes(),
-            "fare_usd `free` is no sum of money",
-        ),
-        (
-            good.replace("2022-01-01 00:00:08", "").into_bytes(),
-            "pickup_at is empty",
-        ),
+        (good.replace("138", "Queens").into_bytes(), "pickup_zone `Queens` is no zone's number"),
+        (good.replace("23.0", "free").into_bytes(), "fare_usd `free` is no sum of money"),
+        (good.replace("2022-01-01 00:00:08", "").into_bytes(), "pickup_at is empty"),
         (b"\"open\n".to_vec(), "has a quote that is not closed"),
         (b"\"open\"x\n".to_vec(), "has text after a closing quote"),
     ] {
@@ -179,16 +164,8 @@ fn a_file_that_is_none_is_refused_with_a_reason() {
     damaged[last] ^= 0xff;
     for (name, bytes, reason) in [
         ("empty.csv", Vec::new(), "the file is empty"),
-        (
-            "plain.csv.gz",
-            NEW_YORK.as_bytes().to_vec(),
-            "named .gz and is not gzip",
-        ),
-        (
-            "cut.csv.gz",
-            whole[..whole.len() / 2].to_vec(),
-            "the gzip data breaks off",
-        ),
+        ("plain.csv.gz", NEW_YORK.as_bytes().to_vec(), "named .gz and is not gzip"),
+        ("cut.csv.gz", whole[..whole.len() / 2].to_vec(), "the gzip data breaks off"),
         ("damaged.csv.gz", damaged, "the gzip data is damaged"),
         (
             "other.csv",
@@ -204,14 +181,8 @@ fn a_file_that_is_none_is_refused_with_a_reason() {
         let (_folder, path) = file(name, &bytes);
         let failure = failure(&path);
         assert!(failure.contains(reason), "{name}: {failure}");
-        assert!(
-            failure.contains(name) || failure.contains("line"),
-            "{name}: {failure}"
-        );
+        assert!(failure.contains(name) || failure.contains("line"), "{name}: {failure}");
     }
     let missing = failure(Path::new("no/such/file.csv"));
-    assert!(
-        missing.contains("cannot read the trips in no/such/file.csv"),
-        "{missing}"
-    );
+    assert!(missing.contains("cannot read the trips in no/such/file.csv"), "{missing}");
 }

@@ -25,42 +25,25 @@ pub(crate) struct Vices {
 
 impl Vices {
     pub(crate) fn none() -> Self {
-        Self {
-            seed: None,
-            outage: 0..0,
-            payment_refused_of_every: u64::MAX,
-            no_drives: false,
-        }
+        Self { seed: None, outage: 0..0, payment_refused_of_every: u64::MAX, no_drives: false }
     }
 
     /// Every first attempts' answer may be lost, late, or a refusal to serve; drives and views lag.
     pub(crate) fn all(seed: u64) -> Self {
-        Self {
-            seed: Some(seed),
-            ..Self::none()
-        }
+        Self { seed: Some(seed), ..Self::none() }
     }
 
     /// The requests with these numbers meet a server that is not there.
     pub(crate) fn outage(requests: Range<u64>) -> Self {
-        Self {
-            outage: requests,
-            ..Self::none()
-        }
+        Self { outage: requests, ..Self::none() }
     }
 
     pub(crate) fn payment_refused_of_every(calls: u64) -> Self {
-        Self {
-            payment_refused_of_every: calls,
-            ..Self::none()
-        }
+        Self { payment_refused_of_every: calls, ..Self::none() }
     }
 
     pub(crate) fn no_drives() -> Self {
-        Self {
-            no_drives: true,
-            ..Self::none()
-        }
+        Self { no_drives: true, ..Self::none() }
     }
 }
 
@@ -109,10 +92,7 @@ impl Fake {
     pub(crate) async fn start(vices: Vices) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
-            state: Mutex::default(),
-            vices: Mutex::new(vices),
-        });
+        let shared = Arc::new(Shared { state: Mutex::default(), vices: Mutex::new(vices) });
         tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { address, shared }
     }
@@ -127,12 +107,7 @@ impl Fake {
 
     pub(crate) fn call(&self, id: usize) -> FakeCall {
         let state = self.shared.state.lock().unwrap();
-        state
-            .calls
-            .iter()
-            .find(|call| call.user_id.ends_with(&format!("-{id}")))
-            .unwrap()
-            .clone()
+        state.calls.iter().find(|call| call.user_id.ends_with(&format!("-{id}"))).unwrap().clone()
     }
 
     pub(crate) fn calls_count(&self) -> usize {
@@ -151,19 +126,8 @@ impl Fake {
             assert_eq!(call.ended_times, rides, "trip {number}");
             assert!(state.answers.contains_key(&format!("\"{run}-{number}-call\"")));
         }
-        let orders = state
-            .answers
-            .values()
-            .filter(|(_, status, _)| *status < 300)
-            .count();
-        assert_eq!(
-            orders,
-            state
-                .calls
-                .iter()
-                .map(|call| 1 + call.ended_times as usize)
-                .sum::<usize>()
-        );
+        let orders = state.answers.values().filter(|(_, status, _)| *status < 300).count();
+        assert_eq!(orders, state.calls.iter().map(|call| 1 + call.ended_times as usize).sum::<usize>());
     }
 }
 
@@ -187,10 +151,7 @@ async fn serve(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Re
     if vices.outage.contains(&state.requests) {
         return Err(io::ErrorKind::ConnectionReset.into());
     }
-    let key = head
-        .headers
-        .get("idempotency-key")
-        .map(|key| key.to_str().unwrap().to_owned());
+    let key = head.headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
     let name = key.clone().unwrap_or_else(|| head.uri.path().to_owned());
     let vice = vice(&vices, &name, &mut state);
     match vice {
@@ -199,12 +160,7 @@ async fn serve(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Re
         Vice::None | Vice::LostAfterActing | Vice::UnknownOutcome => {}
     }
     let (status, value) = if head.method == Method::POST {
-        state.order(
-            &vices,
-            head.uri.path(),
-            &key.expect("every order has a key"),
-            &body,
-        )
+        state.order(&vices, head.uri.path(), &key.expect("every order has a key"), &body)
     } else {
         state.read(&vices, head.uri.path())
     };
@@ -216,11 +172,7 @@ async fn serve(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Re
 }
 
 fn answer(status: u16, value: &Value) -> Response<Full<Bytes>> {
-    Response::builder()
-        .status(status)
-        .header("retry-after", "0")
-        .body(Full::from(value.to_string()))
-        .unwrap()
+    Response::builder().status(status).header("retry-after", "0").body(Full::from(value.to_string())).unwrap()
 }
 
 /// The first two attempts at anything may meet a vice, drawn from the seed and from what is asked.
@@ -230,9 +182,9 @@ fn vice(vices: &Vices, name: &str, state: &mut State) -> Vice {
     let Some(seed) = vices.seed.filter(|_| *attempt <= 2) else {
         return Vice::None;
     };
-    let mixed = name.bytes().fold(seed * 31 + *attempt, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    let mixed = name
+        .bytes()
+        .fold(seed * 31 + *attempt, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     match (mixed >> 32) % 10 {
         0 | 1 => Vice::LostBeforeActing,
         2 | 3 => Vice::LostAfterActing,
@@ -259,8 +211,7 @@ impl State {
             "/drives/end" => self.end(asked["driveId"].as_u64().unwrap()),
             _ => (404, json!({"type": "/problems/not-found"})),
         };
-        self.answers
-            .insert(key.to_owned(), (body.clone(), status, value.clone()));
+        self.answers.insert(key.to_owned(), (body.clone(), status, value.clone()));
         (status, value)
     }
 
@@ -285,15 +236,8 @@ impl State {
         });
         // Some answers come before payment has decided.
         let undecided = vices.seed.is_some() && id.is_multiple_of(3);
-        let (status, call_status) = if undecided {
-            (202, "payRequest")
-        } else {
-            (201, self.call_status(id))
-        };
-        (
-            status,
-            json!({"callId": id, "callStatus": call_status, "unknown": {"deep": []}}),
-        )
+        let (status, call_status) = if undecided { (202, "payRequest") } else { (201, self.call_status(id)) };
+        (status, json!({"callId": id, "callStatus": call_status, "unknown": {"deep": []}}))
     }
 
     fn end(&mut self, id: u64) -> (u16, Value) {
@@ -308,11 +252,7 @@ impl State {
 
     fn call_status(&self, id: u64) -> &'static str {
         let call = &self.calls[id as usize - 1];
-        if call.pay_failed {
-            "payFail"
-        } else {
-            "driveRequest"
-        }
+        if call.pay_failed { "payFail" } else { "driveRequest" }
     }
 
     fn read(&mut self, vices: &Vices, path: &str) -> (u16, Value) {

@@ -43,10 +43,7 @@ async fn replay(trips: &str, fake: &Fake, more: &[&str]) -> Replayed {
     options.ends = Some(folder.path().join("ends.csv"));
     let ends = options.ends.clone().unwrap();
     let summary = replay::run(options).await.unwrap();
-    Replayed {
-        summary,
-        ends: std::fs::read_to_string(ends).unwrap(),
-    }
+    Replayed { summary, ends: std::fs::read_to_string(ends).unwrap() }
 }
 
 fn every_row_is_accounted_for(summary: &Summary) {
@@ -67,29 +64,15 @@ async fn a_day_is_replayed_and_its_dirt_is_told() {
     every_row_is_accounted_for(&summary);
     assert_eq!(ends, include_str!("nyc_ends.csv"));
     assert_eq!((summary.read, summary.unreadable, summary.called), (39, 3, 34));
-    assert_eq!(
-        (summary.completed, summary.compensated, summary.left_open),
-        (33, 1, 0)
-    );
+    assert_eq!((summary.completed, summary.compensated, summary.left_open), (33, 1, 0));
     assert_eq!(summary.refused, [("/problems/distance".to_owned(), 2)].into());
-    assert_eq!(
-        summary.noted,
-        [
-            ("negativeFare", 2),
-            ("unknownZone", 4),
-            ("dropoffNotAfterPickup", 2)
-        ]
-        .into()
-    );
+    assert_eq!(summary.noted, [("negativeFare", 2), ("unknownZone", 4), ("dropoffNotAfterPickup", 2)].into());
     assert_eq!(summary.out_of_order, 1);
     assert_eq!(summary.unreadable_first[0].line, 14);
     assert!(summary.repeated.is_empty() && summary.is_whole(), "{summary}");
     assert_eq!((summary.latency.call.count, summary.latency.end.count), (36, 33));
     let first = fake.call(1);
-    assert_eq!(
-        (first.user_id.as_str(), first.distance.as_str()),
-        ("nyc-1", "14.53237632")
-    );
+    assert_eq!((first.user_id.as_str(), first.distance.as_str()), ("nyc-1", "14.53237632"));
 }
 
 #[tokio::test]
@@ -99,14 +82,8 @@ async fn chicago_is_replayed_too() {
     every_row_is_accounted_for(&summary);
     assert_eq!((summary.read, summary.unreadable, summary.called), (32, 2, 28));
     assert_eq!((summary.completed, summary.compensated), (27, 1));
-    assert_eq!(
-        summary.noted,
-        [("noPlace", 2), ("dropoffNotAfterPickup", 3), ("negativeFare", 1)].into()
-    );
-    assert!(
-        ends.contains("\n24,,requestCancel,refunded,requestCancel,1290690,\n"),
-        "{ends}"
-    );
+    assert_eq!(summary.noted, [("noPlace", 2), ("dropoffNotAfterPickup", 3), ("negativeFare", 1)].into());
+    assert!(ends.contains("\n24,,requestCancel,refunded,requestCancel,1290690,\n"), "{ends}");
 }
 
 #[tokio::test]
@@ -135,10 +112,7 @@ async fn a_run_that_broke_off_is_resumed_by_the_same_command() {
     let fake = Fake::start(Vices::outage(60..u64::MAX)).await;
     let broken = options("nyc.csv", &fake.address(), &["--speed", "max", "--patience", "0"]);
     let error = replay::run(broken).await.unwrap_err();
-    assert!(
-        error.to_string().contains("the same command resumes the run"),
-        "{error:#}"
-    );
+    assert!(error.to_string().contains("the same command resumes the run"), "{error:#}");
     fake.behave();
     let Replayed { summary, ends } = replay("nyc.csv", &fake, &["--speed", "max"]).await;
     assert_eq!(ends, include_str!("nyc_ends.csv"));
@@ -153,12 +127,7 @@ async fn a_run_under_another_name_drives_the_file_anew() {
     assert_eq!(fake.calls_count(), 4);
     let again = replay("nyc.csv", &fake, &["--speed", "max", "--limit", "5"]).await;
     assert_eq!((fake.calls_count(), again.summary.completed), (4, 4));
-    replay(
-        "nyc.csv",
-        &fake,
-        &["--speed", "max", "--limit", "5", "--run", "second"],
-    )
-    .await;
+    replay("nyc.csv", &fake, &["--speed", "max", "--limit", "5", "--run", "second"]).await;
     assert_eq!(fake.calls_count(), 8);
 }
 
@@ -177,10 +146,7 @@ async fn a_refused_payment_is_counted_and_has_no_ride() {
     let fake = Fake::start(Vices::payment_refused_of_every(3)).await;
     let Replayed { summary, ends } = replay("nyc.csv", &fake, &["--speed", "max", "--limit", "9"]).await;
     every_row_is_accounted_for(&summary);
-    assert_eq!(
-        (summary.called, summary.payment_failed, summary.completed),
-        (8, 3, 5)
-    );
+    assert_eq!((summary.called, summary.payment_failed, summary.completed), (8, 3, 5));
     assert!(ends.contains("\n3,,payFail,failed,,87070,\n"), "{ends}");
     assert_eq!(summary.latency.drive_start.count, 5);
 }
@@ -203,13 +169,8 @@ async fn nobody_there_is_said_clearly() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = replay::run(options(
-        "nyc.csv",
-        &address,
-        &["--speed", "max", "--patience", "0"],
-    ))
-    .await
-    .unwrap_err();
+    let error =
+        replay::run(options("nyc.csv", &address, &["--speed", "max", "--patience", "0"])).await.unwrap_err();
     assert!(error.to_string().starts_with(&address), "{error:#}");
     for address in ["ftp://x", "localhost:8088", "http://", "a b"] {
         let error = replay::run(options("nyc.csv", address, &[])).await.unwrap_err();

@@ -191,9 +191,9 @@ impl Call {
                 Ok(self.ask_to_cancel(ctx))
             }
             CallStatus::RequestCancel => Ok(Decision::nothing()),
-            CallStatus::PayFail | CallStatus::DriveComplete => Err(Refusal::Over {
-                status: self.call_status,
-            }),
+            CallStatus::PayFail | CallStatus::DriveComplete => {
+                Err(Refusal::Over { status: self.call_status })
+            }
         }
     }
 
@@ -242,9 +242,7 @@ impl Call {
         if !is_open(self) {
             return Decision::nothing();
         }
-        self.placed_first()
-            .and_say(CallEvent::CallCompleted(self.note(CallStatus::DriveComplete)))
-            .disarm()
+        self.placed_first().and_say(CallEvent::CallCompleted(self.note(CallStatus::DriveComplete))).disarm()
     }
 
     fn call_off(&self) -> Decision {
@@ -298,19 +296,11 @@ impl Call {
     }
 
     fn body(&self, call_status: CallStatus) -> CallBody {
-        CallBody {
-            call_id: self.call_id,
-            rider: self.rider.clone(),
-            call_status,
-            meters: self.meters,
-        }
+        CallBody { call_id: self.call_id, rider: self.rider.clone(), call_status, meters: self.meters }
     }
 
     fn note(&self, call_status: CallStatus) -> CallNote {
-        CallNote {
-            call_id: self.call_id,
-            call_status,
-        }
+        CallNote { call_id: self.call_id, call_status }
     }
 }
 

@@ -117,21 +117,16 @@ fn dispatch(call_id: CallId, fare: Won, ctx: &Context<'_>) -> Decision {
         let body = new_body(call_id, fare, DriveStatus::RequestCancel);
         return Decision::say(DriveEvent::DriveNotAvailable(body));
     }
-    Decision::say(DriveEvent::DriveStarted(new_body(
-        call_id,
-        fare,
-        DriveStatus::Start,
-    )))
-    .arm(OVERDUE, ctx.now, ctx.rules.deadlines.report_after)
+    Decision::say(DriveEvent::DriveStarted(new_body(call_id, fare, DriveStatus::Start))).arm(
+        OVERDUE,
+        ctx.now,
+        ctx.rules.deadlines.report_after,
+    )
 }
 
 /// A call that is cancelled before it was heard of: a fare that is paid later starts nothing.
 fn cancel_unheard(call_id: CallId) -> Decision {
-    Decision::say(DriveEvent::DriveCancelled(new_body(
-        call_id,
-        Won::ZERO,
-        DriveStatus::Cancel,
-    )))
+    Decision::say(DriveEvent::DriveCancelled(new_body(call_id, Won::ZERO, DriveStatus::Cancel)))
 }
 
 fn new_body(call_id: CallId, fare: Won, drive_status: DriveStatus) -> DriveBody {
@@ -163,9 +158,9 @@ impl Drive {
                 Ok(Decision::say(DriveEvent::DriveEnded(self.body(DriveStatus::End))).disarm())
             }
             DriveStatus::End => Ok(Decision::nothing()),
-            DriveStatus::RequestCancel | DriveStatus::Cancel => Err(Refusal::NotUnderWay {
-                status: self.drive_status,
-            }),
+            DriveStatus::RequestCancel | DriveStatus::Cancel => {
+                Err(Refusal::NotUnderWay { status: self.drive_status })
+            }
         }
     }
 

@@ -26,10 +26,7 @@ fn on_call(event: &CallEvent) -> Option<Command> {
 
 fn on_payment(event: &PaymentEvent) -> Option<Command> {
     match event {
-        PaymentEvent::FarePaid(body) => Some(Command::Start {
-            call_id: body.call_id,
-            fare: body.fare,
-        }),
+        PaymentEvent::FarePaid(body) => Some(Command::Start { call_id: body.call_id, fare: body.fare }),
         PaymentEvent::FareRefunded(body) => Some(Command::StandDown(body.call_id)),
         PaymentEvent::PaymentFailed(_)
         | PaymentEvent::FareAsked(_)

@@ -11,14 +11,8 @@ pub const SCHEMA: u16 = 1;
 #[derive(Debug)]
 pub enum Unreadable {
     UnknownType(String),
-    UnknownSchema {
-        type_name: String,
-        schema: u16,
-    },
-    BadBody {
-        type_name: String,
-        source: serde_json::Error,
-    },
+    UnknownSchema { type_name: String, schema: u16 },
+    BadBody { type_name: String, source: serde_json::Error },
 }
 
 impl Event {
@@ -29,19 +23,12 @@ impl Event {
             Self::Payment(event) => event.body_json(),
             Self::Drive(event) => event.body_json(),
         };
-        (
-            self.type_name(),
-            SCHEMA,
-            body.expect("a body has only text keys and finite numbers"),
-        )
+        (self.type_name(), SCHEMA, body.expect("a body has only text keys and finite numbers"))
     }
 
     pub fn from_stored(type_name: &str, schema: u16, body: &str) -> Result<Self, Unreadable> {
         if schema != SCHEMA {
-            return Err(Unreadable::UnknownSchema {
-                type_name: type_name.to_owned(),
-                schema,
-            });
+            return Err(Unreadable::UnknownSchema { type_name: type_name.to_owned(), schema });
         }
         let read = CallEvent::read(type_name, body)
             .map(|event| event.map(Self::Call))
@@ -49,10 +36,7 @@ impl Event {
             .or_else(|| DriveEvent::read(type_name, body).map(|event| event.map(Self::Drive)));
         match read {
             Some(Ok(event)) => Ok(event),
-            Some(Err(source)) => Err(Unreadable::BadBody {
-                type_name: type_name.to_owned(),
-                source,
-            }),
+            Some(Err(source)) => Err(Unreadable::BadBody { type_name: type_name.to_owned(), source }),
             None => Err(Unreadable::UnknownType(type_name.to_owned())),
         }
     }

@@ -69,11 +69,7 @@ impl Event {
     }
 
     fn tell(&self, at: Timestamp, body: impl Serialize) -> Option<String> {
-        let told = Told {
-            event_type: self.type_name(),
-            timestamp: at,
-            body,
-        };
+        let told = Told { event_type: self.type_name(), timestamp: at, body };
         Some(serde_json::to_string(&told).expect("a body has only text keys and finite numbers"))
     }
 }

@@ -43,18 +43,9 @@ impl Accounts {
 pub fn check(payment: &Payment) -> Result<(), String> {
     let Accounts { rider, held, earned } = payment.accounts;
     let claims = [
-        (
-            rider + held + earned == Won::ZERO,
-            "its postings do not sum to zero",
-        ),
-        (
-            held == Won::ZERO || held == payment.fare,
-            "it holds neither nothing nor the fare",
-        ),
-        (
-            earned == Won::ZERO || earned == payment.fare,
-            "it earned neither nothing nor the fare",
-        ),
+        (rider + held + earned == Won::ZERO, "its postings do not sum to zero"),
+        (held == Won::ZERO || held == payment.fare, "it holds neither nothing nor the fare"),
+        (earned == Won::ZERO || earned == payment.fare, "it earned neither nothing nor the fare"),
         (
             payment.stage.holds() == (held == payment.fare) || payment.fare == Won::ZERO,
             "it holds what its stage does not",
@@ -63,30 +54,15 @@ pub fn check(payment: &Payment) -> Result<(), String> {
             (payment.stage == Stage::Earned) == (earned == payment.fare) || payment.fare == Won::ZERO,
             "it earned what its stage does not",
         ),
-        (
-            payment.stage.is_open() || held == Won::ZERO,
-            "it is final and holds money",
-        ),
-        (
-            payment.stage.is_open() || payment.take != Errand::Out,
-            "it is final and its take is unanswered",
-        ),
-        (
-            payment.stage.is_open() || payment.back != Errand::Out,
-            "it is final and its back is unanswered",
-        ),
+        (payment.stage.is_open() || held == Won::ZERO, "it is final and holds money"),
+        (payment.stage.is_open() || payment.take != Errand::Out, "it is final and its take is unanswered"),
+        (payment.stage.is_open() || payment.back != Errand::Out, "it is final and its back is unanswered"),
         (
             (payment.stage == Stage::Returning) == (payment.back == Errand::Out),
             "its back is out in another stage",
         ),
-        (
-            payment.stage.asks() == (payment.take == Errand::Out),
-            "its take is out in another stage",
-        ),
-        (
-            payment.pay_status == payment.stage.status(),
-            "its status is not its stage's",
-        ),
+        (payment.stage.asks() == (payment.take == Errand::Out), "its take is out in another stage"),
+        (payment.pay_status == payment.stage.status(), "its status is not its stage's"),
     ];
     match claims.into_iter().find(|(holds, _)| !holds) {
         None => Ok(()),

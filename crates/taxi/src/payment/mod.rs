@@ -138,11 +138,7 @@ fn open(ask: &Ask, ctx: &Context<'_>) -> Decision<Effect> {
         pay_status: PayStatus::Asked,
         payment_method: ask.payment_method.clone(),
     };
-    let terms = Terms {
-        pay_id,
-        fare: ask.fare,
-        payment_method: ask.payment_method.clone(),
-    };
+    let terms = Terms { pay_id, fare: ask.fare, payment_method: ask.payment_method.clone() };
     Decision::say(PaymentEvent::FareAsked(asked))
         .arm(Wait::Provider.name(), ctx.now, ctx.rules.deadlines.provider)
         .order(Effect::Take(terms))
@@ -151,14 +147,7 @@ fn open(ask: &Ask, ctx: &Context<'_>) -> Decision<Effect> {
 fn open_directly(call_id: CallId, fare: Won, ctx: &Context<'_>) -> Result<Decision<Effect>, Refusal> {
     match ctx.rules.callpay_beside {
         CallpayBeside::Ours => Err(Refusal::Unknown),
-        CallpayBeside::Original => Ok(open(
-            &Ask {
-                call_id,
-                fare,
-                payment_method: None,
-            },
-            ctx,
-        )),
+        CallpayBeside::Original => Ok(open(&Ask { call_id, fare, payment_method: None }, ctx)),
     }
 }
 
@@ -364,11 +353,8 @@ impl Payment {
     }
 
     fn order_back(&self, because: PaymentEvent, ctx: &Context<'_>) -> Decision<Effect> {
-        let terms = Terms {
-            pay_id: self.pay_id,
-            fare: self.fare,
-            payment_method: self.payment_method.clone(),
-        };
+        let terms =
+            Terms { pay_id: self.pay_id, fare: self.fare, payment_method: self.payment_method.clone() };
         Decision::say(because)
             .arm(Wait::Returning.name(), ctx.now, ctx.rules.deadlines.report_after)
             .order(Effect::Back(terms))

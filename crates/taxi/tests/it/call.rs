@@ -7,10 +7,7 @@ use taxi::status::CallStatus;
 use crate::desk::{Entity, call_id, calls, request};
 
 fn timer(name: &str) -> Command {
-    Command::TimerDue {
-        call_id: call_id(),
-        timer: name.to_owned(),
-    }
+    Command::TimerDue { call_id: call_id(), timer: name.to_owned() }
 }
 
 fn commands() -> Vec<(&'static str, Command)> {
@@ -60,11 +57,7 @@ fn every_command_is_answered_in_every_state() {
         ("payRequest", "Cancel", cancelled),
         ("payRequest", "Place", "CallPlaced @undriven 600s"),
         ("payRequest", "GiveUp", "CallUnpaid @none"),
-        (
-            "payRequest",
-            "GoUnderWay",
-            "CallPlaced CallUnderWay @overdue 86400s",
-        ),
+        ("payRequest", "GoUnderWay", "CallPlaced CallUnderWay @overdue 86400s"),
         ("payRequest", "Complete", "CallPlaced CallCompleted @none"),
         ("payRequest", "CallOff", "CallCancelled @none"),
         ("payRequest", "unpaid rings", cancelled),
@@ -78,29 +71,13 @@ fn every_command_is_answered_in_every_state() {
         ("driveStart", "CallOff", "CallCancelled @none"),
         ("driveStart", "overdue rings", "CallOverdue @overdue 86400s"),
         ("payFail", "Cancel", "refused: the call is over: payFail"),
-        (
-            "cancelling unplaced",
-            "Complete",
-            "CallPlaced CallCompleted @none",
-        ),
+        ("cancelling unplaced", "Complete", "CallPlaced CallCompleted @none"),
         ("cancelling unplaced", "CallOff", "CallCancelled @none"),
-        (
-            "cancelling unplaced",
-            "cancelling rings",
-            "CallOverdue @cancelling 86400s",
-        ),
+        ("cancelling unplaced", "cancelling rings", "CallOverdue @cancelling 86400s"),
         ("cancelling placed", "Complete", "CallCompleted @none"),
         ("cancelling placed", "CallOff", "CallCancelled @none"),
-        (
-            "cancelling placed",
-            "cancelling rings",
-            "CallOverdue @cancelling 86400s",
-        ),
-        (
-            "driveComplete",
-            "Cancel",
-            "refused: the call is over: driveComplete",
-        ),
+        ("cancelling placed", "cancelling rings", "CallOverdue @cancelling 86400s"),
+        ("driveComplete", "Cancel", "refused: the call is over: driveComplete"),
     ];
     calls().check_every_pair(&states(), &commands(), &table, &Rules::default());
 }
@@ -125,10 +102,7 @@ fn a_status_only_rises() {
             let mut told = entity.clone();
             if calls().tell(&mut told, &command, &Rules::default()).is_ok() {
                 let after = told.state.unwrap();
-                assert!(
-                    after.call_status >= before.call_status,
-                    "{name} told to {before:?}"
-                );
+                assert!(after.call_status >= before.call_status, "{name} told to {before:?}");
             }
         }
     }

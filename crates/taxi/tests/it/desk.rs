@@ -32,10 +32,7 @@ pub(crate) struct Entity<S> {
 
 impl<S> Entity<S> {
     pub(crate) fn absent() -> Self {
-        Self {
-            state: None,
-            timer: None,
-        }
+        Self { state: None, timer: None }
     }
 }
 
@@ -52,11 +49,7 @@ impl<S: Clone, C, E, R: Display> Service<S, C, E, R> {
             TimerChange::Disarm => entity.timer = None,
         }
         let is_open = entity.state.as_ref().is_some_and(self.is_open);
-        assert_eq!(
-            is_open,
-            entity.timer.is_some(),
-            "an open entity has a timer, a closed one has none"
-        );
+        assert_eq!(is_open, entity.timer.is_some(), "an open entity has a timer, a closed one has none");
         Ok(decision)
     }
 
@@ -76,27 +69,15 @@ impl<S: Clone, C, E, R: Display> Service<S, C, E, R> {
             Ok(decision) => decision,
             Err(refusal) => return format!("refused: {refusal}"),
         };
-        let mut words: Vec<String> = decision
-            .events
-            .iter()
-            .map(|event| event.type_name().to_owned())
-            .collect();
-        words.extend(
-            decision
-                .effects
-                .iter()
-                .map(|effect| format!("+{}", (self.effect_name)(effect))),
-        );
+        let mut words: Vec<String> =
+            decision.events.iter().map(|event| event.type_name().to_owned()).collect();
+        words.extend(decision.effects.iter().map(|effect| format!("+{}", (self.effect_name)(effect))));
         match decision.timer {
             TimerChange::Keep => {}
             TimerChange::Arm { name, due } => words.push(format!("@{name} {}s", due.since(NOW).0 / 1_000)),
             TimerChange::Disarm => words.push("@none".to_owned()),
         }
-        if words.is_empty() {
-            "-".to_owned()
-        } else {
-            words.join(" ")
-        }
+        if words.is_empty() { "-".to_owned() } else { words.join(" ") }
     }
 
     /// Tries every state with every command: a pair that the table does not name must do nothing.
@@ -108,20 +89,12 @@ impl<S: Clone, C, E, R: Display> Service<S, C, E, R> {
         rules: &Rules,
     ) {
         for (state, command, _) in table {
-            assert!(
-                states.iter().any(|(name, _)| name == state),
-                "no state is called {state}"
-            );
-            assert!(
-                commands.iter().any(|(name, _)| name == command),
-                "no command is called {command}"
-            );
+            assert!(states.iter().any(|(name, _)| name == state), "no state is called {state}");
+            assert!(commands.iter().any(|(name, _)| name == command), "no command is called {command}");
         }
         for (state_name, entity) in states {
             for (command_name, command) in commands {
-                let named = table
-                    .iter()
-                    .find(|row| row.0 == *state_name && row.1 == *command_name);
+                let named = table.iter().find(|row| row.0 == *state_name && row.1 == *command_name);
                 let expected = named.map_or("-", |row| row.2);
                 assert_eq!(
                     self.outcome(entity, command, rules),

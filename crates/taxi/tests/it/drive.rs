@@ -8,17 +8,11 @@ use taxi::rules::Rules;
 use crate::desk::{Entity, call_id, drives};
 
 fn timer(name: &str) -> Command {
-    Command::TimerDue {
-        call_id: call_id(),
-        timer: name.to_owned(),
-    }
+    Command::TimerDue { call_id: call_id(), timer: name.to_owned() }
 }
 
 fn start(won: i64) -> Command {
-    Command::Start {
-        call_id: call_id(),
-        fare: Won(won),
-    }
+    Command::Start { call_id: call_id(), fare: Won(won) }
 }
 
 fn commands() -> Vec<(&'static str, Command)> {
@@ -50,11 +44,7 @@ fn states() -> Vec<(&'static str, Entity<Drive>)> {
 fn every_command_is_answered_in_every_state() {
     let table = [
         ("absent", "Start", "DriveStarted @overdue 86400s"),
-        (
-            "absent",
-            "Start as far as it goes",
-            "DriveStarted @overdue 86400s",
-        ),
+        ("absent", "Start as far as it goes", "DriveStarted @overdue 86400s"),
         ("absent", "Start too far", "DriveNotAvailable"),
         ("absent", "Cancel", "DriveCancelled"),
         ("absent", "End", "refused: there is no such drive"),
@@ -62,17 +52,9 @@ fn every_command_is_answered_in_every_state() {
         ("start", "StandDown", "DriveCancelled @none"),
         ("start", "End", "DriveEnded @none"),
         ("start", "overdue rings", "DriveOverdue @overdue 86400s"),
-        (
-            "requestCancel",
-            "End",
-            "refused: the drive is not under way: requestCancel",
-        ),
+        ("requestCancel", "End", "refused: the drive is not under way: requestCancel"),
         ("cancel", "End", "refused: the drive is not under way: cancel"),
-        (
-            "cancel unheard",
-            "End",
-            "refused: the drive is not under way: cancel",
-        ),
+        ("cancel unheard", "End", "refused: the drive is not under way: cancel"),
     ];
     drives().check_every_pair(&states(), &commands(), &table, &Rules::default());
 }
@@ -80,15 +62,9 @@ fn every_command_is_answered_in_every_state() {
 #[test]
 fn the_taxi_is_numbered_by_its_call() {
     let check = |id: u64, taxi_num: &str| {
-        let start = Command::Start {
-            call_id: CallId::new(id).unwrap(),
-            fare: Won(10),
-        };
+        let start = Command::Start { call_id: CallId::new(id).unwrap(), fare: Won(10) };
         let drive = drives().after(&[start], &Rules::default()).state.unwrap();
-        assert_eq!(
-            (drive.taxi_num.as_str(), drive.driver_name),
-            (taxi_num, format!("driver{taxi_num}"))
-        );
+        assert_eq!((drive.taxi_num.as_str(), drive.driver_name), (taxi_num, format!("driver{taxi_num}")));
     };
     check(1, "1111");
     check(9, "9999");

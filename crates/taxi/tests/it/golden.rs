@@ -41,44 +41,25 @@ fn written() -> Vec<(String, String)> {
 }
 
 fn a_call() -> call::Call {
-    let asked = Request {
-        payment_method: Some("card".to_owned()),
-        ..request("10")
-    };
+    let asked = Request { payment_method: Some("card".to_owned()), ..request("10") };
     let told = [call::Command::Request(asked), call::Command::Place(call_id())];
     calls().after(&told, &Rules::default()).state.unwrap()
 }
 
 fn a_payment() -> payment::Payment {
-    let ask = payment::Ask {
-        call_id: call_id(),
-        fare: a_call().fare,
-        payment_method: None,
-    };
+    let ask = payment::Ask { call_id: call_id(), fare: a_call().fare, payment_method: None };
     let answer = payment::TakeAnswer::Taken;
-    let told = [
-        payment::Command::Ask(ask),
-        payment::Command::TakeAnswered {
-            call_id: call_id(),
-            answer,
-        },
-    ];
+    let told = [payment::Command::Ask(ask), payment::Command::TakeAnswered { call_id: call_id(), answer }];
     payments().after(&told, &Rules::default()).state.unwrap()
 }
 
 fn a_drive() -> drive::Drive {
-    let start = drive::Command::Start {
-        call_id: call_id(),
-        fare: a_call().fare,
-    };
+    let start = drive::Command::Start { call_id: call_id(), fare: a_call().fare };
     drives().after(&[start], &Rules::default()).state.unwrap()
 }
 
 fn a_view() -> taxi::view::CallView {
-    sample::every_event()
-        .iter()
-        .fold(None, |view, event| project(view, event, sample::AT))
-        .unwrap()
+    sample::every_event().iter().fold(None, |view, event| project(view, event, sample::AT)).unwrap()
 }
 
 fn json(state: &impl Serialize) -> String {
@@ -120,18 +101,12 @@ fn every_golden_state_is_read_back() {
 #[test]
 fn what_cannot_be_read_is_named() {
     let body = read("FarePaid.v1.stored.json");
-    assert!(matches!(
-        Event::from_stored("FarePayed", SCHEMA, &body),
-        Err(Unreadable::UnknownType(_))
-    ));
+    assert!(matches!(Event::from_stored("FarePayed", SCHEMA, &body), Err(Unreadable::UnknownType(_))));
     assert!(matches!(
         Event::from_stored("FarePaid", 9, &body),
         Err(Unreadable::UnknownSchema { schema: 9, .. })
     ));
-    assert!(matches!(
-        Event::from_stored("FarePaid", SCHEMA, "{}"),
-        Err(Unreadable::BadBody { .. })
-    ));
+    assert!(matches!(Event::from_stored("FarePaid", SCHEMA, "{}"), Err(Unreadable::BadBody { .. })));
     let with_more = body.replacen('{', r#"{"later":1,"#, 1);
     assert!(Event::from_stored("FarePaid", SCHEMA, &with_more).is_ok());
 }
@@ -139,20 +114,9 @@ fn what_cannot_be_read_is_named() {
 #[test]
 fn no_private_event_is_told_to_the_world() {
     for event in sample::every_event() {
-        assert_eq!(
-            event.to_wire(sample::AT).is_some(),
-            event.is_published(),
-            "{}",
-            event.type_name()
-        );
+        assert_eq!(event.to_wire(sample::AT).is_some(), event.is_published(), "{}", event.type_name());
     }
-    assert_eq!(
-        sample::every_event()
-            .iter()
-            .filter(|event| event.is_published())
-            .count(),
-        11
-    );
+    assert_eq!(sample::every_event().iter().filter(|event| event.is_published()).count(), 11);
 }
 
 /// Run by hand after a new event or version; an old file that changes here breaks what was stored before.

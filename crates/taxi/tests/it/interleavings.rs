@@ -94,19 +94,12 @@ impl World {
         let mut steps = vec![Step::RiderAsks, Step::RiderCancels, Step::DriverEnds];
         for (hearer, event) in &self.on_its_way {
             for again in [true, false] {
-                steps.push(Step::Arrives {
-                    hearer: *hearer,
-                    event,
-                    again,
-                });
+                steps.push(Step::Arrives { hearer: *hearer, event, again });
             }
         }
         if self.take_ordered {
-            let answers = self
-                .take
-                .map_or(vec![TakeAnswer::Taken, TakeAnswer::Refused], |answer| {
-                    vec![answer]
-                });
+            let answers =
+                self.take.map_or(vec![TakeAnswer::Taken, TakeAnswer::Refused], |answer| vec![answer]);
             steps.extend(answers.into_iter().map(Step::TakeAnswered));
         }
         if self.back_ordered && self.take.is_some() {
@@ -131,22 +124,13 @@ impl World {
                 self.tell_payment(&payment::Command::BackAnswered(call_id));
             }
             Step::CallTimer(name) => {
-                self.tell_call(&call::Command::TimerDue {
-                    call_id,
-                    timer: name.to_owned(),
-                });
+                self.tell_call(&call::Command::TimerDue { call_id, timer: name.to_owned() });
             }
             Step::PaymentTimer(name) => {
-                self.tell_payment(&payment::Command::TimerDue {
-                    call_id,
-                    timer: name.to_owned(),
-                });
+                self.tell_payment(&payment::Command::TimerDue { call_id, timer: name.to_owned() });
             }
             Step::DriveTimer(name) => {
-                self.tell_drive(&drive::Command::TimerDue {
-                    call_id,
-                    timer: name.to_owned(),
-                });
+                self.tell_drive(&drive::Command::TimerDue { call_id, timer: name.to_owned() });
             }
             Step::RiderAsks => self.tell_call(&call::Command::Request(request(self.kilometers))),
             Step::RiderCancels => self.tell_call(&call::Command::Cancel(call_id)),
@@ -201,12 +185,8 @@ impl World {
                 (Hearer::Payment, payment::policy::policy(&event).is_some()),
                 (Hearer::Drive, drive::policy::policy(&event).is_some()),
             ];
-            self.on_its_way.extend(
-                heard
-                    .into_iter()
-                    .filter(|(_, hears)| *hears)
-                    .map(|(hearer, _)| (hearer, name)),
-            );
+            self.on_its_way
+                .extend(heard.into_iter().filter(|(_, hears)| *hears).map(|(hearer, _)| (hearer, name)));
             assert!(self.said.insert(name, event).is_none(), "{name} is said once");
         }
     }
@@ -238,10 +218,7 @@ impl World {
         self.on_its_way.is_empty()
             && answered(
                 self.take_ordered,
-                self.payment
-                    .state
-                    .as_ref()
-                    .is_some_and(|payment| payment.take != payment::Errand::Out),
+                self.payment.state.as_ref().is_some_and(|payment| payment.take != payment::Errand::Out),
             )
             && answered(self.back_ordered, self.back)
     }
@@ -250,25 +227,11 @@ impl World {
     fn check_quiet(&self) {
         let call = self.call.state.as_ref().unwrap();
         let payment = self.payment.state.as_ref().unwrap();
-        let view = self
-            .said
-            .values()
-            .fold(None, |view, event| project(view, event, NOW))
-            .unwrap();
+        let view = self.said.values().fold(None, |view, event| project(view, event, NOW)).unwrap();
         assert_eq!(view.call_status, Some(call.call_status));
-        assert_eq!(
-            view.drive_status,
-            self.drive.state.as_ref().map(|drive| drive.drive_status)
-        );
-        let book = if self.take == Some(TakeAnswer::Taken) && !self.back {
-            payment.fare
-        } else {
-            Won::ZERO
-        };
-        assert_eq!(
-            payment.accounts.rider, -book,
-            "the ledger and the provider's book agree"
-        );
+        assert_eq!(view.drive_status, self.drive.state.as_ref().map(|drive| drive.drive_status));
+        let book = if self.take == Some(TakeAnswer::Taken) && !self.back { payment.fare } else { Won::ZERO };
+        assert_eq!(payment.accounts.rider, -book, "the ledger and the provider's book agree");
         match call.call_status {
             CallStatus::PayRequest | CallStatus::DriveRequest => {
                 panic!("a call is stuck in {}", call.call_status)
@@ -288,13 +251,7 @@ impl World {
 
     /// All that the future depends on.
     fn fingerprint(&self) -> String {
-        let Self {
-            call,
-            payment,
-            drive,
-            on_its_way,
-            ..
-        } = self;
+        let Self { call, payment, drive, on_its_way, .. } = self;
         let states = serde_json::to_string(&(&call.state, &payment.state, &drive.state)).unwrap();
         let timers = (call.timer, payment.timer, drive.timer);
         let said: Vec<&&str> = self.said.keys().collect();
@@ -336,10 +293,7 @@ fn explore(kilometers: &'static str) -> (usize, usize, BTreeSet<&'static str>) {
 fn every_interleaving_of_a_call_keeps_the_promises() {
     let (worlds, quiet, endings) = explore("10");
     assert!(worlds > 1_000 && quiet > 10, "{worlds} worlds, {quiet} quiet");
-    assert_eq!(
-        endings,
-        BTreeSet::from(["driveComplete", "driveStart", "payFail", "requestCancel"])
-    );
+    assert_eq!(endings, BTreeSet::from(["driveComplete", "driveStart", "payFail", "requestCancel"]));
 }
 
 #[test]

@@ -9,43 +9,18 @@ use crate::desk::{Entity, call_id, payments};
 const FARE: Won = Won(100_000);
 
 fn timer(name: &str) -> Command {
-    Command::TimerDue {
-        call_id: call_id(),
-        timer: name.to_owned(),
-    }
+    Command::TimerDue { call_id: call_id(), timer: name.to_owned() }
 }
 
 fn answered(answer: TakeAnswer) -> Command {
-    Command::TakeAnswered {
-        call_id: call_id(),
-        answer,
-    }
+    Command::TakeAnswered { call_id: call_id(), answer }
 }
 
 fn commands() -> Vec<(&'static str, Command)> {
     vec![
-        (
-            "Ask",
-            Command::Ask(Ask {
-                call_id: call_id(),
-                fare: FARE,
-                payment_method: None,
-            }),
-        ),
-        (
-            "PayNow",
-            Command::PayNow {
-                call_id: call_id(),
-                fare: FARE,
-            },
-        ),
-        (
-            "PayNow other",
-            Command::PayNow {
-                call_id: call_id(),
-                fare: Won(1),
-            },
-        ),
+        ("Ask", Command::Ask(Ask { call_id: call_id(), fare: FARE, payment_method: None })),
+        ("PayNow", Command::PayNow { call_id: call_id(), fare: FARE }),
+        ("PayNow other", Command::PayNow { call_id: call_id(), fare: Won(1) }),
         ("GiveUp", Command::GiveUp(call_id())),
         ("Taken", answered(TakeAnswer::Taken)),
         ("Refused", answered(TakeAnswer::Refused)),
@@ -63,10 +38,7 @@ fn commands() -> Vec<(&'static str, Command)> {
 }
 
 fn beside(callpay_beside: CallpayBeside) -> Rules {
-    Rules {
-        callpay_beside,
-        ..Rules::default()
-    }
+    Rules { callpay_beside, ..Rules::default() }
 }
 
 fn after(names: &[&str], rules: &Rules) -> Entity<Payment> {
@@ -136,11 +108,7 @@ fn every_command_is_answered_in_every_state_beside_our_call_service() {
     let mut table = common_table();
     table.extend([
         ("absent", "PayNow", "refused: payment has not heard of this call"),
-        (
-            "absent",
-            "PayNow other",
-            "refused: payment has not heard of this call",
-        ),
+        ("absent", "PayNow other", "refused: payment has not heard of this call"),
         ("asked", "Taken", "FarePaid @held 86400s"),
     ]);
     payments().check_every_pair(&states(&rules), &commands(), &table, &rules);
@@ -157,11 +125,7 @@ fn every_command_is_answered_in_every_state_beside_the_originals_call_service() 
         ("absent", "PayNow other", "FareAsked +take @provider 10s"),
         ("asked", "Taken", "FarePaid @placed 60s"),
         ("paid", "NotePlaced", "FarePlaced @held 86400s"),
-        (
-            "placed",
-            "PayNow other",
-            "refused: the fare of this call is 100000 won",
-        ),
+        ("placed", "PayNow other", "refused: the fare of this call is 100000 won"),
         ("placed", "CallOff", "FareReturning +back @returning 86400s"),
         ("placed", "RideOver", "FareEarned @none"),
         ("placed", "held rings", "PaymentOverdue @held 86400s"),
@@ -173,30 +137,15 @@ fn every_command_is_answered_in_every_state_beside_the_originals_call_service() 
 fn the_money_of_every_state_adds_up() {
     let rules = Rules::default();
     let check_money = |state: &str, rider: i64, held: i64, earned: i64| {
-        let (_, entity) = states(&rules)
-            .into_iter()
-            .find(|(name, _)| *name == state)
-            .unwrap();
+        let (_, entity) = states(&rules).into_iter().find(|(name, _)| *name == state).unwrap();
         let payment = entity.state.unwrap();
-        let expected = Accounts {
-            rider: Won(rider),
-            held: Won(held),
-            earned: Won(earned),
-        };
+        let expected = Accounts { rider: Won(rider), held: Won(held), earned: Won(earned) };
         assert_eq!(payment.accounts, expected, "{state}");
         assert_eq!(check(&payment), Ok(()), "{state}");
     };
-    for state in [
-        "asked",
-        "late",
-        "given up",
-        "refused",
-        "closed",
-        "unwanted",
-        "refunded",
-        "voided",
-        "voided unasked",
-    ] {
+    for state in
+        ["asked", "late", "given up", "refused", "closed", "unwanted", "refunded", "voided", "voided unasked"]
+    {
         check_money(state, 0, 0, 0);
     }
     for state in ["paid", "surfaced", "returning"] {
@@ -220,24 +169,12 @@ fn a_payment_that_does_not_add_up_is_found() {
     );
     check_fault(
         &["Ask", "Taken"],
-        |payment| {
-            payment.accounts = Accounts {
-                rider: Won(-1),
-                held: Won(1),
-                earned: Won(0),
-            }
-        },
+        |payment| payment.accounts = Accounts { rider: Won(-1), held: Won(1), earned: Won(0) },
         "it holds neither nothing nor the fare",
     );
     check_fault(
         &["Ask", "Refused"],
-        |payment| {
-            payment.accounts = Accounts {
-                rider: Won(-100_000),
-                held: Won(100_000),
-                earned: Won(0),
-            }
-        },
+        |payment| payment.accounts = Accounts { rider: Won(-100_000), held: Won(100_000), earned: Won(0) },
         "it holds what its stage does not",
     );
     check_fault(
@@ -249,15 +186,9 @@ fn a_payment_that_does_not_add_up_is_found() {
 
 #[test]
 fn the_provider_is_told_whose_money_and_from_where() {
-    let ask = Ask {
-        call_id: call_id(),
-        fare: FARE,
-        payment_method: Some("card".to_owned()),
-    };
+    let ask = Ask { call_id: call_id(), fare: FARE, payment_method: Some("card".to_owned()) };
     let mut entity = Entity::absent();
-    let decision = payments()
-        .tell(&mut entity, &Command::Ask(ask), &Rules::default())
-        .unwrap();
+    let decision = payments().tell(&mut entity, &Command::Ask(ask), &Rules::default()).unwrap();
     let json = r#"{"take":{"payId":1,"fare":100000,"paymentMethod":"card"}}"#;
     assert_eq!(serde_json::to_string(&decision.effects[0]).unwrap(), json);
     assert_eq!(serde_json::from_str::<Effect>(json).unwrap(), decision.effects[0]);

@@ -9,9 +9,7 @@ use taxi::view::{CallView, project};
 fn told(names: &[&str]) -> Vec<(Event, Timestamp)> {
     let published = sample::every_event().into_iter().filter(Event::is_published);
     let timed = (1..).map(Timestamp).zip(published).map(|(at, event)| (event, at));
-    timed
-        .filter(|(event, _)| names.is_empty() || names.contains(&event.type_name()))
-        .collect()
+    timed.filter(|(event, _)| names.is_empty() || names.contains(&event.type_name())).collect()
 }
 
 fn hear(view: Option<CallView>, (event, at): &(Event, Timestamp)) -> Option<CallView> {
@@ -28,10 +26,7 @@ fn no_order_and_no_doubling_changes_the_view() {
     let events = told(&[]);
     assert_eq!(events.len(), 11);
     for heard in 0_u32..1 << events.len() {
-        let chosen = events
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| heard >> index & 1 == 1);
+        let chosen = events.iter().enumerate().filter(|(index, _)| heard >> index & 1 == 1);
         let view = chosen.fold(None, |view, (_, event)| hear(view, event));
         for first in &events {
             let after_first = hear(view.clone(), first);
@@ -98,54 +93,19 @@ fn each_story_ends_in_its_statuses() {
             "{names:?}"
         );
     };
-    check(
-        &["CallRequested"],
-        CallStatus::PayRequest,
-        Some(PayStatus::Asked),
-        None,
-    );
-    check(
-        &["CallRequested", "PaymentFailed"],
-        CallStatus::PayFail,
-        Some(PayStatus::Failed),
-        None,
-    );
-    check(
-        &["PaymentFailed", "FareRefunded"],
-        CallStatus::PayFail,
-        Some(PayStatus::Refunded),
-        None,
-    );
-    check(
-        &["FarePaid"],
-        CallStatus::DriveRequest,
-        Some(PayStatus::Paid),
-        None,
-    );
-    check(
-        &["DriveStarted"],
-        CallStatus::DriveStart,
-        None,
-        Some(DriveStatus::Start),
-    );
+    check(&["CallRequested"], CallStatus::PayRequest, Some(PayStatus::Asked), None);
+    check(&["CallRequested", "PaymentFailed"], CallStatus::PayFail, Some(PayStatus::Failed), None);
+    check(&["PaymentFailed", "FareRefunded"], CallStatus::PayFail, Some(PayStatus::Refunded), None);
+    check(&["FarePaid"], CallStatus::DriveRequest, Some(PayStatus::Paid), None);
+    check(&["DriveStarted"], CallStatus::DriveStart, None, Some(DriveStatus::Start));
     check(
         &["DriveStarted", "DriveEnded", "FarePaid"],
         CallStatus::DriveComplete,
         Some(PayStatus::Paid),
         Some(DriveStatus::End),
     );
-    check(
-        &["CancelRequested", "CallRequested"],
-        CallStatus::RequestCancel,
-        Some(PayStatus::Asked),
-        None,
-    );
-    check(
-        &["CallCancelled", "FarePaid"],
-        CallStatus::RequestCancel,
-        Some(PayStatus::Refunding),
-        None,
-    );
+    check(&["CancelRequested", "CallRequested"], CallStatus::RequestCancel, Some(PayStatus::Asked), None);
+    check(&["CallCancelled", "FarePaid"], CallStatus::RequestCancel, Some(PayStatus::Refunding), None);
     check(
         &["DriveNotAvailable", "FarePaid"],
         CallStatus::RequestCancel,

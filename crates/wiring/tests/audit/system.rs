@@ -48,6 +48,7 @@ impl System {
             provider: Settings { obey_test_methods: true, ..Settings::default() },
             lane: LaneSettings::default(),
             shards: SHARDS,
+            first_call: 1,
             replica: 1,
             clock: clock.clone(),
             delay: Arc::new(NoDelay),

@@ -1,0 +1,373 @@
+//! What is configured: defaults, under a TOML file, under the environment, under flags; unknown names are refused.
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// The file that is read when it is there and no other is named.
+const FILE: &str = "taxisvc.toml";
+/// Every setting's name in the environment: this, its path, in capitals, joined by `_`.
+const PREFIX: &str = "TAXISVC_";
+/// The original's name for `log`.
+const ORDER_LOG_LEVEL: &str = "ORDER_LOG_LEVEL";
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The directory in which everything is stored.
+    pub(crate) data: PathBuf,
+    /// The address on which every port listens.
+    pub(crate) listen: IpAddr,
+    /// A level (`info`), or directives (`info,engine=debug`).
+    pub(crate) log: String,
+    pub(crate) ports: Ports,
+    pub(crate) store: Store,
+    pub(crate) tariff: Tariff,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) answers: Answers,
+    pub(crate) gateway: Gateway,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) provider: provider::settings::Settings,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Ports {
+    pub(crate) gateway: u16,
+    pub(crate) call: u16,
+    pub(crate) payment: u16,
+    pub(crate) drive: u16,
+    pub(crate) view: u16,
+    pub(crate) web: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Store {
+    /// Whether all services share one file, or have one each.
+    pub(crate) layout: Layout,
+    /// Of each service; fixed when the data directory is made.
+    pub(crate) shards: u16,
+    /// The first call's number in a new data directory.
+    pub(crate) first_id: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Layout {
+    Together,
+    Apart,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Tariff {
+    pub(crate) won_per_km: i64,
+    pub(crate) too_far_above: i64,
+}
+
+/// In milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Deadlines {
+    pub(crate) provider_ms: u64,
+    pub(crate) call_unpaid_ms: u64,
+    pub(crate) call_undriven_ms: u64,
+    pub(crate) report_after_ms: u64,
+    /// How long the requests under way may take when the process is told to stop.
+    pub(crate) drain_ms: u64,
+    /// How long connections are still accepted after that; what a load balancer needs to notice.
+    pub(crate) drain_grace_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Answers {
+    /// How long `POST /calls` waits for payment before it answers 202.
+    pub(crate) wait_ms: u64,
+    /// How long `POST /callpay` waits before payment gives up.
+    pub(crate) callpay_wait_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Gateway {
+    pub(crate) request_timeout_ms: u64,
+    pub(crate) body_bytes_max: usize,
+    /// Requests a second that one client may make; 0 is no limit.
+    pub(crate) rate_limit_per_second: u32,
+    pub(crate) rate_limit_burst: u32,
+    /// Whose `X-Forwarded-*` is believed: addresses, or blocks such as `10.0.0.0/8`.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// Origins whose pages may read the answers; `*` is any.
+    pub(crate) cors_origins: Vec<String>,
+    /// Whether those pages may send credentials; not with `*`.
+    pub(crate) cors_credentials: bool,
+}
+
+/// The replicas of each service, `host:port`, for a gateway that runs alone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Upstreams {
+    pub(crate) call: Vec<String>,
+    pub(crate) payment: Vec<String>,
+    pub(crate) drive: Vec<String>,
+    pub(crate) view: Vec<String>,
+    pub(crate) web: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("taxisvc-data"),
+            listen: IpAddr::from([127, 0, 0, 1]),
+            log: "info".to_owned(),
+            ports: Ports::default(),
+            store: Store::default(),
+            tariff: Tariff::default(),
+            deadlines: Deadlines::default(),
+            answers: Answers::default(),
+            gateway: Gateway::default(),
+            upstreams: Upstreams::default(),
+            provider: provider::settings::Settings::default(),
+        }
+    }
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self { gateway: 8088, call: 8082, payment: 8083, drive: 8084, view: 8085, web: 8080 }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { layout: Layout::Together, shards: 1, first_id: 1 }
+    }
+}
+
+impl Default for Tariff {
+    fn default() -> Self {
+        let tariff = taxi::tariff::Tariff::default();
+        Self { won_per_km: tariff.won_per_km.0, too_far_above: tariff.too_far_above.0 }
+    }
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        let deadlines = taxi::rules::Deadlines::default();
+        Self {
+            provider_ms: deadlines.provider.0,
+            call_unpaid_ms: deadlines.call_unpaid.0,
+            call_undriven_ms: deadlines.call_undriven.0,
+            report_after_ms: deadlines.report_after.0,
+            drain_ms: 10_000,
+            drain_grace_ms: 0,
+        }
+    }
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self { wait_ms: 600, callpay_wait_ms: 500 }
+    }
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            request_timeout_ms: 10_000,
+            body_bytes_max: 64 * 1024,
+            rate_limit_per_second: 0,
+            rate_limit_burst: 20,
+            trusted_proxies: Vec::new(),
+            cors_origins: vec!["*".to_owned()],
+            cors_credentials: false,
+        }
+    }
+}
+
+/// Reads the file and the environment. Flags come after, by whoever parses them.
+#[expect(clippy::disallowed_methods, reason = "this is the edge that reads the environment")]
+pub(crate) fn read(file: Option<&Path>) -> anyhow::Result<Config> {
+    let mut table = Table::try_from(Config::default()).context("the defaults cannot be written as TOML")?;
+    let known = paths(&table, "");
+    let found = file.map(Path::to_owned).or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()));
+    if let Some(file) = found {
+        let text =
+            std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let said: Table = text.parse().with_context(|| format!("{} is not TOML", file.display()))?;
+        merge(&mut table, said);
+        check(&table).with_context(|| format!("{} says something that is not understood", file.display()))?;
+    }
+    if let Ok(level) = std::env::var(ORDER_LOG_LEVEL) {
+        table.insert("log".to_owned(), Value::String(level.to_lowercase()));
+    }
+    for (name, text) in std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)) {
+        let path = known.iter().find(|path| environment_name(path) == name);
+        let Some(path) = path else { bail!("{name} is not a setting; docs/configuration.md lists them") };
+        set(&mut table, path, &text).with_context(|| format!("{name}={text:?} is not understood"))?;
+        check(&table).with_context(|| format!("{name}={text:?} is not understood"))?;
+    }
+    check(&table)
+}
+
+fn check(table: &Table) -> anyhow::Result<Config> {
+    let config: Config = table.clone().try_into()?;
+    config.validate()?;
+    Ok(config)
+}
+
+impl Config {
+    fn validate(&self) -> anyhow::Result<()> {
+        if self.store.shards == 0 || self.store.shards > 64 {
+            bail!("store.shards is {}, and must be 1 to 64", self.store.shards);
+        }
+        if self.store.first_id == 0 || i64::try_from(self.store.first_id).is_err() {
+            bail!("store.first_id must be 1 or more, and below 2^63");
+        }
+        if self.tariff.won_per_km <= 0 || self.tariff.won_per_km > 1_000_000_000 {
+            bail!("tariff.won_per_km is {}, and must be 1 to 1,000,000,000", self.tariff.won_per_km);
+        }
+        if self.tariff.too_far_above < 0 {
+            bail!("tariff.too_far_above is negative");
+        }
+        if self.deadlines.call_unpaid_ms <= self.deadlines.provider_ms {
+            bail!(
+                "deadlines.call_unpaid_ms must be longer than deadlines.provider_ms, which payment answers by"
+            );
+        }
+        if self.gateway.cors_credentials && self.gateway.cors_origins.iter().any(|origin| origin == "*") {
+            bail!(
+                "gateway.cors_credentials needs origins by name: any origin with credentials is none at all"
+            );
+        }
+        Ok(())
+    }
+
+    pub(crate) fn rules(&self) -> taxi::rules::Rules {
+        let ms = taxi::time::Millis;
+        let defaults = taxi::rules::Deadlines::default();
+        taxi::rules::Rules {
+            tariff: taxi::tariff::Tariff {
+                won_per_km: taxi::money::Won(self.tariff.won_per_km),
+                too_far_above: taxi::money::Won(self.tariff.too_far_above),
+            },
+            deadlines: taxi::rules::Deadlines {
+                provider: ms(self.deadlines.provider_ms),
+                call_unpaid: ms(self.deadlines.call_unpaid_ms),
+                call_undriven: ms(self.deadlines.call_undriven_ms),
+                report_after: ms(self.deadlines.report_after_ms),
+                ..defaults
+            },
+            callpay_beside: taxi::rules::CallpayBeside::Ours,
+        }
+    }
+
+    pub(crate) fn layout(&self) -> wiring::Layout {
+        match self.store.layout {
+            Layout::Together => wiring::Layout::Together,
+            Layout::Apart => wiring::Layout::Apart,
+        }
+    }
+}
+
+/// Every setting's path, `ports.gateway`.
+fn paths(table: &Table, before: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, value) in table {
+        let path = if before.is_empty() { name.clone() } else { format!("{before}.{name}") };
+        match value {
+            Value::Table(inner) => all.extend(paths(inner, &path)),
+            Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => all.push(path),
+            Value::Datetime(_) | Value::Array(_) => all.push(path),
+        }
+    }
+    all
+}
+
+fn environment_name(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "_").to_uppercase())
+}
+
+/// Sets one setting from text, which is read as what the setting is now.
+fn set(table: &mut Table, path: &str, text: &str) -> anyhow::Result<()> {
+    let (parents, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut at = table;
+    for parent in parents.split('.').filter(|parent| !parent.is_empty()) {
+        at = at.get_mut(parent).and_then(Value::as_table_mut).context("it has no such part")?;
+    }
+    let value = match at.get(name).context("it has no such part")? {
+        Value::Integer(_) => Value::Integer(text.parse().context("a whole number is expected")?),
+        Value::Boolean(_) => Value::Boolean(text.parse().context("true or false is expected")?),
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+        }
+        Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Table(_) => {
+            Value::String(text.to_owned())
+        }
+    };
+    at.insert(name.to_owned(), value);
+    Ok(())
+}
+
+fn merge(table: &mut Table, said: Table) {
+    for (name, value) in said {
+        match (table.get_mut(&name), value) {
+            (Some(Value::Table(known)), Value::Table(said)) => merge(known, said),
+            (_, value) => {
+                table.insert(name, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(path: &str, text: &str) -> anyhow::Result<Config> {
+        let mut table = Table::try_from(Config::default())?;
+        set(&mut table, path, text)?;
+        check(&table)
+    }
+
+    #[test]
+    fn every_setting_can_be_said_in_the_environment() {
+        let table = Table::try_from(Config::default()).unwrap();
+        for path in paths(&table, "") {
+            let name = environment_name(&path);
+            assert!(name.starts_with("TAXISVC_") && !name.contains('.'), "{name}");
+        }
+        assert_eq!(with("ports.gateway", "9000").unwrap().ports.gateway, 9000);
+        assert_eq!(
+            with("gateway.cors_origins", "https://a, https://b").unwrap().gateway.cors_origins.len(),
+            2
+        );
+        assert_eq!(with("store.layout", "apart").unwrap().store.layout, Layout::Apart);
+    }
+
+    #[test]
+    fn what_is_not_understood_says_what_and_why() {
+        let check = |path: &str, text: &str, expected: &str| {
+            let error = format!("{:#}", with(path, text).unwrap_err());
+            assert!(error.contains(expected), "{path}={text}: {error}");
+        };
+        check("ports.gateway", "many", "whole number");
+        check("ports.gateway", "70000", "70000");
+        check("store.shards", "0", "1 to 64");
+        check("store.layout", "sideways", "sideways");
+        check("tariff.won_per_km", "-1", "won_per_km");
+        check("deadlines.call_unpaid_ms", "5", "longer");
+        check("gateway.cors_credentials", "true", "credentials");
+        let unknown: Table = "prots = 1".parse().unwrap();
+        assert!(format!("{:#}", check_table(&unknown)).contains("prots"));
+    }
+
+    fn check_table(table: &Table) -> anyhow::Error {
+        super::check(table).unwrap_err()
+    }
+}

@@ -1,0 +1,347 @@
+//! `taxisvc up`: opens the data, starts the engine, listens, says what to try, and stops without losing anything.
+
+use crate::config::Config;
+use crate::data_dir;
+use crate::metrics::Health;
+use crate::servers::{self, Port};
+use anyhow::{Context, bail};
+use api::Api;
+use axum::Router;
+use engine::clock::{Stopwatch, SystemClock};
+use engine::handle::Doorbell;
+use engine::lane::LaneSettings;
+use engine::runner::{Fatal, Runner, Stats};
+use gateway::Gateway;
+use gateway::route::{Route, Upstream};
+use gateway::server::{ServerSettings, Switch};
+use gateway::settings::{Cors, RateLimit};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use wiring::provider::Delay;
+use wiring::{Assembly, Options};
+
+/// How long the engine may take to answer what was accepted, once the ports are closed.
+const ENGINE_DRAIN_MAX: Duration = Duration::from_secs(5);
+
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// Everything in one process.
+pub(crate) fn everything(config: &Config) -> anyhow::Result<ExitCode> {
+    let stopwatch = Stopwatch::start();
+    let data = data_dir::open(config, draw)?;
+    let runtime = runtime()?;
+    let options = Options {
+        rules: config.rules(),
+        provider: config.provider.clone(),
+        lane: LaneSettings::default(),
+        shards: config.store.shards,
+        first_call: config.store.first_id,
+        replica: draw(),
+        clock: Arc::new(SystemClock),
+        delay: Arc::new(TokioDelay(runtime.handle().clone())),
+    };
+    let assembly = wiring::assemble(data.databases, &options)?;
+    let (machine, system) = Machine::start(config, assembly)?;
+    let result = runtime.block_on(serve(config, &system, machine.failed.clone(), stopwatch));
+    // Handlers hold on to the engine; it ends after them.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    let engine = machine.stop();
+    result?;
+    engine?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The gateway in front of services elsewhere.
+pub(crate) fn gateway_alone(config: &Config) -> anyhow::Result<ExitCode> {
+    let routes = remote_routes(config)?;
+    let settings = gateway_settings(config)?;
+    runtime()?.block_on(async {
+        let gateway = Gateway::new(settings, routes);
+        gateway.check_health().await;
+        let (stopping, stopped) = watch::channel(false);
+        let health = Health { engines: Vec::new(), gateway: Some(gateway.clone()), stopping: stopped };
+        let router = api::health_router(Arc::new(health)).merge(gateway.router());
+        let address = SocketAddr::new(config.listen, config.ports.gateway);
+        let port = servers::bind("gateway", address, router).await?;
+        println!("taxisvc gateway listens on http://{}", port.address);
+        let (switch, shutdown) = Switch::new();
+        tokio::spawn(gateway.keep_checking_health(shutdown.clone()));
+        let server_settings = server_settings(config);
+        tokio::join!(servers::run(vec![port], &server_settings, &shutdown), async {
+            asked_to_stop().await;
+            stopping.send_replace(true);
+            switch.turn_off();
+        });
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// What the ports need of the engine.
+struct System {
+    api: Arc<Api>,
+    engines: Vec<(&'static str, Arc<Stats>)>,
+    stopping: watch::Sender<bool>,
+}
+
+type Thread = JoinHandle<Result<(), Fatal>>;
+
+/// The threads that drive the databases.
+struct Machine {
+    stop: Arc<AtomicBool>,
+    threads: Vec<(Thread, Arc<Doorbell>)>,
+    /// Turns true when a thread ended though nobody asked it to.
+    failed: watch::Receiver<bool>,
+}
+
+impl Machine {
+    fn start(config: &Config, assembly: Assembly) -> anyhow::Result<(Self, System)> {
+        let (stopping, stopped) = watch::channel(false);
+        let (failing, failed) = watch::channel(false);
+        let failing = Arc::new(failing);
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut threads = Vec::new();
+        let mut engines = Vec::new();
+        for (runner, (database, _)) in assembly.runners.into_iter().zip(config.layout().groups()) {
+            engines.push((database, runner.stats()));
+            let doorbell = runner.doorbell();
+            let (stop, failing) = (stop.clone(), failing.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("engine-{database}"))
+                .spawn(move || drive(runner, &stop, &failing))
+                .context("cannot start a thread")?;
+            threads.push((thread, doorbell));
+        }
+        let api = Api::new(api::Parts {
+            handles: assembly.handles,
+            readers: assembly.readers,
+            bus: assembly.bus,
+            settings: api_settings(config),
+            stopping: stopped,
+        });
+        Ok((Self { stop, threads, failed }, System { api, engines, stopping }))
+    }
+
+    /// Has everything answered that was accepted, and ends.
+    fn stop(self) -> anyhow::Result<()> {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut first = Ok(());
+        for (thread, doorbell) in self.threads {
+            doorbell.ring();
+            let ended = thread.join();
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(fatal)) => first = first.and(Err(fatal.into())),
+                Err(_) => first = first.and(Err(anyhow::anyhow!("an engine thread panicked"))),
+            }
+        }
+        first
+    }
+}
+
+fn drive(runner: Runner, stop: &AtomicBool, failing: &watch::Sender<bool>) -> Result<(), Fatal> {
+    let tell = OnEnd(failing);
+    let ended = runner.run(stop, ENGINE_DRAIN_MAX);
+    if let Err(fatal) = &ended {
+        tracing::error!(%fatal, "the engine stops");
+    }
+    drop(tell);
+    ended
+}
+
+/// Tells that a thread ended, also when it panics.
+struct OnEnd<'a>(&'a watch::Sender<bool>);
+
+impl Drop for OnEnd<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
+async fn serve(
+    config: &Config,
+    system: &System,
+    mut failed: watch::Receiver<bool>,
+    stopwatch: Stopwatch,
+) -> anyhow::Result<()> {
+    let ports = ports(config, system).await?;
+    say_hello(config, &ports, stopwatch);
+    let (switch, shutdown) = Switch::new();
+    let settings = server_settings(config);
+    let until = async {
+        tokio::select! {
+            () = asked_to_stop() => {}
+            _ = failed.wait_for(|failed| *failed) => {}
+        }
+        tracing::info!("stopping");
+        system.stopping.send_replace(true);
+        switch.turn_off();
+    };
+    tokio::join!(servers::run(ports, &settings, &shutdown), until);
+    Ok(())
+}
+
+async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
+    let api = &system.api;
+    let gateway = Gateway::new(gateway_settings(config)?, local_routes(&api.behind_gateway()));
+    let health = |gateway: Option<Gateway>| {
+        let health =
+            Health { engines: system.engines.clone(), gateway, stopping: system.stopping.subscribe() };
+        api::health_router(Arc::new(health))
+    };
+    let with_health = |router: Router| router.merge(health(None));
+    let all = [
+        ("gateway", config.ports.gateway, health(Some(gateway.clone())).merge(gateway.router())),
+        (
+            "call",
+            config.ports.call,
+            with_health(api::call_router(api).fallback_service(api::events_router(api))),
+        ),
+        ("payment", config.ports.payment, with_health(api::payment_router(api, true))),
+        ("drive", config.ports.drive, with_health(api::drive_router(api))),
+        ("view", config.ports.view, with_health(api::view_router(api))),
+        ("web", config.ports.web, with_health(api::web_router(api))),
+    ];
+    let mut ports = Vec::new();
+    for (name, number, router) in all {
+        ports.push(servers::bind(name, SocketAddr::new(config.listen, number), router).await?);
+    }
+    Ok(ports)
+}
+
+/// The contract's routes, answered by this process.
+fn local_routes(api: &Arc<Api>) -> Vec<Route> {
+    let route = |name, prefixes, router| Route { name, prefixes, upstream: Upstream::Local(router) };
+    vec![
+        route("call", &["/calls"], api::call_router(api)),
+        route("payment", &["/payments", "/fares"], api::payment_router(api, false)),
+        route("drive", &["/drives"], api::drive_router(api)),
+        route("view", &["/callViews"], api::view_router(api)),
+        route("events", &["/events"], api::events_router(api)),
+        Route::everything_else("web", Upstream::Local(api::web_router(api))),
+    ]
+}
+
+/// The contract's routes, answered by replicas elsewhere.
+fn remote_routes(config: &Config) -> anyhow::Result<Vec<Route>> {
+    let upstreams = &config.upstreams;
+    let http = |name: &str, replicas: &[String]| {
+        if replicas.is_empty() {
+            bail!("upstreams.{name} names no replica: the gateway alone needs host:port of each service");
+        }
+        let parsed = replicas.iter().map(|replica| replica.parse());
+        let replicas: Result<Vec<_>, _> = parsed.collect();
+        Ok(Upstream::Http(replicas.with_context(|| format!("upstreams.{name} wants host:port"))?))
+    };
+    let route = |name, prefixes, upstream| Route { name, prefixes, upstream };
+    Ok(vec![
+        route("call", &["/calls"], http("call", &upstreams.call)?),
+        route("payment", &["/payments", "/fares"], http("payment", &upstreams.payment)?),
+        route("drive", &["/drives"], http("drive", &upstreams.drive)?),
+        route("view", &["/callViews"], http("view", &upstreams.view)?),
+        route("events", &["/events"], http("call", &upstreams.call)?),
+        Route::everything_else("web", http("web", &upstreams.web)?),
+    ])
+}
+
+fn gateway_settings(config: &Config) -> anyhow::Result<gateway::settings::Settings> {
+    let said = &config.gateway;
+    let limit = |per_second| RateLimit {
+        per_second,
+        burst: NonZeroU32::new(said.rate_limit_burst).unwrap_or(NonZeroU32::MIN),
+        clients_max: 100_000,
+    };
+    let proxies = said.trusted_proxies.iter().map(|proxy| proxy.parse());
+    let trusted_proxies = proxies.collect::<Result<_, _>>().context("gateway.trusted_proxies")?;
+    let cors = match said.cors_origins.as_slice() {
+        [] => Cors::Off,
+        origins if origins.iter().any(|origin| origin == "*") => Cors::AnyOrigin,
+        origins => Cors::Origins { allowed: origins.to_vec(), credentials: said.cors_credentials },
+    };
+    Ok(gateway::settings::Settings {
+        request_timeout: Duration::from_millis(said.request_timeout_ms),
+        body_bytes_max: said.body_bytes_max,
+        rate_limit: NonZeroU32::new(said.rate_limit_per_second).map(limit),
+        trusted_proxies,
+        cors,
+        ..gateway::settings::Settings::default()
+    })
+}
+
+fn api_settings(config: &Config) -> api::Settings {
+    api::Settings {
+        answer_wait: Duration::from_millis(config.answers.wait_ms),
+        callpay_wait: Duration::from_millis(config.answers.callpay_wait_ms),
+        body_bytes_max: config.gateway.body_bytes_max,
+        allow_test_payment_methods: config.provider.obey_test_methods,
+        ..api::Settings::default()
+    }
+}
+
+fn server_settings(config: &Config) -> ServerSettings {
+    ServerSettings {
+        drain_grace: Duration::from_millis(config.deadlines.drain_grace_ms),
+        drain_max: Duration::from_millis(config.deadlines.drain_ms),
+        ..ServerSettings::default()
+    }
+}
+
+/// Until a signal asks the process to stop.
+async fn asked_to_stop() {
+    let terminate = signal(SignalKind::terminate());
+    let interrupt = signal(SignalKind::interrupt());
+    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+        tracing::error!("signals cannot be listened to; only SIGKILL will stop this process");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn say_hello(config: &Config, ports: &[Port], stopwatch: Stopwatch) {
+    let ready_ms = stopwatch.elapsed().as_millis();
+    let mut text =
+        format!("taxisvc is ready after {ready_ms} ms; its data is in {}\n\n", config.data.display());
+    for port in ports {
+        text.push_str(&format!("  {:<8} http://{}\n", port.name, port.address));
+    }
+    let gateway = ports.first().map(|port| port.address.to_string()).unwrap_or_default();
+    text.push_str(&format!(
+        "\nCall a taxi, look, and end the ride:\n\n  \
+         curl {gateway}/calls -H 'content-type: application/json' -d '{{\"userId\":\"1\",\"userName\":\"eojin\",\"distance\":10}}'\n  \
+         curl {gateway}/callViews\n  \
+         curl {gateway}/drives/end -H 'content-type: application/json' -d '{{\"driveId\":1}}'\n  \
+         curl -N {gateway}/events?from=0\n"
+    ));
+    // Nobody may be reading; that is no reason not to serve.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the edge that draws chance")]
+fn draw() -> u64 {
+    rand::random()
+}
+
+/// The provider's delays, on the runtime.
+struct TokioDelay(Handle);
+
+impl Delay for TokioDelay {
+    fn after(&self, delay_ms: u64, then: Box<dyn FnOnce() + Send>) {
+        self.0.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+            then();
+        });
+    }
+}
