@@ -178,9 +178,15 @@ impl<S: Service> Lane<S> {
         let mut retries = std::mem::take(&mut *lock(&self.queue.retries));
         retries.sort_unstable();
         retries.dedup();
-        for entity_id in retries {
-            let letters = store.dead_letters(self.shard, Some(entity_id))?;
-            self.pending.extend(letters.into_iter().map(Input::Again));
+        while let Some(entity_id) = retries.last() {
+            match store.dead_letters(self.shard, Some(*entity_id)) {
+                Ok(letters) => self.pending.extend(letters.into_iter().map(Input::Again)),
+                Err(error) => {
+                    lock(&self.queue.retries).append(&mut retries);
+                    return Err(error);
+                }
+            }
+            retries.pop();
         }
         Ok(())
     }

@@ -194,11 +194,16 @@ impl Runner {
         let is_exclusive = self.parts.store.is_exclusive();
         let nothing_to_do = |set: &WriteSet| set.changes_nothing() && (is_exclusive || set.reads.is_empty());
         if sets.iter().all(nothing_to_do) {
-            let mut last = Vec::with_capacity(sets.len());
-            for set in &sets {
-                last.push(self.parts.store.last_position(set.shard)?);
-            }
-            return self.conclude(sets, Commit::Done(last), places);
+            let store = &mut self.parts.store;
+            let last: Result<Vec<u64>, StoreError> =
+                sets.iter().map(|set| store.last_position(set.shard)).collect();
+            return match last {
+                Ok(last) => self.conclude(sets, Commit::Done(last), places),
+                Err(error) => {
+                    self.redo(places, &Redo::Unavailable);
+                    Err(error)
+                }
+            };
         }
         let stopwatch = Stopwatch::start();
         let commit = self.parts.store.commit(&sets);
