@@ -30,9 +30,12 @@ const EARN: Demand = Demand {
     is_met: |case| case.facts.earned > 0 || case.facts.refunded > 0 || is_going_back(case),
     otherwise: "the fare is not earned",
 };
+/// That no taxi takes the call may be heard before that it is paid.
 const PLACE: Demand = Demand {
     hearer: call::NAME,
-    is_met: |case| case.facts.call_placed > 0 || case.facts.cancel_requested > 0,
+    is_met: |case| {
+        case.facts.call_placed > 0 || case.facts.cancel_requested > 0 || case.facts.cancelled > 0
+    },
     otherwise: "the call is neither placed nor being cancelled",
 };
 const GIVE_UP: Demand = Demand {
