@@ -48,6 +48,8 @@ pub enum Kind {
     Stuck,
     /// A call ended in a way that its payment and its drive do not agree with.
     Outcome,
+    /// The operator's audit is not clean.
+    Audit,
     /// The store or a runner failed without being made to.
     Store,
     /// The code panicked.

@@ -1,6 +1,7 @@
 //! What every commit suffers: one luck for all stores of a world.
 
 use crate::chance::Chance;
+use crate::plan::Plan;
 use crate::tally::Tally;
 use engine::memory::Fault;
 
@@ -15,17 +16,38 @@ const FAULTS: [(u64, Fault); 8] = [
     (6, Fault::CrashAfter),
 ];
 
+/// What is left where a process has its store to itself: nobody is in its way, and no commit is on a wire.
+const FAULTS_OF_AN_OWNER: [(u64, Fault); 3] =
+    [(60, Fault::Unavailable), (20, Fault::CrashBefore), (20, Fault::CrashAfter)];
+
 pub(crate) struct Fate {
     chance: Chance,
     faults_per_mille: u64,
+    reads_fail_per_mille: u64,
+    is_exclusive: bool,
     is_calm: bool,
     recent: Vec<Fault>,
     pub(crate) tally: Tally,
 }
 
 impl Fate {
-    pub(crate) fn new(chance: Chance, faults_per_mille: u64) -> Self {
-        Self { chance, faults_per_mille, is_calm: false, recent: Vec::new(), tally: Tally::default() }
+    pub(crate) fn new(chance: Chance, plan: &Plan) -> Self {
+        Self {
+            chance,
+            faults_per_mille: plan.faults_per_mille,
+            reads_fail_per_mille: plan.reads_fail_per_mille,
+            is_exclusive: plan.is_exclusive,
+            is_calm: false,
+            recent: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Whether the store cannot be read just now.
+    pub(crate) fn draw_read(&mut self) -> bool {
+        let fails = !self.is_calm && self.chance.per_mille(self.reads_fail_per_mille);
+        self.tally.add("reads refused for want of the store", u64::from(fails));
+        fails
     }
 
     pub(crate) fn draw(&mut self) -> Option<Fault> {
@@ -33,7 +55,8 @@ impl Fate {
         if self.is_calm || !self.chance.per_mille(self.faults_per_mille) {
             return None;
         }
-        let fault = self.chance.weighed(&FAULTS);
+        let faults: &[(u64, Fault)] = if self.is_exclusive { &FAULTS_OF_AN_OWNER } else { &FAULTS };
+        let fault = self.chance.weighed(faults);
         self.tally.add(name(fault), 1);
         self.recent.push(fault);
         Some(fault)

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use taxi::call::Call;
 use taxi::payment::Stage;
 use taxi::status::{CallStatus, DriveStatus};
+use wiring::audit::{Options, audit_readers};
 use wiring::view;
 
 /// Rounds of turning and waiting until everything must have come to rest.
@@ -21,7 +22,7 @@ const TURNS_MAX: usize = 400;
 /// Longer than any effect waits to be begun again, and than most deadlines.
 const ROUND_MS: u64 = 61_000;
 /// Longer than the longest deadline, which only reports.
-const REPORT_MS: u64 = 25 * 60 * 60 * 1_000;
+const REPORT_MS: i64 = 25 * 60 * 60 * 1_000;
 
 impl World {
     pub(crate) fn finish(&mut self) -> Result<(), Breach> {
@@ -39,7 +40,7 @@ impl World {
         self.end_late_rides()?;
         self.come_to_rest()?;
         let published = self.observer.published.len();
-        self.wait(REPORT_MS);
+        self.wait(REPORT_MS.unsigned_abs());
         self.come_to_rest()?;
         must(self.observer.published.len() == published, Kind::Stuck, || {
             "something was still to be said after a day".to_owned()
@@ -146,6 +147,7 @@ impl World {
         self.look_at_all()?;
         self.audit_calls()?;
         self.audit_keys()?;
+        self.audit_moment(2 * REPORT_MS)?;
         let stores = self.ground.stores.clone();
         for (services, store) in &stores {
             let snapshot = readable(store.snapshot())?;
@@ -158,6 +160,14 @@ impl World {
         let after = self.audit_view()?;
         must(before == after, Kind::View, || "the view was rebuilt into another one".to_owned())?;
         Ok(())
+    }
+
+    /// What the operator's audit says of this moment.
+    pub(crate) fn audit_moment(&mut self, late_after_ms: i64) -> Result<(), Breach> {
+        let options = Options { late_after_ms, ..Options::default() };
+        let report = readable(audit_readers(self.observer.readers(), Some(self.now()), &options))?;
+        self.tally.add("audits", 1);
+        must(report.is_clean(), Kind::Audit, || report.to_string())
     }
 
     /// Call, drive, payment and the provider's book tell one story.

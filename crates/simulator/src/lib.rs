@@ -13,6 +13,7 @@ mod courier;
 mod delays;
 mod fate;
 mod finish;
+mod flaky;
 mod observer;
 mod people;
 mod plan;

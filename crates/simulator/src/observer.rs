@@ -93,6 +93,8 @@ pub(crate) struct Observer {
     pub(crate) payment: Lore<Payment>,
     pub(crate) drive: Lore<Drive>,
     pub(crate) said: Said,
+    /// How many deadlines ran out, by their names.
+    pub(crate) deadlines: BTreeMap<String, u64>,
     /// Everything published, in the order in which it was seen.
     pub(crate) published: Vec<(Event, Timestamp)>,
 }
@@ -112,6 +114,7 @@ impl Observer {
             payment: payment_lore(),
             drive: drive_lore(),
             said: Said::default(),
+            deadlines: BTreeMap::new(),
             published: Vec::new(),
         }
     }
@@ -138,6 +141,9 @@ impl Observer {
         for (service, recorded, event) in fresh {
             self.said.was_led_to(recorded.entity_id, event.type_name())?;
             self.check_cause(service, &recorded)?;
+            if let Some(timer) = recorded.cause.strip_prefix("timer ") {
+                *self.deadlines.entry(format!("deadlines of a {service} run out: {timer}")).or_default() += 1;
+            }
             changed.insert((service, recorded.entity_id));
             if event.is_published() {
                 self.published.push((event, Timestamp(recorded.at.0)));

@@ -11,10 +11,13 @@ pub(crate) struct Plan {
     pub(crate) layout: Layout,
     pub(crate) shards: u16,
     pub(crate) replicas: usize,
+    /// The one replica has its stores to itself, as the embedded default does.
+    pub(crate) is_exclusive: bool,
     pub(crate) steps: usize,
     pub(crate) calls: usize,
     pub(crate) batch_max: usize,
     pub(crate) faults_per_mille: u64,
+    pub(crate) reads_fail_per_mille: u64,
     pub(crate) crashes_per_mille: u64,
     pub(crate) delivery_vices_per_mille: u64,
     /// Of the clock's steps: how many are long ones.
@@ -26,18 +29,21 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn draw(setup: &Setup, chance: &mut Chance) -> Self {
+        let replicas = chance.pick(&[1, 1, 2, 2, 3]);
         Self {
             defence: setup.defence,
             layout: chance.pick(&[Layout::Together, Layout::Apart]),
             shards: chance.pick(&[1, 1, 2, 3]),
-            replicas: chance.pick(&[1, 1, 2, 2, 3]),
-            steps: usize::try_from(chance.between(120, 320)).unwrap_or(0),
+            replicas,
+            is_exclusive: replicas == 1 && chance.per_mille(600),
+            steps: usize::try_from(chance.between(120, 400)).unwrap_or(0),
             calls: usize::try_from(chance.between(3, 9)).unwrap_or(0),
             batch_max: chance.pick(&[2, 8, 512]),
             faults_per_mille: chance.pick(&[0, 20, 60, 150, 300]),
+            reads_fail_per_mille: chance.pick(&[0, 0, 5, 20]),
             crashes_per_mille: chance.pick(&[0, 5, 10, 25]),
             delivery_vices_per_mille: chance.pick(&[0, 100, 300, 500]),
-            leaps_per_mille: chance.pick(&[0, 0, 50, 200, 400]),
+            leaps_per_mille: chance.pick(&[0, 0, 0, 30, 100, 300]),
             late_ends_per_mille: chance.pick(&[0, 500, 1_000]),
             provider: provider(chance),
         }
@@ -56,7 +62,7 @@ fn provider(chance: &mut Chance) -> Settings {
         lost_per_mille: lost,
         double_per_mille: double,
         delay_ms_min,
-        delay_ms_max: delay_ms_min + chance.pick(&[0, 0, 100, 3_000, 20_000]),
+        delay_ms_max: delay_ms_min + chance.pick(&[0, 0, 100, 3_000, 15_000]),
         obey_test_methods: chance.per_mille(500),
     }
 }

@@ -5,6 +5,7 @@ use crate::courier::{Courier, SharedCourier};
 use crate::delays::Delays;
 use crate::failure::{Breach, readable};
 use crate::fate::Fate;
+use crate::flaky::Flaky;
 use crate::lock;
 use crate::plan::Plan;
 use crate::setup::Setup;
@@ -40,13 +41,15 @@ impl Replica {
         let plan = &ground.plan;
         let databases = ground.stores.iter().map(|(services, store)| {
             let fate = ground.fate.clone();
-            let sound = store.faulty_writer(move || lock(&fate).draw());
+            let writer = store.faulty_writer(move || lock(&fate).draw());
+            let sound = match ground.setup.tamper {
+                Some(tamper) => tamper(writer),
+                None => writer,
+            };
+            let (fate, is_exclusive) = (ground.fate.clone(), plan.is_exclusive);
             Database {
                 services: services.clone(),
-                store: match ground.setup.tamper {
-                    Some(tamper) => tamper(sound),
-                    None => sound,
-                },
+                store: Box::new(Flaky { sound, fate, is_exclusive }),
                 reader: store.reader(),
             }
         });

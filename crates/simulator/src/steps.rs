@@ -38,14 +38,14 @@ enum Action {
 
 const ACTIONS: [(u64, Action); 12] = [
     (44, Action::Turn),
-    (20, Action::TurnAll),
+    (30, Action::TurnAll),
     (9, Action::Request),
     (4, Action::Repeat),
     (1, Action::Misuse),
-    (3, Action::Cancel),
-    (8, Action::End),
+    (2, Action::Cancel),
+    (10, Action::End),
     (1, Action::CallPay),
-    (8, Action::Answer),
+    (14, Action::Answer),
     (9, Action::Clock),
     (4, Action::Start),
     (2, Action::LateArrival),
@@ -65,9 +65,10 @@ const NOBODY: u64 = 999_999_999;
 /// How old a key may be when it is used again: well within its window.
 const KEY_AGE_MS_MAX: i64 = engine::idempotency::WINDOW_MS / 2;
 
-const METHODS: [Option<&str>; 9] = [
+const METHODS: [Option<&str>; 10] = [
     None,
     None,
+    Some("card"),
     Some("card"),
     Some("test:refused"),
     Some("test:silent"),

@@ -1,21 +1,22 @@
 //! What was survived, counted by its name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally(BTreeMap<&'static str, u64>);
+pub struct Tally(BTreeMap<Cow<'static, str>, u64>);
 
 impl Tally {
-    pub fn add(&mut self, name: &'static str, count: u64) {
+    pub fn add(&mut self, name: impl Into<Cow<'static, str>>, count: u64) {
         if count > 0 {
-            *self.0.entry(name).or_default() += count;
+            *self.0.entry(name.into()).or_default() += count;
         }
     }
 
     pub fn merge(&mut self, other: &Self) {
         for (name, count) in &other.0 {
-            self.add(name, *count);
+            self.add(name.clone(), *count);
         }
     }
 

@@ -9,12 +9,13 @@ use crate::observer::Observer;
 use crate::people::People;
 use crate::plan::Plan;
 use crate::replica::{Ground, Replica};
-use crate::setup::Setup;
+use crate::setup::{Defence, Setup};
 use crate::tally::Tally;
 use crate::verdicts;
 use engine::clock::{Clock, ManualClock, Timestamp};
 use engine::log::LogId;
 use engine::memory::MemoryStore;
+use engine::store::Reader;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use wiring::{Readers, call, drive, payment, view};
@@ -27,6 +28,9 @@ const LAST_STEPS: usize = 60;
 
 /// Entities that change without saying so are looked at every so many steps.
 const LOOK_AT_ALL_EVERY: usize = 40;
+
+/// The operator's audit is had every so many steps, in the midst of everything.
+const AUDIT_EVERY: usize = 70;
 
 pub(crate) struct World {
     pub(crate) ground: Ground,
@@ -54,7 +58,7 @@ impl World {
             })
             .collect();
         let observer = Observer::new(plan.defence, plan.shards, readers(&stores));
-        let fate = Fate::new(chance.fork(), plan.faults_per_mille);
+        let fate = Fate::new(chance.fork(), &plan);
         let replicas = (0..plan.replicas).map(|_| None).collect();
         Self {
             ground: Ground {
@@ -85,6 +89,10 @@ impl World {
             self.look()?;
             if step.is_multiple_of(LOOK_AT_ALL_EVERY) {
                 self.look_at_all()?;
+            }
+            // Where order does not matter, a position does not tell what was read.
+            if step.is_multiple_of(AUDIT_EVERY) && self.ground.plan.defence == Defence::Inbox {
+                self.audit_moment(i64::MAX)?;
             }
         }
         self.finish()
@@ -145,6 +153,9 @@ impl World {
         self.tally.add("worlds", 1);
         self.tally.add("steps", self.step as u64);
         self.tally.merge(&lock(&self.ground.fate).tally);
+        for (deadline, count) in self.observer.deadlines {
+            self.tally.add(deadline, count);
+        }
         for replica in self.replicas.iter().flatten() {
             self.tally.merge(&lock(&replica.courier).tally);
         }
@@ -163,9 +174,11 @@ impl World {
 }
 
 fn readers(stores: &[(Vec<&'static str>, MemoryStore)]) -> Readers {
+    // One for each database, so that an audit sees which services share a moment.
+    let each: Vec<Arc<dyn Reader>> = stores.iter().map(|(_, store)| store.reader()).collect();
     let of = |service: &str| {
-        let holds = stores.iter().find(|(services, _)| services.contains(&service));
-        holds.expect("a layout has a place for every service").1.reader()
+        let place = stores.iter().position(|(services, _)| services.contains(&service));
+        each[place.expect("a layout has a place for every service")].clone()
     };
     Readers { call: of(call::NAME), payment: of(payment::NAME), drive: of(drive::NAME), view: of(view::NAME) }
 }

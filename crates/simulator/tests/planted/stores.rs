@@ -1,0 +1,193 @@
+//! A store with one promise broken, around one that keeps them all.
+
+use engine::clock::Timestamp;
+use engine::dead_letter::DeadLetter;
+use engine::effect::Effect;
+use engine::idempotency::{IdempotencyRow, RequestKey};
+use engine::log::{EntityKey, LogId, ShardName};
+use engine::store::{Commit, EntityRow, InboxKey, Store, Stored, WriteSet};
+use engine::timer::DueTimer;
+
+/// How often a bug strikes that would otherwise stop everything.
+const STRIKES_EVERY: u64 = 5;
+
+const READABLE: &str = "a store in memory can be read";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bug {
+    ForgetInbox,
+    KeepOnlyPositions,
+    LoseEffects,
+    LoseTimers,
+    SayDone,
+    KeepHalf,
+    BelieveTheBest,
+    IgnoreVersions,
+    ForgetKeys,
+}
+
+struct Broken {
+    sound: Box<dyn Store>,
+    bug: Bug,
+    commits: u64,
+}
+
+fn broken(sound: Box<dyn Store>, bug: Bug) -> Box<dyn Store> {
+    Box::new(Broken { sound, bug, commits: 0 })
+}
+
+pub(crate) fn forget_inbox(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::ForgetInbox)
+}
+
+pub(crate) fn keep_only_positions(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::KeepOnlyPositions)
+}
+
+pub(crate) fn lose_effects(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::LoseEffects)
+}
+
+pub(crate) fn lose_timers(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::LoseTimers)
+}
+
+pub(crate) fn say_done(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::SayDone)
+}
+
+pub(crate) fn keep_half(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::KeepHalf)
+}
+
+pub(crate) fn believe_the_best(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::BelieveTheBest)
+}
+
+pub(crate) fn ignore_versions(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::IgnoreVersions)
+}
+
+pub(crate) fn forget_keys(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::ForgetKeys)
+}
+
+impl Broken {
+    fn tamper(&mut self, set: &mut WriteSet) {
+        match self.bug {
+            Bug::ForgetInbox => set.inbox.clear(),
+            Bug::KeepOnlyPositions if set.shard.service == "view" => {
+                set.entities.clear();
+                set.counts.clear();
+            }
+            Bug::LoseEffects => set.effects_new.clear(),
+            Bug::LoseTimers => set.entities.iter_mut().for_each(|write| write.row.timer = None),
+            Bug::IgnoreVersions => self.replace_whatever_there_is(set),
+            Bug::ForgetKeys => set.idempotency.clear(),
+            Bug::KeepOnlyPositions | Bug::SayDone | Bug::KeepHalf | Bug::BelieveTheBest => {}
+        }
+    }
+
+    fn replace_whatever_there_is(&mut self, set: &mut WriteSet) {
+        set.reads.clear();
+        let keys: Vec<EntityKey> = set.entities.iter().map(|write| write.row.key).collect();
+        let rows = self.sound.load(set.shard.service, &keys).expect(READABLE);
+        for (write, row) in set.entities.iter_mut().zip(rows) {
+            write.replaces = row.map_or(0, |row| row.version);
+        }
+    }
+
+    /// The positions that the sets would have come to.
+    fn as_if_done(&mut self, sets: &[WriteSet]) -> Commit {
+        let mut last = Vec::new();
+        for set in sets {
+            last.push(self.sound.last_position(set.shard).expect(READABLE) + set.events.len() as u64);
+        }
+        Commit::Done(last)
+    }
+}
+
+impl Store for Broken {
+    fn commit(&mut self, sets: &[WriteSet]) -> Commit {
+        self.commits += 1;
+        let strikes = self.commits.is_multiple_of(STRIKES_EVERY);
+        if !strikes {
+            return self.sound.commit(sets);
+        }
+        match self.bug {
+            Bug::SayDone => self.as_if_done(sets),
+            Bug::KeepHalf if sets.len() > 1 => {
+                let done = self.as_if_done(sets);
+                let half = self.sound.commit(&sets[..1]);
+                if matches!(half, Commit::Done(_)) { done } else { half }
+            }
+            Bug::ForgetInbox
+            | Bug::KeepOnlyPositions
+            | Bug::LoseEffects
+            | Bug::LoseTimers
+            | Bug::KeepHalf
+            | Bug::BelieveTheBest
+            | Bug::IgnoreVersions
+            | Bug::ForgetKeys => {
+                let mut tampered = sets.to_vec();
+                tampered.iter_mut().for_each(|set| self.tamper(set));
+                self.sound.commit(&tampered)
+            }
+        }
+    }
+
+    fn resolve(&mut self, sets: &[WriteSet]) -> Stored<Commit> {
+        if self.bug == Bug::BelieveTheBest {
+            return Ok(self.as_if_done(sets));
+        }
+        self.sound.resolve(sets)
+    }
+
+    fn log(&self) -> LogId {
+        self.sound.log()
+    }
+
+    fn is_exclusive(&self) -> bool {
+        self.sound.is_exclusive()
+    }
+
+    fn load(&mut self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<Option<EntityRow>>> {
+        self.sound.load(service, keys)
+    }
+
+    fn recall(&mut self, service: &'static str, keys: &[RequestKey]) -> Stored<Vec<Option<IdempotencyRow>>> {
+        self.sound.recall(service, keys)
+    }
+
+    fn inbox(&mut self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
+        self.sound.inbox(shard)
+    }
+
+    fn last_position(&mut self, shard: ShardName) -> Stored<u64> {
+        self.sound.last_position(shard)
+    }
+
+    fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>> {
+        self.sound.timers_due(shard, now, limit)
+    }
+
+    fn effects_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<Effect>> {
+        self.sound.effects_due(shard, now, limit)
+    }
+
+    fn dead_letters(&mut self, shard: ShardName, entity_id: Option<u64>) -> Stored<Vec<DeadLetter>> {
+        self.sound.dead_letters(shard, entity_id)
+    }
+
+    fn reserve(&mut self, service: &'static str, count: u32, least: u64) -> Stored<u64> {
+        self.sound.reserve(service, count, least)
+    }
+
+    fn prune(&mut self, before: Timestamp) -> Stored<u64> {
+        self.sound.prune(before)
+    }
+
+    fn drop_projection(&mut self, service: &'static str) -> Stored<()> {
+        self.sound.drop_projection(service)
+    }
+}
