@@ -79,7 +79,7 @@ impl Asked {
         let given = self.head.headers.get_all(PREFER).iter();
         given.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|preference| {
             let token = preference.split(';').next().unwrap_or_default().trim();
-            token.eq_ignore_ascii_case("respond")
+            token.eq_ignore_ascii_case("respond-async")
         })
     }
 }
