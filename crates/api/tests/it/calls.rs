@@ -2,17 +2,19 @@
 
 use crate::world::{Setup, World};
 use api::Settings;
-use http::StatusCode;
+use axum::Router;
+use axum::body::Body;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
 use std::time::Duration;
 use taxi::status::{CallStatus, DriveStatus, PayStatus};
+use tower::ServiceExt;
+use wiring::Layout;
 
-/// A world in which nobody waits for long.
-fn impatient() -> World {
+/// For a world in which nobody waits for long.
+fn impatient_setup() -> Setup {
     let setup = Setup::default();
-    World::with(Setup {
-        settings: Settings { answer_wait: Duration::from_millis(1), ..setup.settings },
-        ..setup
-    })
+    Setup { settings: Settings { answer_wait: Duration::from_millis(1), ..setup.settings }, ..setup }
 }
 
 #[tokio::test]
@@ -74,7 +76,7 @@ async fn who_would_rather_not_wait_is_told_at_once() {
 
 #[tokio::test]
 async fn a_late_payment_is_not_waited_for_longer_than_allowed() {
-    let world = impatient();
+    let world = World::with(impatient_setup());
     let placed = world.call_paid_by("test:late=1").await;
     assert_eq!(placed.status, StatusCode::ACCEPTED);
     assert_eq!(placed.json()["callStatus"], "payRequest");
@@ -124,6 +126,70 @@ async fn an_ended_ride_cannot_be_cancelled() {
     let cancelled = world.post("/calls/cancel", r#"{"callId":1}"#).await;
     assert_eq!(cancelled.status, StatusCode::CONFLICT, "{cancelled:?}");
     assert_eq!(cancelled.json()["callStatus"], "driveComplete");
+}
+
+/// A world in which every service has a database of its own.
+fn apart(setup: Setup) -> World {
+    World::with(Setup { layout: Layout::Apart, ..setup })
+}
+
+#[tokio::test]
+async fn a_cancellation_that_crosses_the_end_of_the_ride_is_refused() {
+    let world = apart(Setup::default());
+    world.call("10").await;
+    world.call_until(1, |call| call.call_status == CallStatus::DriveStart).await;
+    world.gate("drive").close();
+    let end = world.post("/drives/end", r#"{"driveId":1}"#);
+    let cancel = world.post_with("/calls/cancel", r#"{"callId":1}"#, &[("idempotency-key", "k")]);
+    let cross = async {
+        world.call_until(1, |call| call.call_status == CallStatus::RequestCancel).await;
+        world.gate("drive").open();
+    };
+    let (end, cancel, ()) = tokio::join!(end, cancel, cross);
+    assert_eq!(end.status, StatusCode::OK);
+    assert_eq!(cancel.status, StatusCode::CONFLICT, "{cancel:?}");
+    assert_eq!(cancel.json()["callStatus"], "driveComplete");
+    let again = world.post_with("/calls/cancel", r#"{"callId":1}"#, &[("idempotency-key", "k")]).await;
+    assert_eq!(again.status, StatusCode::CONFLICT, "{again:?}");
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+}
+
+#[tokio::test]
+async fn a_cancellation_that_drive_does_not_answer_is_accepted() {
+    let world = apart(impatient_setup());
+    let body = r#"{"userId":"1","userName":"eojin","distance":10}"#;
+    world.place(body, &[("prefer", "respond-async")]).await;
+    world.call_until(1, |call| call.call_status == CallStatus::DriveStart).await;
+    world.gate("drive").close();
+    for _ in 0..2 {
+        let cancelled = world.post("/calls/cancel", r#"{"callId":1}"#).await;
+        assert_eq!(cancelled.status, StatusCode::ACCEPTED, "{cancelled:?}");
+        assert_eq!(cancelled.json()["callStatus"], "requestCancel");
+    }
+    world.gate("drive").open();
+    world.call_until(1, |call| call.cancelled).await;
+    let cancelled = world.post("/calls/cancel", r#"{"callId":1}"#).await;
+    assert_eq!(cancelled.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn links_are_good_from_where_the_client_stands() {
+    let world = World::start();
+    world.call("10").await;
+    let ask = async |router: Router| {
+        let request = Request::get("/calls/1")
+            .header("host", "10.0.0.7:8082")
+            .header("x-forwarded-host", "taxi.example.org")
+            .header("x-forwarded-proto", "https")
+            .header("x-forwarded-port", "443");
+        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let call: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        call["_links"]["self"]["href"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(ask(api::call_router(&world.api)).await, "http://10.0.0.7:8082/calls/1");
+    let behind = api::call_router(&world.api.behind_gateway());
+    assert_eq!(ask(behind).await, "https://taxi.example.org/calls/1");
 }
 
 #[tokio::test]

@@ -211,6 +211,7 @@ async fn a_stream_never_goes_on_in_another_log() {
     ride(&world, 1).await;
     let last = listen(&world, "?from=0", None).await.events(5).await[4].id.clone();
     let restored = World::with(Setup { log: LogId(LOG.0 + 1), ..Setup::default() });
+    ride(&restored, 2).await;
     let cut = World::start();
     for other in [&restored, &cut] {
         let (status, answer) = refusal(other, "", Some(&last)).await;

@@ -6,6 +6,7 @@ mod callpay;
 mod calls;
 mod events;
 mod golden;
+mod health;
 mod idempotency;
 mod pages;
 mod positions;

@@ -11,6 +11,9 @@ async fn a_view_shows_at_least_what_was_written() {
     let world = World::start();
     let placed = world.place(r#"{"userId":"1","userName":"a","distance":10}"#, &[]).await;
     let position = placed.header("taxisvc-position").unwrap();
+    // Not only the call's request lies before it, but what the rider was told of its payment.
+    let number: u64 = position.split('.').nth(2).unwrap().parse().unwrap();
+    assert!(number > 1, "{position}");
     let view = world.get(&format!("/callViews/1?at-least={position}")).await;
     assert_eq!(view.status, StatusCode::OK);
     assert_ne!(view.json()["callStatus"], "payRequest");

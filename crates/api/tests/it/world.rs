@@ -10,12 +10,13 @@ use engine::handle::Handle;
 use engine::lane::LaneSettings;
 use engine::log::{EntityKey, LogId};
 use engine::memory::{Fault, MemoryStore};
-use engine::store::{Reader, Store};
+use engine::store::{Reader, Schema};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use taxi::call::Call;
@@ -41,6 +42,7 @@ pub(crate) struct Setup {
     /// What the commits suffer, the first one first.
     pub(crate) faults: Vec<Option<Fault>>,
     pub(crate) log: LogId,
+    pub(crate) layout: Layout,
 }
 
 impl Default for Setup {
@@ -56,6 +58,7 @@ impl Default for Setup {
             shards: 1,
             faults: Vec::new(),
             log: LOG,
+            layout: Layout::Together,
         }
     }
 }
@@ -70,11 +73,32 @@ impl Delay for Held {
     }
 }
 
+/// Keeps a service's database from committing while it is closed.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub(crate) fn close(&self) {
+        *self.0.0.lock().unwrap() = true;
+    }
+
+    pub(crate) fn open(&self) {
+        *self.0.0.lock().unwrap() = false;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let closed = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(closed, |closed| *closed).unwrap());
+    }
+}
+
 pub(crate) struct World {
     pub(crate) api: Arc<Api>,
     pub(crate) handles: Handles,
     routers: Vec<(&'static str, Router)>,
     late: Arc<Held>,
+    gates: HashMap<&'static str, Gate>,
     stopping: watch::Sender<bool>,
     stop: Arc<AtomicBool>,
     runners: Vec<JoinHandle<Result<(), engine::runner::Fatal>>>,
@@ -106,20 +130,22 @@ impl World {
     }
 
     pub(crate) fn with(setup: Setup) -> Self {
-        let schemas = wiring::SERVICES.map(|service| wiring::schema(service, setup.shards));
-        let store = MemoryStore::new(&schemas, setup.log);
+        let gates = HashMap::from(wiring::SERVICES.map(|service| (service, Gate::default())));
         let mut faults = setup.faults.into_iter();
-        let writer: Box<dyn Store> = store.faulty_writer(move || faults.next().flatten());
+        let databases = setup.layout.groups().into_iter().map(|(_, services)| {
+            let schemas: Vec<Schema> =
+                services.iter().map(|service| wiring::schema(service, setup.shards)).collect();
+            let store = MemoryStore::new(&schemas, setup.log);
+            let gate = gates[services[0]].clone();
+            let mut faults = std::mem::replace(&mut faults, Vec::new().into_iter());
+            let plan = move || {
+                gate.pass();
+                faults.next().flatten()
+            };
+            Database { services, store: store.faulty_writer(plan), reader: store.reader() }
+        });
+        let databases: Vec<Database> = databases.collect();
         let late = Arc::new(Held::default());
-        let databases = Layout::Together.groups().into_iter().map(|(_, services)| services);
-        let mut writer = Some(writer);
-        let databases: Vec<Database> = databases
-            .map(|services| Database {
-                services,
-                store: writer.take().expect("all services lie together"),
-                reader: store.reader(),
-            })
-            .collect();
         let rules = Rules { callpay_beside: setup.beside, ..Rules::default() };
         let provider = provider::settings::Settings {
             obey_test_methods: true,
@@ -161,7 +187,7 @@ impl World {
             ("/events", api::events_router(&api)),
             ("/", api::web_router(&api)),
         ];
-        Self { api, handles, routers, late, stopping, stop, runners, dies: false }
+        Self { api, handles, routers, late, gates, stopping, stop, runners, dies: false }
     }
 
     pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
@@ -259,6 +285,11 @@ impl World {
         }
     }
 
+    /// The gate of the database in which a service lies first.
+    pub(crate) fn gate(&self, service: &str) -> &Gate {
+        &self.gates[service]
+    }
+
     pub(crate) fn stop_streams(&self) {
         self.stopping.send(true).unwrap();
     }
@@ -281,6 +312,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        self.gates.values().for_each(Gate::open);
         self.stop.store(true, Ordering::SeqCst);
         for runner in self.runners.drain(..) {
             let ended = runner.join();

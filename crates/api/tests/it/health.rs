@@ -1,0 +1,40 @@
+//! What a process tells about itself.
+
+use api::{Health, health_router};
+use axum::body::Body;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use std::sync::Arc;
+use tower::ServiceExt;
+
+struct Told(Result<(), String>);
+
+impl Health for Told {
+    fn ready(&self) -> Result<(), String> {
+        self.0.clone()
+    }
+
+    fn metrics(&self) -> String {
+        "taxisvc_up 1\n".into()
+    }
+}
+
+async fn ask(health: Result<(), String>, uri: &str) -> (StatusCode, String) {
+    let router = health_router(Arc::new(Told(health)));
+    let response = router.oneshot(Request::get(uri).body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn life_and_readiness_are_two_things() {
+    let up = (StatusCode::OK, r#"{"status":"UP"}"#.to_owned());
+    let down = r#"{"status":"DOWN","reason":"the store is away"}"#.to_owned();
+    let down = (StatusCode::SERVICE_UNAVAILABLE, down);
+    for (uri, when_away) in [("/health/live", &up), ("/health/ready", &down), ("/actuator/health", &down)] {
+        assert_eq!(ask(Ok(()), uri).await, up, "{uri}");
+        assert_eq!(&ask(Err("the store is away".into()), uri).await, when_away, "{uri}");
+    }
+    assert_eq!(ask(Ok(()), "/metrics").await, (StatusCode::OK, "taxisvc_up 1\n".into()));
+}
