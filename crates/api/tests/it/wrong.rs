@@ -391,3 +391,21 @@ async fn a_process_that_stops_stores_nothing_more() {
     }
     assert_eq!(world.get("/calls").await.json()["page"]["totalElements"], 1);
 }
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let mut setup = crate::world::Setup::default();
+    setup.settings.body_wait = std::time::Duration::from_millis(1);
+    let world = World::with(setup);
+    let endless = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let broken = futures_util::stream::iter([Ok(b"{".to_vec()), Err(std::io::Error::other("gone"))]);
+    for (body, expected) in [
+        (Body::from_stream(endless), (408, "request-timeout", "")),
+        (Body::from_stream(broken), (400, "malformed", "")),
+    ] {
+        let request = Request::post("/calls").header("content-type", "application/json");
+        let answer = world.ask(request.body(body).unwrap()).await;
+        assert_problem("a body", &answer, expected);
+    }
+    assert_untouched(&world).await;
+}
