@@ -259,7 +259,9 @@ impl<S: Service> AnyLane for Lane<S> {
         let is_redoing = !self.pending.is_empty();
         if !is_redoing {
             self.gather_queue(store)?;
-            self.gather_events(bus)?;
+            if self.service.hears() {
+                self.gather_events(bus)?;
+            }
             if poll {
                 self.gather_due(store, now)?;
             }

@@ -47,6 +47,11 @@ pub trait Service: Send + Sync + 'static {
     /// The kinds of entity that the service owns.
     fn kinds(&self) -> &'static [&'static str];
 
+    /// Whether it hears what other services say; one that does not is spared the reading.
+    fn hears(&self) -> bool {
+        true
+    }
+
     /// Every entity that deciding `command` may read or change. The first one names the shard.
     fn entities(&self, command: &Self::Command) -> Vec<EntityKey>;
 

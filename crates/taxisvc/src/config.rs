@@ -350,6 +350,46 @@ mod tests {
         assert_eq!(with("store.layout", "apart").unwrap().store.layout, Layout::Apart);
     }
 
+    /// As docs/configuration.md writes it.
+    fn written(value: &Value) -> String {
+        match value {
+            Value::String(text) => format!("{text:?}"),
+            Value::Integer(number) => number.to_string(),
+            Value::Float(number) => number.to_string(),
+            Value::Boolean(truth) => truth.to_string(),
+            Value::Array(items) => {
+                format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", "))
+            }
+            Value::Datetime(_) | Value::Table(_) => panic!("no setting is of this kind: {value:?}"),
+        }
+    }
+
+    fn default_of<'t>(table: &'t Table, path: &str) -> &'t Value {
+        match path.split_once('.') {
+            Some((part, rest)) => default_of(table[part].as_table().unwrap(), rest),
+            None => &table[path],
+        }
+    }
+
+    #[test]
+    fn the_document_names_every_setting_with_its_default_and_no_other() {
+        let document = include_str!("../../../docs/configuration.md");
+        let table = Table::try_from(Config::default()).unwrap();
+        let mut expected: Vec<String> = paths(&table, "")
+            .iter()
+            .map(|path| {
+                let default = written(default_of(&table, path));
+                format!("| `{path}` | `{}` | `{default}` |", environment_name(path))
+            })
+            .collect();
+        expected.sort();
+        let rows = document.lines().filter(|line| line.starts_with("| `"));
+        let cells = rows.map(|row| row.splitn(5, '|').take(4).collect::<Vec<_>>().join("|") + "|");
+        let mut told: Vec<String> = cells.collect();
+        told.sort();
+        assert_eq!(told, expected);
+    }
+
     #[test]
     fn what_is_not_understood_says_what_and_why() {
         let check = |path: &str, text: &str, expected: &str| {

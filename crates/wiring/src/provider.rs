@@ -34,6 +34,11 @@ impl Service for ProviderService {
         &[ACCOUNT]
     }
 
+    /// It is asked, and knows nothing of calls.
+    fn hears(&self) -> bool {
+        false
+    }
+
     fn entities(&self, command: &Ask) -> Vec<EntityKey> {
         vec![EntityKey { kind: ACCOUNT, id: command.key }]
     }

@@ -33,9 +33,7 @@ const EARN: Demand = Demand {
 /// That no taxi takes the call may be heard before that it is paid.
 const PLACE: Demand = Demand {
     hearer: call::NAME,
-    is_met: |case| {
-        case.facts.call_placed > 0 || case.facts.cancel_requested > 0 || case.facts.cancelled > 0
-    },
+    is_met: |case| case.facts.call_placed > 0 || case.facts.cancel_requested > 0 || case.facts.cancelled > 0,
     otherwise: "the call is neither placed nor being cancelled",
 };
 const GIVE_UP: Demand = Demand {
