@@ -160,8 +160,15 @@ impl<S: Service> Lane<S> {
         }
         self.parked = store.dead_letters(self.shard, None)?.iter().map(|letter| letter.entity_id).collect();
         self.last_position = store.last_position(self.shard)?;
+        self.tell_progress();
         self.is_loaded = true;
         Ok(())
+    }
+
+    /// Tells those who wait how far the logs were read.
+    fn tell_progress(&self) {
+        let read = self.inbox.iter().map(|(key, cursor)| (key.source.clone(), cursor.seen));
+        self.progress.note(self.shard.index, read, self.shards);
     }
 
     fn gather_queue(&mut self, store: &mut dyn Store) -> Stored<()> {
@@ -291,8 +298,7 @@ impl<S: Service> AnyLane for Lane<S> {
         for moved in &set.inbox {
             self.inbox.entry(moved.key.clone()).or_default().stored = moved.to;
         }
-        let read = self.inbox.iter().map(|(key, cursor)| (key.source.clone(), cursor.seen));
-        self.progress.note(self.shard.index, read, self.shards);
+        self.tell_progress();
         self.parked.extend(set.dead_letters.iter().map(|letter| letter.entity_id));
         if !set.dead_letters_done.is_empty() {
             // What is still parked is known only to the store now.

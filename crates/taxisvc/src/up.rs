@@ -112,7 +112,9 @@ impl Machine {
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
         let mut engines = Vec::new();
-        for (runner, (database, _)) in assembly.runners.into_iter().zip(config.layout().groups()) {
+        for (mut runner, (database, _)) in assembly.runners.into_iter().zip(config.layout().groups()) {
+            // A first turn reads how far everything is, and has numbers for new calls ready.
+            runner.turn()?;
             engines.push((database, runner.stats()));
             let doorbell = runner.doorbell();
             let (stop, failing) = (stop.clone(), failing.clone());
