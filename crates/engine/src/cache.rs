@@ -3,9 +3,9 @@
 use crate::log::EntityKey;
 use crate::store::EntityRow;
 use crate::timer::Timer;
+use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// Entities of one generation.
 const GENERATION_MAX: usize = 50_000;
@@ -42,13 +42,13 @@ impl<State: DeserializeOwned> Entry<State> {
 }
 
 pub(crate) struct Cache<State> {
-    young: HashMap<EntityKey, Entry<State>>,
-    old: HashMap<EntityKey, Entry<State>>,
+    young: FxHashMap<EntityKey, Entry<State>>,
+    old: FxHashMap<EntityKey, Entry<State>>,
 }
 
 impl<State> Default for Cache<State> {
     fn default() -> Self {
-        Self { young: HashMap::new(), old: HashMap::new() }
+        Self { young: FxHashMap::default(), old: FxHashMap::default() }
     }
 }
 

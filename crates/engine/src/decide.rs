@@ -14,8 +14,9 @@ use crate::store::{
 };
 use crate::timer::TimerChange;
 use crate::{Change, Context, Decision, Entities, Service};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// An entity that a batch changes.
@@ -30,14 +31,14 @@ pub(crate) struct Batch<S: Service> {
     pub(crate) set: WriteSet,
     pub(crate) inputs: Vec<Input<S>>,
     pub(crate) answers: HashMap<usize, Answer<S::State, S::Refusal>>,
-    pub(crate) touched: HashMap<EntityKey, Touched<S::State>>,
-    pub(crate) inbox: HashMap<InboxKey, Cursor>,
+    pub(crate) touched: FxHashMap<EntityKey, Touched<S::State>>,
+    pub(crate) inbox: FxHashMap<InboxKey, Cursor>,
     pub(crate) begin: Vec<Effect>,
-    read: HashSet<EntityKey>,
+    read: FxHashSet<EntityKey>,
     recalled: HashMap<RequestKey, IdempotencyRow>,
     /// Entities of other shards that a repeated request is answered with.
-    foreign: HashMap<EntityKey, Entry<S::State>>,
-    parked: HashSet<u64>,
+    foreign: FxHashMap<EntityKey, Entry<S::State>>,
+    parked: FxHashSet<u64>,
     moves_matter: bool,
 }
 
@@ -56,13 +57,13 @@ impl<S: Service> Batch<S> {
             set,
             inputs: Vec::new(),
             answers: HashMap::new(),
-            touched: HashMap::new(),
-            inbox: HashMap::new(),
+            touched: FxHashMap::default(),
+            inbox: FxHashMap::default(),
             begin: Vec::new(),
-            read: HashSet::new(),
+            read: FxHashSet::default(),
             recalled: HashMap::new(),
-            foreign: HashMap::new(),
-            parked: HashSet::new(),
+            foreign: FxHashMap::default(),
+            parked: FxHashSet::default(),
             moves_matter: false,
         }
     }
@@ -438,7 +439,7 @@ impl<S: Service> Batch<S> {
 
     /// Turns what was touched, read and counted into rows.
     fn finish(&mut self, lane: &Lane<S>) {
-        let mut counts: HashMap<(&'static str, Cow<'static, str>), i64> = HashMap::new();
+        let mut counts: FxHashMap<(&'static str, Cow<'static, str>), i64> = FxHashMap::default();
         let mut keys: Vec<EntityKey> = self.touched.keys().copied().collect();
         keys.sort_unstable();
         for key in keys {

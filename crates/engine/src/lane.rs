@@ -14,8 +14,9 @@ use crate::handle::{Handle, NUMBERS_BLOCK, Numbers, Progress, Queue, Reply, Requ
 use crate::log::{LogId, Position, Recorded, ShardName, Source};
 use crate::store::{InboxKey, NewEvent, Store, Stored, WriteSet};
 use crate::timer::DueTimer;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -75,9 +76,9 @@ pub struct Lane<S: Service> {
     pub(crate) shards: u16,
     pub(crate) settings: LaneSettings,
     pub(crate) cache: Cache<S::State>,
-    pub(crate) inbox: HashMap<InboxKey, Cursor>,
+    pub(crate) inbox: FxHashMap<InboxKey, Cursor>,
     /// Entities with a dead letter: their later messages wait behind it.
-    pub(crate) parked: HashSet<u64>,
+    pub(crate) parked: FxHashSet<u64>,
     pub(crate) pending: VecDeque<Input<S>>,
     pub(crate) last_position: u64,
     /// Set while the store's refusal is narrowed down.
@@ -133,8 +134,8 @@ impl<S: Service> Lane<S> {
             shards,
             settings,
             cache: Cache::default(),
-            inbox: HashMap::new(),
-            parked: HashSet::new(),
+            inbox: FxHashMap::default(),
+            parked: FxHashSet::default(),
             pending: VecDeque::new(),
             last_position: 0,
             narrowed: None,
