@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use http::header::HeaderName;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request};
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use taxi::actor::Actor;
@@ -48,7 +50,9 @@ impl Asked {
 
     /// Where the client stands, for links.
     pub(crate) fn base(&self) -> Result<Base, Problem> {
-        Base::of(&self.head, self.api.settings.trust_forwarded)
+        let peer = self.head.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(address)| address.ip());
+        Base::of(&self.head, self.api.settings.trust_forwarded.covers(peer))
     }
 
     /// The whole body, which must be JSON.

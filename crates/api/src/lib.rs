@@ -27,7 +27,7 @@ mod view;
 mod wait;
 
 pub use health::{Health, health_router};
-pub use settings::Settings;
+pub use settings::{Settings, Trust};
 
 use axum::Router;
 use engine::bus::Bus;
@@ -77,7 +77,7 @@ impl Api {
             handles: self.handles.clone(),
             readers: self.readers.clone(),
             bus: self.bus.clone(),
-            settings: Settings { trust_forwarded: true, ..self.settings.clone() },
+            settings: Settings { trust_forwarded: Trust::Everybody, ..self.settings.clone() },
             streams: self.streams.clone(),
             ids: self.ids.clone(),
         })

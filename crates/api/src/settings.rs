@@ -1,6 +1,40 @@
 //! Every limit of the edge, by name.
 
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Who is believed about where the client stands.
+#[derive(Clone, Default)]
+pub enum Trust {
+    #[default]
+    Nobody,
+    /// Everybody who can reach this router: our gateway, in the same process.
+    Everybody,
+    /// Peers at these addresses: gateways and proxies that run elsewhere.
+    Peers(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>),
+}
+
+impl Trust {
+    pub(crate) fn covers(&self, peer: Option<IpAddr>) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Everybody => true,
+            Self::Peers(are_trusted) => peer.is_some_and(|peer| are_trusted(peer)),
+        }
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Nobody => "Nobody",
+            Self::Everybody => "Everybody",
+            Self::Peers(_) => "Peers",
+        })
+    }
+}
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -20,8 +54,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// Whether a rider may name a payment method that asks the provider for a vice.
     pub allow_test_payment_methods: bool,
-    /// Whether `X-Forwarded-*` says where the client stands: only for what comes through our gateway.
-    pub trust_forwarded: bool,
+    /// Whose `X-Forwarded-*` says where the client stands.
+    pub trust_forwarded: Trust,
 }
 
 impl Default for Settings {
@@ -36,7 +70,7 @@ impl Default for Settings {
             streams_max: 256,
             keep_alive: Duration::from_secs(15),
             allow_test_payment_methods: false,
-            trust_forwarded: false,
+            trust_forwarded: Trust::Nobody,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! one commit carries), [`lane`] (the core: inputs in, one write set and the replies out), [`runner`] (the loop
 //! around it), [`bus`] (how an event reaches the next service), [`handle`] (how the edge gives commands and waits).
 
+mod apply;
 pub mod audit;
 pub mod bus;
 mod cache;

@@ -42,6 +42,7 @@ pub(crate) fn open(config: &Config, draw: impl FnMut() -> u64) -> anyhow::Result
 /// Opens the directory to look at it, whether or not a server runs on it.
 pub(crate) fn look(config: &Config) -> anyhow::Result<Look> {
     check_version(&config.data, false)?;
+    refuse_other_layout(config)?;
     let mut readers: Vec<(Vec<&'static str>, Arc<dyn Reader>)> = Vec::new();
     for (name, services) in config.layout().groups() {
         let file = file_of(&config.data, name);

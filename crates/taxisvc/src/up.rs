@@ -14,7 +14,7 @@ use engine::runner::{Fatal, Runner, Stats};
 use gateway::Gateway;
 use gateway::route::{Route, Upstream};
 use gateway::server::{ServerSettings, Switch};
-use gateway::settings::{Cors, RateLimit};
+use gateway::settings::{Cors, Network, RateLimit};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -128,7 +128,7 @@ impl Machine {
             handles: assembly.handles,
             readers: assembly.readers,
             bus: assembly.bus,
-            settings: api_settings(config),
+            settings: api_settings(config)?,
             stopping: stopped,
         });
         Ok((Self { stop, threads, failed }, System { api, engines, stopping }))
@@ -263,8 +263,6 @@ fn gateway_settings(config: &Config) -> anyhow::Result<gateway::settings::Settin
         burst: NonZeroU32::new(said.rate_limit_burst).unwrap_or(NonZeroU32::MIN),
         clients_max: 100_000,
     };
-    let proxies = said.trusted_proxies.iter().map(|proxy| proxy.parse());
-    let trusted_proxies = proxies.collect::<Result<_, _>>().context("gateway.trusted_proxies")?;
     let cors = match said.cors_origins.as_slice() {
         [] => Cors::Off,
         origins if origins.iter().any(|origin| origin == "*") => Cors::AnyOrigin,
@@ -274,20 +272,29 @@ fn gateway_settings(config: &Config) -> anyhow::Result<gateway::settings::Settin
         request_timeout: Duration::from_millis(said.request_timeout_ms),
         body_bytes_max: said.body_bytes_max,
         rate_limit: NonZeroU32::new(said.rate_limit_per_second).map(limit),
-        trusted_proxies,
+        trusted_proxies: trusted_proxies(config)?,
         cors,
         ..gateway::settings::Settings::default()
     })
 }
 
-fn api_settings(config: &Config) -> api::Settings {
-    api::Settings {
+/// Whose `X-Forwarded-*` is believed: by the gateway, and by a service whose gateway runs elsewhere.
+fn trusted_proxies(config: &Config) -> anyhow::Result<Vec<Network>> {
+    let proxies = config.gateway.trusted_proxies.iter().map(|proxy| proxy.parse());
+    proxies.collect::<Result<_, _>>().context("gateway.trusted_proxies")
+}
+
+fn api_settings(config: &Config) -> anyhow::Result<api::Settings> {
+    let proxies = trusted_proxies(config)?;
+    let are_trusted = move |peer| proxies.iter().any(|proxy| proxy.contains(peer));
+    Ok(api::Settings {
         answer_wait: Duration::from_millis(config.answers.wait_ms),
         callpay_wait: Duration::from_millis(config.answers.callpay_wait_ms),
         body_bytes_max: config.gateway.body_bytes_max,
         allow_test_payment_methods: config.provider.obey_test_methods,
+        trust_forwarded: api::Trust::Peers(Arc::new(are_trusted)),
         ..api::Settings::default()
-    }
+    })
 }
 
 fn server_settings(config: &Config) -> ServerSettings {

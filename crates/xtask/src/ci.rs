@@ -42,7 +42,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 /// The tests that a developer does not wait for every few minutes.
 const SLOW: Step = Step {
     name: "slow tests",
-    arguments: &["test", "--workspace", "--locked", "--release", "-p", "taxisvc", "--", "--ignored"],
+    arguments: &["test", "--locked", "--release", "-p", "taxisvc", "--", "--ignored", "--nocapture"],
     environment: &[],
 };
 

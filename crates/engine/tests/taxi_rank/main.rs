@@ -4,6 +4,8 @@
 mod rank;
 mod world;
 
+use std::sync::atomic::Ordering;
+
 use engine::handle::Reply;
 use engine::log::EntityKey;
 use engine::memory::Fault;
@@ -227,4 +229,22 @@ fn an_event_is_heard_once_however_many_replicas_read_it() {
     left.turn_until_idle();
     assert_eq!(world.event_types(), ["RideGiven", "DriverTaken"]);
     assert_eq!(world.dead_letters(), []);
+}
+
+#[test]
+fn dead_letters_are_taken_up_again_in_their_order_once_the_program_is_mended() {
+    let mut world = World::new();
+    world.hear("Gibberish", 1);
+    world.hear("RideWanted", 1);
+    world.turn_until_idle();
+    assert_eq!(world.dead_letters().len(), 2);
+    world.understands_gibberish.store(true, Ordering::SeqCst);
+    world.handle.retry_dead_letters(1);
+    world.handle.retry_dead_letters(1);
+    world.turn_until_idle();
+    assert_eq!(world.dead_letters(), []);
+    assert_eq!(world.event_types(), ["RideGiven", "DriverTaken"], "the second is a no-op after the first");
+    world.hear("RideWanted", 1);
+    world.turn_until_idle();
+    assert_eq!(world.dead_letters(), [], "nothing waits behind what is gone");
 }

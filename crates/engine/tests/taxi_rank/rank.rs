@@ -7,12 +7,17 @@ use engine::timer::TimerChange;
 use engine::{Change, Context, Decision, Entities, Service, Unreadable};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) const RIDE: &str = "ride";
 pub(crate) const DRIVER: &str = "driver";
 pub(crate) const RIDE_MAX_MS: i64 = 60_000;
 
-pub(crate) struct Rank;
+pub(crate) struct Rank {
+    /// Whether gibberish is understood by now, as by a program that was mended.
+    pub(crate) understands_gibberish: Arc<AtomicBool>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum State {
@@ -189,6 +194,9 @@ impl Service for Rank {
     fn react(&self, event: &Recorded) -> Result<Option<Command>, Unreadable> {
         match &*event.event_type {
             "RideWanted" => Ok(Some(Command::Give { ride: event.entity_id, driver: event.entity_id })),
+            "Gibberish" if self.understands_gibberish.load(Ordering::SeqCst) => {
+                Ok(Some(Command::Give { ride: event.entity_id, driver: event.entity_id }))
+            }
             "Gibberish" => Err(Unreadable("gibberish".into())),
             _ => Ok(None),
         }

@@ -13,6 +13,7 @@ use engine::runner::{Fatal, Parts, Runner, Turn};
 use engine::store::{Commit, NewEvent, Schema, WriteSet};
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 const RANK: Schema = Schema { service: "rank", kinds: &[rank::RIDE, rank::DRIVER], shards: 1 };
@@ -39,6 +40,7 @@ pub(crate) struct Replica {
     runner: Runner,
     pub(crate) handle: Handle<Rank>,
     begun: Arc<Mutex<Vec<Effect>>>,
+    pub(crate) understands_gibberish: Arc<AtomicBool>,
 }
 
 struct Note(Arc<Mutex<Vec<Effect>>>);
@@ -192,8 +194,11 @@ fn start(store: &MemoryStore, clock: &Arc<ManualClock>, faults: Vec<Fault>) -> R
         settings: LaneSettings::default(),
     });
     let begun = Arc::new(Mutex::new(Vec::new()));
-    let handle = runner.add(Rank, RANK, |_| Box::new(Note(begun.clone())) as Box<dyn Performer>);
-    Replica { runner, handle, begun }
+    let understands_gibberish = Arc::new(AtomicBool::new(false));
+    let handle = runner.add(Rank { understands_gibberish: understands_gibberish.clone() }, RANK, |_| {
+        Box::new(Note(begun.clone())) as Box<dyn Performer>
+    });
+    Replica { runner, handle, begun, understands_gibberish }
 }
 
 impl Deref for World {
