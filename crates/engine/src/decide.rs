@@ -6,8 +6,8 @@ use crate::dead_letter::{DeadLetter, Parcel, own_key};
 use crate::effect::Effect;
 use crate::handle::Request;
 use crate::idempotency::{IdempotencyRow, RequestKey};
-use crate::lane::{Answer, Cursor, Input, Lane};
-use crate::log::{EntityKey, Recorded, shard_of};
+use crate::lane::{Answer, Cursor, Input, Lane, Place};
+use crate::log::{EntityKey, Recorded, ShardName, shard_of};
 use crate::step::{Step, panic_text, step};
 use crate::store::{EffectClaim, EntityRow, EntityWrite, InboxKey, InboxMove, Store, Stored, WriteSet};
 use crate::{Context, Entities, Service};
@@ -35,6 +35,8 @@ pub(crate) struct Batch<S: Service> {
     recalled: HashMap<RequestKey, IdempotencyRow>,
     /// Entities of other shards that a repeated request is answered with.
     foreign: FxHashMap<EntityKey, Entry<S::State>>,
+    /// Where the logs of those shards end.
+    foreign_ends: HashMap<u16, u64>,
     parked: FxHashSet<u64>,
     moves_matter: bool,
 }
@@ -60,6 +62,7 @@ impl<S: Service> Batch<S> {
             read: FxHashSet::default(),
             recalled: HashMap::new(),
             foreign: FxHashMap::default(),
+            foreign_ends: HashMap::new(),
             parked: FxHashSet::default(),
             moves_matter: false,
         }
@@ -131,6 +134,14 @@ impl<S: Service> Batch<S> {
                 self.foreign.insert(key, entry);
             }
         }
+        // Looked up after the entities, so that all that is shown of them lies before.
+        for key in answered {
+            let index = shard_of(key.id, lane.shards);
+            if index != lane.shard.index {
+                let end = store.last_position(ShardName { service, index })?;
+                self.foreign_ends.insert(index, end);
+            }
+        }
         Ok(Ok(()))
     }
 
@@ -197,7 +208,7 @@ impl<S: Service> Batch<S> {
                     None => Answer::Done {
                         key,
                         state: self.entry(lane, key).state.clone(),
-                        events_so_far: self.set.events.len() as u64,
+                        place: Place::After { events: self.set.events.len() as u64 },
                         repeated: false,
                     },
                 };
@@ -226,12 +237,15 @@ impl<S: Service> Batch<S> {
             Some(Ok(refusal)) => Answer::Refused { refusal, repeated: true },
             Some(Err(error)) => Answer::Bug(format!("a recorded refusal cannot be read: {error}")),
             None => {
-                let is_own = shard_of(row.key.id, lane.shards) == lane.shard.index;
+                let shard = shard_of(row.key.id, lane.shards);
+                let is_own = shard == lane.shard.index;
                 let entry = self.touched.get(&row.key).map(|touched| &touched.entry);
                 let entry = entry.or_else(|| is_own.then(|| lane.cache.get(row.key)).flatten());
                 let state =
                     entry.or_else(|| self.foreign.get(&row.key)).and_then(|entry| entry.state.clone());
-                Answer::Done { key: row.key, state, events_so_far: 0, repeated: true }
+                let end = self.foreign_ends.get(&shard).filter(|_| !is_own);
+                let place = end.map_or(Place::After { events: 0 }, |end| Place::Other { shard, end: *end });
+                Answer::Done { key: row.key, state, place, repeated: true }
             }
         };
         self.answers.insert(index, answer);

@@ -180,7 +180,8 @@ impl Progress {
         {
             let mut known = lock(&self.read);
             for (source, position) in read {
-                known.insert((shard, source), position);
+                let read = known.entry((shard, source)).or_default();
+                *read = position.max(*read);
             }
         }
         let mut waiting = lock(&self.waiting);
@@ -194,10 +195,12 @@ impl Progress {
         }
     }
 
+    /// The beginning of a log is read by everyone.
     fn has_read(&self, position: &Position, shards: u16) -> bool {
         let known = lock(&self.read);
         (0..shards).all(|shard| {
-            known.get(&(shard, position.source.clone())).is_some_and(|read| *read >= position.number)
+            let read = known.get(&(shard, position.source.clone())).copied().unwrap_or(0);
+            read >= position.number
         })
     }
 }

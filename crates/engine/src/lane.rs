@@ -243,9 +243,12 @@ impl<S: Service> Lane<S> {
             let Some(answer) = batch.answers.remove(&index) else {
                 continue;
             };
-            let reply = answer.into_reply(|events_so_far| {
-                let number = if events_so_far == 0 { self.last_position } else { first + events_so_far - 1 };
-                Position { source: source.clone(), number }
+            let reply = answer.into_reply(|place| match place {
+                Place::After { events: 0 } => Position { source: source.clone(), number: self.last_position },
+                Place::After { events } => Position { source: source.clone(), number: first + events - 1 },
+                Place::Other { shard, end } => {
+                    Position { source: Source { shard, ..source.clone() }, number: end }
+                }
             });
             (request.reply)(reply);
         }
@@ -378,19 +381,28 @@ impl NewEvent {
     }
 }
 
+/// Up to where a reply was written.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// The shard's own log, after so many events of the batch; with none of them, its end.
+    After { events: u64 },
+    /// The log of another shard, whose entity a repeated request is answered with.
+    Other { shard: u16, end: u64 },
+}
+
 /// What a command's reply will be once its batch is committed.
 pub(crate) enum Answer<State, Refusal> {
-    Done { key: crate::log::EntityKey, state: Option<State>, events_so_far: u64, repeated: bool },
+    Done { key: crate::log::EntityKey, state: Option<State>, place: Place, repeated: bool },
     Refused { refusal: Refusal, repeated: bool },
     KeyReused,
     Bug(String),
 }
 
 impl<State, Refusal> Answer<State, Refusal> {
-    fn into_reply(self, position: impl FnOnce(u64) -> Position) -> Reply<State, Refusal> {
+    fn into_reply(self, position: impl FnOnce(Place) -> Position) -> Reply<State, Refusal> {
         match self {
-            Self::Done { key, state, events_so_far, repeated } => {
-                Reply::Done { key, state, position: position(events_so_far), repeated }
+            Self::Done { key, state, place, repeated } => {
+                Reply::Done { key, state, position: position(place), repeated }
             }
             Self::Refused { refusal, repeated } => Reply::Refused { refusal, repeated },
             Self::KeyReused => Reply::KeyReused,
