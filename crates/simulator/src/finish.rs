@@ -122,6 +122,9 @@ impl World {
         if self.replicas.iter().flatten().any(|replica| replica.delays.next_due().is_some()) {
             return Ok(Some("the provider has yet to answer".to_owned()));
         }
+        if let Some(wish) = self.unread() {
+            return Ok(Some(format!("the view is not read: {wish:?}")));
+        }
         let mut unrest = None;
         let under_way = self.under_way();
         for (id, known) in &self.observer.payment.known {

@@ -17,6 +17,7 @@ mod flaky;
 mod observer;
 mod people;
 mod plan;
+mod reads;
 mod replica;
 mod said;
 mod steps;

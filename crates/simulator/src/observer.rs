@@ -3,7 +3,7 @@
 use crate::failure::{Breach, Kind, must, readable};
 use crate::said::Said;
 use crate::setup::Defence;
-use engine::log::{EntityKey, LogId, Recorded, ShardName};
+use engine::log::{EntityKey, LogId, Recorded, ShardName, shard_of};
 use engine::store::{EntityRow, Reader};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -164,6 +164,10 @@ impl Observer {
         all.try_for_each(|(service, id)| self.compare(service, id))
     }
 
+    pub(crate) fn shard(&self, service: &'static str, id: u64) -> ShardName {
+        ShardName { service, index: shard_of(id, self.shards) }
+    }
+
     /// The position of the last event that was seen of a shard.
     pub(crate) fn last(&self, shard: ShardName) -> u64 {
         self.read.get(&shard).map_or(0, |entities| entities.len() as u64)
@@ -193,7 +197,7 @@ impl Observer {
         let source = &recorded.source;
         let is_in_place = recorded.position == position
             && (source.log, source.shard, &*source.service) == (log, shard.index, shard.service)
-            && engine::log::shard_of(recorded.entity_id, self.shards) == shard.index;
+            && shard_of(recorded.entity_id, self.shards) == shard.index;
         must(is_in_place, Kind::Position, || {
             format!("{shard} has {recorded:?} where position {position} is due")
         })?;

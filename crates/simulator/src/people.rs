@@ -64,6 +64,17 @@ pub(crate) struct Submission {
     pub(crate) fate: Fate,
 }
 
+/// Somebody who wants to read a view that is at least as new as what was written.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) start: u64,
+    pub(crate) call: u64,
+    /// The state of the call that was written.
+    pub(crate) written: String,
+    pub(crate) position: Position,
+    pub(crate) is_told: bool,
+}
+
 /// An idempotency key and what was answered under it.
 #[derive(Debug)]
 pub(crate) struct Key {
@@ -88,6 +99,9 @@ pub(crate) struct People {
     pub(crate) mailbox: Mailbox,
     /// Calls that somebody was told of.
     pub(crate) calls: Vec<u64>,
+    pub(crate) wishes: Vec<Wish>,
+    /// Wishes that came true just now.
+    pub(crate) told: Arc<Mutex<Vec<usize>>>,
     /// States that watchers saw.
     pub(crate) watched: Arc<Mutex<Vec<(u64, String)>>>,
 }

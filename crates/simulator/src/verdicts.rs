@@ -3,7 +3,7 @@
 use crate::failure::{Breach, Kind, must};
 use crate::observer::Observer;
 use crate::people::{Answer, Fate, Key, People, What};
-use engine::log::{Position, ShardName};
+use engine::log::Position;
 use wiring::{call, drive, payment};
 
 const UNKNOWN: &str = "\"Unknown\"";
@@ -31,7 +31,7 @@ pub(crate) fn check_answer(
     })?;
     match answer {
         Answer::Done { service, id, state, position, repeated } => {
-            check_position(observer, &position)?;
+            check_position(observer, (service, id), &position)?;
             check_done(observer, (service, id), state.as_deref(), &what, repeated)?;
             if service == call::NAME && !people.calls.contains(&id) {
                 people.calls.push(id);
@@ -64,12 +64,18 @@ fn check_key(key: Option<&mut Key>, verdict: &Result<u64, String>, repeated: boo
     must(first == verdict, Kind::Key, || format!("{first:?} was told before, and {verdict:?} now"))
 }
 
-fn check_position(observer: &Observer, position: &Position) -> Result<(), Breach> {
+/// The position lies in the log of what was written, so that whoever has read up to it has read that.
+fn check_position(
+    observer: &Observer,
+    (service, id): (&'static str, u64),
+    position: &Position,
+) -> Result<(), Breach> {
+    let shard = observer.shard(service, id);
     let source = &position.source;
-    let service = wiring::TELLING.into_iter().find(|service| *service == source.service);
-    let last = service.map(|service| observer.last(ShardName { service, index: source.shard }));
-    must(last.is_some_and(|last| position.number <= last), Kind::Reply, || {
-        format!("a reply says {position}, and the log ends at {last:?}")
+    let is_there = source.service == shard.service && source.shard == shard.index;
+    let last = observer.last(shard);
+    must(is_there && position.number <= last, Kind::Reply, || {
+        format!("a reply about {service}/{id} says {position}, and {shard} ends at {last}")
     })
 }
 

@@ -112,8 +112,10 @@ impl World {
         }
         for (submission, answer) in mail {
             self.trace(|| format!("submission {submission} is told {answer}"));
+            self.wish_to_read(submission, &answer)?;
             verdicts::check_answer(&mut self.people, &self.observer, submission, answer)?;
         }
+        self.check_reads()?;
         self.check_watched()
     }
 
