@@ -35,6 +35,7 @@ pub(crate) struct Batch<S: Service> {
     recalled: HashMap<RequestKey, IdempotencyRow>,
     /// Entities of other shards that a repeated request is answered with.
     foreign: FxHashMap<EntityKey, Entry<S::State>>,
+    unreadable: FxHashMap<EntityKey, String>,
     /// Where the logs of those shards end.
     foreign_ends: HashMap<u16, u64>,
     parked: FxHashSet<u64>,
@@ -48,8 +49,6 @@ struct Item<'a, S: Service> {
     now: Timestamp,
 }
 
-type Loaded = Result<(), String>;
-
 impl<S: Service> Batch<S> {
     pub(crate) fn new(set: WriteSet) -> Self {
         Self {
@@ -62,6 +61,7 @@ impl<S: Service> Batch<S> {
             read: FxHashSet::default(),
             recalled: HashMap::new(),
             foreign: FxHashMap::default(),
+            unreadable: FxHashMap::default(),
             foreign_ends: HashMap::new(),
             parked: FxHashSet::default(),
             moves_matter: false,
@@ -75,7 +75,7 @@ impl<S: Service> Batch<S> {
         let refused = refused.map(|narrowed| format!("the store refuses it: {}", narrowed.reason));
         self.inputs = lane.pending.drain(..take).collect();
         let steps: Vec<Step<S>> = self.inputs.iter().map(|input| step(lane, input)).collect();
-        let loaded = self.load(lane, store, &steps).inspect_err(|_| {
+        self.load(lane, store, &steps).inspect_err(|_| {
             for input in std::mem::take(&mut self.inputs).into_iter().rev() {
                 lane.pending.push_front(input);
             }
@@ -83,9 +83,8 @@ impl<S: Service> Batch<S> {
         let inputs = std::mem::take(&mut self.inputs);
         for (index, (input, step)) in inputs.iter().zip(&steps).enumerate() {
             let item = Item { index, input, now };
-            let verdict = refused.clone().or_else(|| loaded.as_ref().err().cloned());
-            match verdict {
-                Some(reason) => self.set_aside(lane, &item, reason),
+            match &refused {
+                Some(reason) => self.set_aside(lane, &item, reason.clone()),
                 None => self.decide_one(lane, &item, step),
             }
         }
@@ -94,8 +93,8 @@ impl<S: Service> Batch<S> {
         Ok(())
     }
 
-    /// Loads all that the batch will look at, in bulk. An inner error is a state that cannot be read.
-    fn load(&mut self, lane: &mut Lane<S>, store: &mut dyn Store, steps: &[Step<S>]) -> Stored<Loaded> {
+    /// Loads all that the batch will look at, in bulk. A state that cannot be read is poison to those alone who need it.
+    fn load(&mut self, lane: &mut Lane<S>, store: &mut dyn Store, steps: &[Step<S>]) -> Stored<()> {
         let service = lane.shard.service;
         let requests: Vec<RequestKey> = self.inputs.iter().filter_map(request_key).collect();
         if !requests.is_empty() {
@@ -120,18 +119,14 @@ impl<S: Service> Batch<S> {
         let known = wanted.len();
         wanted.extend(&answered);
         if wanted.is_empty() {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let rows = store.load(service, &wanted)?;
         for (place, (key, row)) in wanted.into_iter().zip(rows).enumerate() {
-            let entry = match Entry::from_row(row) {
-                Ok(entry) => entry,
-                Err(reason) => return Ok(Err(reason)),
-            };
-            if place < known {
-                lane.cache.put(key, entry);
-            } else {
-                self.foreign.insert(key, entry);
+            match Entry::from_row(row) {
+                Ok(entry) if place < known => lane.cache.put(key, entry),
+                Ok(entry) => drop(self.foreign.insert(key, entry)),
+                Err(reason) => drop(self.unreadable.insert(key, reason)),
             }
         }
         // Looked up after the entities, so that all that is shown of them lies before.
@@ -142,7 +137,7 @@ impl<S: Service> Batch<S> {
                 self.foreign_ends.insert(index, end);
             }
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn decide_one(&mut self, lane: &mut Lane<S>, item: &Item<'_, S>, step: &Step<S>) {
@@ -168,11 +163,14 @@ impl<S: Service> Batch<S> {
             (Step::Poison(reason), _) => return self.set_aside(lane, item, reason.clone()),
             (Step::Skip | Step::Given | Step::Begin, _) => return,
         };
+        let keys = lane.service.entities(command);
+        if let Some(reason) = keys.iter().find_map(|key| self.unreadable.get(key)) {
+            return self.set_aside(lane, item, reason.clone());
+        }
         self.moves_matter = true;
         if !self.is_still_wanted(lane, input) {
             return;
         }
-        let keys = lane.service.entities(command);
         let decided = {
             let loaded = keys.iter().map(|key| (*key, self.entry(lane, *key).state.as_ref())).collect();
             let context = Context { now, origin };
@@ -236,6 +234,7 @@ impl<S: Service> Batch<S> {
             _ if row.fingerprint != idempotency.fingerprint => Answer::KeyReused,
             Some(Ok(refusal)) => Answer::Refused { refusal, repeated: true },
             Some(Err(error)) => Answer::Bug(format!("a recorded refusal cannot be read: {error}")),
+            None if self.unreadable.contains_key(&row.key) => Answer::Bug(self.unreadable[&row.key].clone()),
             None => {
                 let shard = shard_of(row.key.id, lane.shards);
                 let is_own = shard == lane.shard.index;

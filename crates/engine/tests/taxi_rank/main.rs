@@ -208,6 +208,20 @@ fn what_cannot_be_read_is_put_aside_and_only_its_own_key_waits_behind_it() {
 }
 
 #[test]
+fn a_state_that_cannot_be_read_harms_nobody_who_does_not_need_it() {
+    let mut world = World::new();
+    world.garble(1);
+    world.hear("RideWanted", 1);
+    world.hear("RideWanted", 2);
+    let (garbled, sound) = (world.submit(give(1, 3)), world.submit(give(3, 3)));
+    world.turn_until_idle();
+    assert!(matches!(garbled.take(), Some(Reply::Bug(_))));
+    assert!(matches!(sound.take(), Some(Reply::Done { .. })));
+    assert_eq!(world.dead_letters().iter().map(|(ride, _)| *ride).collect::<Vec<_>>(), [1]);
+    assert!(world.state(RIDE, 2).is_some(), "another key goes on");
+}
+
+#[test]
 fn a_dead_letter_that_is_still_poison_stays_with_all_behind_it() {
     let mut world = World::new();
     world.hear("Gibberish", 1);

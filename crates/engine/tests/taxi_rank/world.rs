@@ -10,7 +10,7 @@ use engine::lane::LaneSettings;
 use engine::log::{EntityKey, LogId, Origin, ShardName};
 use engine::memory::{Fault, MemoryStore};
 use engine::runner::{Fatal, Parts, Runner, Turn};
-use engine::store::{Commit, NewEvent, Schema, WriteSet};
+use engine::store::{Commit, EntityRow, EntityWrite, NewEvent, Schema, WriteSet};
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::AtomicBool;
@@ -172,6 +172,22 @@ impl World {
             body: "{}".into(),
         });
         assert_eq!(store.commit(&[set]), Commit::Done(vec![position]));
+    }
+
+    /// Leaves a ride that no program can read.
+    pub(crate) fn garble(&self, ride: u64) {
+        let mut store = self.store.writer();
+        let mut set = WriteSet::new(RANK_SHARD, ride);
+        let row = EntityRow {
+            key: EntityKey { kind: rank::RIDE, id: ride },
+            version: 1,
+            tag: "given".into(),
+            timer: None,
+            effects_open: Vec::new(),
+            state: "scrawl".into(),
+        };
+        set.entities.push(EntityWrite { row, replaces: 0 });
+        assert_eq!(store.commit(&[set]), Commit::Done(vec![0]));
     }
 
     /// Each dead letter: its ride, and why.
