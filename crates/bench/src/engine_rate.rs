@@ -22,13 +22,27 @@ use wiring::call::CallService;
 use wiring::provider::Delay;
 use wiring::{Layout, Options};
 
+use crate::measured::Measured;
+
 const COMMANDS: u64 = 400_000;
 const TRIPS: u64 = 60_000;
-/// Commands under way at once: twice the largest batch, so that one is gathered while one is committed.
+/// One by one a commit waits for the disk each time, so fewer are enough.
+const SINGLE_COMMANDS: u64 = 10_000;
+/// Commands under way at once: more than the largest batch, so that one is gathered while one is committed.
 const IN_FLIGHT: usize = 4_096;
 
-/// New calls, each with an idempotency key, on the call service alone.
-pub(crate) fn commands() -> anyhow::Result<String> {
+/// New calls, each with an idempotency key, on the call service alone: in batches, and beside it one by one.
+pub(crate) fn commands() -> anyhow::Result<Vec<Measured>> {
+    let batch_max = LaneSettings::default().batch_max;
+    let batched = commands_in(batch_max, COMMANDS)?;
+    let single = commands_in(1, SINGLE_COMMANDS)?;
+    let beside = format!("batches of up to {batch_max} beside one commit per command, one after the other");
+    let times = Measured::new("engine, of one by one", (batched.value / single.value, "×"), beside);
+    let single = Measured { name: "engine, one by one".to_owned(), ..single };
+    Ok(vec![batched, single, times])
+}
+
+fn commands_in(batch_max: usize, count: u64) -> anyhow::Result<Measured> {
     let directory = tempfile::tempdir_in(".").context("a directory on this disk")?;
     let schemas = [wiring::schema(wiring::call::NAME, 1)];
     let file = directory.path().join("bench.db");
@@ -40,7 +54,7 @@ pub(crate) fn commands() -> anyhow::Result<String> {
         bus,
         clock: Arc::new(SystemClock),
         replica: 1,
-        settings: LaneSettings::default(),
+        settings: LaneSettings { batch_max, ..LaneSettings::default() },
     });
     let service = CallService { rules: taxi::rules::Rules::default(), decide: taxi::call::decide };
     let handle = runner.add(service, schemas[0], |_| Box::new(NoPerformer));
@@ -50,24 +64,24 @@ pub(crate) fn commands() -> anyhow::Result<String> {
         let stop = stop.clone();
         move || runner.run(&stop, Duration::from_secs(5))
     });
-    let stored = place_calls(&handle, COMMANDS)?;
+    let stored = place_calls(&handle, count)?;
     let seconds = stopwatch.elapsed().as_secs_f64();
     stop.store(true, Ordering::SeqCst);
     thread.join().map_err(|_| anyhow::anyhow!("the engine panicked"))??;
     let counts = database.reader().counts(wiring::call::NAME, wiring::call::NAME)?;
     let counted: u64 = counts.iter().map(|(_, count)| count).sum();
-    anyhow::ensure!(stored == COMMANDS && counted == COMMANDS, "{stored} answered, {counted} stored");
+    anyhow::ensure!(stored == count && counted == count, "{stored} answered, {counted} stored");
     let commits = stats.commits.load(Ordering::Relaxed);
     let commit_seconds = stats.commit_micros.load(Ordering::Relaxed) as f64 / 1e6;
-    Ok(format!(
-        "engine: {:.0} commands/s ({COMMANDS} new calls with keys in {seconds:.2} s, of which {commit_seconds:.2} s \
-         in {commits} commits, SQLite synchronous=FULL, one file, 1 shard)",
-        COMMANDS as f64 / seconds
-    ))
+    let how = format!(
+        "{count} new calls with keys in {seconds:.2} s, of which {commit_seconds:.2} s in {commits} commits, \
+         SQLite synchronous=FULL, one file, 1 shard, batches of up to {batch_max}, without HTTP"
+    );
+    Ok(Measured::new("engine", (count as f64 / seconds, "commands/s"), how))
 }
 
 /// Whole trips through call, payment, provider, drive and view, all on one file.
-pub(crate) fn flow() -> anyhow::Result<String> {
+pub(crate) fn flow() -> anyhow::Result<Measured> {
     let directory = tempfile::tempdir_in(".").context("a directory on this disk")?;
     let mut databases = Vec::new();
     for (name, services) in Layout::Together.groups() {
@@ -123,10 +137,10 @@ pub(crate) fn flow() -> anyhow::Result<String> {
     for thread in threads {
         thread.join().map_err(|_| anyhow::anyhow!("the engine panicked"))??;
     }
-    Ok(format!(
-        "flow: {:.0} trips/s ({TRIPS} trips in {seconds:.2} s, all services, one file)",
-        TRIPS as f64 / seconds
-    ))
+    let how = format!(
+        "{TRIPS} trips in {seconds:.2} s, all services, one file, SQLite synchronous=FULL, without HTTP"
+    );
+    Ok(Measured::new("flow", (TRIPS as f64 / seconds, "trips/s"), how))
 }
 
 fn end(drive: &Handle<wiring::drive::DriveService>, id: u64) {

@@ -22,7 +22,8 @@ enum Command {
     Tidy,
     /// Measures: builds the release and prints every figure of docs/performance.md
     Bench {
-        /// The figures to take; all of them when none is named
+        /// The figures to take, all of them when none is named; `--markdown` for a table, `--runs 5` for more runs
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         figures: Vec<String>,
     },
 }
