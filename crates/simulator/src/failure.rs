@@ -100,7 +100,7 @@ impl fmt::Display for Failure {
         }
         write!(
             formatter,
-            "see it again: SEED={seed} cargo test -p simulator, or cargo run -p simulator -- --seed {seed} --trace"
+            "see it again: SEED={seed} cargo test -p simulator, or cargo run -p simulator --example simulate -- --seed {seed} --trace"
         )
     }
 }

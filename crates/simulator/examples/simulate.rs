@@ -6,8 +6,8 @@ use simulator::tally::Tally;
 use std::ops::Range;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: simulator --seed N [--trace]   one world, step by step
-       simulator --seeds FROM..TO   many worlds, and a count of all that was survived";
+const USAGE: &str = "usage: simulate --seed N [--trace]   one world, step by step
+       simulate --seeds FROM..TO   many worlds, and a count of all that was survived";
 
 enum Order {
     One { seed: u64, is_traced: bool },
