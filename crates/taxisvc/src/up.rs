@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use wiring::provider::Delay;
 use wiring::{Assembly, Options};
@@ -39,6 +39,8 @@ pub(crate) fn runtime() -> anyhow::Result<Runtime> {
 /// Everything in one process.
 pub(crate) fn everything(config: &Config) -> anyhow::Result<ExitCode> {
     let stopwatch = Stopwatch::start();
+    // What is not understood is said before anything is made.
+    gateway_settings(config)?;
     let data = data_dir::open(config, draw)?;
     let runtime = runtime()?;
     let options = Options {
@@ -74,12 +76,13 @@ pub(crate) fn gateway_alone(config: &Config) -> anyhow::Result<ExitCode> {
         let router = api::health_router(Arc::new(health)).merge(gateway.router());
         let address = SocketAddr::new(config.listen, config.ports.gateway);
         let port = servers::bind("gateway", address, router).await?;
+        let signals = StopSignals::listen()?;
         println!("taxisvc gateway listens on http://{}", port.address);
         let (switch, shutdown) = Switch::new();
         tokio::spawn(gateway.keep_checking_health(shutdown.clone()));
         let server_settings = server_settings(config);
         tokio::join!(servers::run(vec![port], &server_settings, &shutdown), async {
-            asked_to_stop().await;
+            signals.received().await;
             stopping.send_replace(true);
             switch.turn_off();
         });
@@ -177,12 +180,13 @@ async fn serve(
     stopwatch: Stopwatch,
 ) -> anyhow::Result<()> {
     let ports = ports(config, system).await?;
+    let signals = StopSignals::listen()?;
     say_hello(config, &ports, stopwatch);
     let (switch, shutdown) = Switch::new();
     let settings = server_settings(config);
     let until = async {
         tokio::select! {
-            () = asked_to_stop() => {}
+            () = signals.received() => {}
             _ = failed.wait_for(|failed| *failed) => {}
         }
         tracing::info!("stopping");
@@ -305,17 +309,25 @@ fn server_settings(config: &Config) -> ServerSettings {
     }
 }
 
-/// Until a signal asks the process to stop.
-async fn asked_to_stop() {
-    let terminate = signal(SignalKind::terminate());
-    let interrupt = signal(SignalKind::interrupt());
-    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
-        tracing::error!("signals cannot be listened to; only SIGKILL will stop this process");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask the process to stop. They are listened to before it says that it listens: whoever stops it right
+/// after that finds it draining, not dead.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen to the signals that stop a process");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Until one comes.
+    async fn received(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
