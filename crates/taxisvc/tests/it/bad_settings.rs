@@ -1,0 +1,73 @@
+//! Settings that are not understood: the process says which and why, and does not start.
+
+use crate::world::World;
+use crate::world::process::{run, settings};
+
+#[track_caller]
+fn check(arguments: &[&str], pairs: &[(&str, &str)], file: &str, words: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    if !file.is_empty() {
+        std::fs::write(folder.path().join("taxisvc.toml"), file).unwrap();
+    }
+    let ended = run(folder.path(), &settings(pairs), arguments);
+    assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
+    for word in words {
+        assert!(ended.stderr.contains(word), "{word:?} is not said: {ended:?}");
+    }
+    assert!(!folder.path().join("taxisvc-data").exists(), "nothing was made");
+}
+
+#[test]
+fn what_the_environment_says_wrongly_is_named() {
+    check(&[], &[("PORTS_GATEWAY", "many")], "", &["TAXISVC_PORTS_GATEWAY", "many"]);
+    check(&[], &[("PORTS_GATEWAY", "70000")], "", &["TAXISVC_PORTS_GATEWAY"]);
+    check(&[], &[("PROTS_GATEWAY", "1")], "", &["TAXISVC_PROTS_GATEWAY is not a setting"]);
+    check(&[], &[("STORE_SHARDS", "0")], "", &["store.shards", "1 to 64"]);
+    check(&[], &[("STORE_LAYOUT", "sideways")], "", &["sideways"]);
+    check(&[], &[("DEADLINES_CALL_UNPAID_MS", "10")], "", &["deadlines.call_unpaid_ms", "longer"]);
+    check(&[], &[("TARIFF_WON_PER_KM", "-1")], "", &["tariff.won_per_km"]);
+    check(&[], &[("LISTEN", "everywhere")], "", &["TAXISVC_LISTEN"]);
+    check(&[], &[("LOG", "loud=loud=loud")], "", &["loud"]);
+    check(&[], &[("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/99")], "", &["trusted_proxies"]);
+    check(&[], &[("GATEWAY_CORS_CREDENTIALS", "true")], "", &["cors_credentials"]);
+}
+
+#[test]
+fn what_a_file_says_wrongly_is_named() {
+    check(&[], &[], "ports = ", &["taxisvc.toml", "TOML"]);
+    check(&[], &[], "prots = 1", &["taxisvc.toml", "prots"]);
+    check(&[], &[], "[ports]\ngateway = \"x\"", &["taxisvc.toml"]);
+    check(&["--config", "nowhere.toml"], &[], "", &["nowhere.toml"]);
+}
+
+#[test]
+fn what_the_command_says_wrongly_is_named() {
+    check(&["fly"], &[], "", &["fly"]);
+    check(&["--listen", "everywhere"], &[], "", &["everywhere"]);
+    check(&["gateway"], &[], "", &["upstreams.call"]);
+    check(&["gateway"], &[("UPSTREAMS_CALL", "not a host")], "", &["upstreams.call"]);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let world = World::start();
+    let taken = world.address("gateway").port().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let pairs = [("PORTS_GATEWAY", taken.as_str())];
+    let ended = run(folder.path(), &settings(&pairs), &["up"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("ports.gateway") && ended.stderr.contains(&taken), "{ended:?}");
+}
+
+/// The environment is stronger than the file, a flag than both; the original's name for the log level is honoured.
+#[test]
+fn the_stronger_word_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("taxisvc.toml"), "data = \"from-the-file\"\n").unwrap();
+    let audited = |pairs: &[(&str, &str)], arguments: &[&str]| {
+        run(folder.path(), &settings(pairs), &[&["audit"], arguments].concat()).stderr
+    };
+    assert!(audited(&[], &[]).contains("from-the-file"));
+    assert!(audited(&[("DATA", "from-the-environment")], &[]).contains("from-the-environment"));
+    assert!(audited(&[("DATA", "from-the-environment")], &["--data", "from-a-flag"]).contains("from-a-flag"));
+}

@@ -1,0 +1,182 @@
+//! The binary as a process: started on ports of its own, awaited until it listens, killed when nobody needs it any more.
+
+use super::until;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A process that has not said that it listens by then never will.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// Names of settings, without their prefix, and what they are set to.
+pub(crate) type Settings = Vec<(String, String)>;
+
+pub(crate) fn settings(pairs: &[(&str, &str)]) -> Settings {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The binary with its arguments, in a folder of its own; nothing that the developer has set reaches it.
+pub(crate) fn taxisvc(folder: &Path, settings: &Settings, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taxisvc"));
+    command.current_dir(folder).args(arguments).env_remove("ORDER_LOG_LEVEL");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TAXISVC_")) {
+        command.env_remove(name);
+    }
+    for (name, value) in settings {
+        command.env(format!("TAXISVC_{name}"), value);
+    }
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(folder: &Path, settings: &Settings, arguments: &[&str]) -> Ended {
+    let output = taxisvc(folder, settings, arguments).output().expect("the binary can be started");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A process that serves.
+pub(crate) struct Server {
+    child: Child,
+    addresses: BTreeMap<String, SocketAddr>,
+    stderr: Stderr,
+    is_ended: bool,
+}
+
+impl Server {
+    /// Starts it and waits until it listens on all its ports.
+    #[track_caller]
+    pub(crate) fn start(command: Command) -> Self {
+        Self::try_start(command).unwrap_or_else(|ended| panic!("the server does not start: {ended:?}"))
+    }
+
+    pub(crate) fn try_start(mut command: Command) -> Result<Self, Ended> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be started");
+        let lines = lines_of(child.stdout.take().expect("it is piped"));
+        let stderr = collect(child.stderr.take().expect("it is piped"));
+        let mut server = Self { child, addresses: BTreeMap::new(), stderr, is_ended: false };
+        let mut stdout = String::new();
+        while let Ok(line) = lines.recv_timeout(START_MAX) {
+            stdout.push_str(&line);
+            if let Some((before, address)) = line.split_once("http://")
+                && let Ok(address) = address.trim().parse()
+            {
+                let name = before.trim().trim_start_matches("taxisvc ").split(' ').next().unwrap_or_default();
+                server.addresses.insert(name.to_owned(), address);
+            }
+            if line.contains("/events?from=0") || line.contains("gateway listens on") {
+                return Ok(server);
+            }
+        }
+        let status = server.ended();
+        Err(Ended { code: status.code(), stdout, stderr: server.said() })
+    }
+
+    #[track_caller]
+    pub(crate) fn address(&self, name: &str) -> SocketAddr {
+        let found = self.addresses.get(name).copied();
+        found.unwrap_or_else(|| panic!("no port is called {name}: {:?}", self.addresses))
+    }
+
+    /// What it wrote to standard error so far.
+    pub(crate) fn said(&self) -> String {
+        self.stderr.text.lock().unwrap().clone()
+    }
+
+    /// As if the power went.
+    pub(crate) fn kill(mut self) {
+        self.assert_lives();
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it was killed");
+        self.is_ended = true;
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        let asked =
+            Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.child.id().to_string()]).status();
+        assert!(asked.expect("there is a shell").success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.is_ended = true;
+        let status = until("the process to end", || self.child.try_wait().expect("it is ours"));
+        if let Some(collecting) = self.stderr.collecting.take() {
+            collecting.join().expect("reading does not fail");
+        }
+        status
+    }
+
+    /// Fails the test when the process is gone though nobody ended it.
+    pub(crate) fn assert_lives(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("it is ours") {
+            self.is_ended = true;
+            panic!("the server died by itself: {status}\n{}", self.said());
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- what the server said:\n{}---", self.said());
+        } else if !self.is_ended {
+            self.assert_lives();
+        }
+        if !self.is_ended {
+            // A process that cannot be killed is gone already.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn lines_of(stdout: impl Read + Send + 'static) -> Receiver<String> {
+    let (tell, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            // Nobody listens once it serves; the pipe is emptied all the same.
+            let _ = tell.send(format!("{line}\n"));
+        }
+    });
+    lines
+}
+
+/// What a process writes to standard error, collected while it runs.
+struct Stderr {
+    text: Arc<Mutex<String>>,
+    collecting: Option<JoinHandle<()>>,
+}
+
+fn collect(stderr: impl Read + Send + 'static) -> Stderr {
+    let text = Arc::new(Mutex::new(String::new()));
+    let into = text.clone();
+    let collecting = std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut into = into.lock().unwrap();
+            into.push_str(&line);
+            into.push('\n');
+        }
+    });
+    Stderr { text, collecting: Some(collecting) }
+}
