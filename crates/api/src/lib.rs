@@ -7,6 +7,7 @@ mod asked;
 mod body;
 mod call;
 mod callpay;
+mod desk;
 mod drive;
 mod events;
 mod fare;
@@ -36,6 +37,7 @@ use tokio::sync::watch;
 use wiring::{Handles, Readers};
 
 use crate::asked::{Ids, Methods, with_fallback};
+use crate::desk::Desk;
 use crate::events::Streams;
 
 /// What the edge is made of.
@@ -55,6 +57,7 @@ pub struct Api {
     pub bus: Arc<Bus>,
     pub settings: Settings,
     pub(crate) streams: Arc<Streams>,
+    pub(crate) desk: Arc<Desk>,
     pub(crate) ids: Arc<Ids>,
 }
 
@@ -67,6 +70,7 @@ impl Api {
             bus: parts.bus,
             settings: parts.settings,
             streams: Arc::new(streams),
+            desk: Arc::default(),
             ids: Arc::new(Ids::draw()),
         })
     }
@@ -79,6 +83,7 @@ impl Api {
             bus: self.bus.clone(),
             settings: Settings { trust_forwarded: Trust::Everybody, ..self.settings.clone() },
             streams: self.streams.clone(),
+            desk: self.desk.clone(),
             ids: self.ids.clone(),
         })
     }

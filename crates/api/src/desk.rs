@@ -1,0 +1,96 @@
+//! Reads that may block, on few threads: each goes on while there is more to read, so that not every read wakes one.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+use crate::problem::Problem;
+
+/// More threads than this only take the processor and the store's connections from each other.
+const THREADS_MAX: usize = 4;
+/// Who comes when so many wait already is sent away.
+const WAITING_MAX: usize = 16_384;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+pub(crate) struct Desk(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Job>,
+    threads: usize,
+}
+
+impl Desk {
+    /// Does the work on a thread that may block: a store is a file, and a file may be slow.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (tell, told) = oneshot::channel();
+        self.give(Box::new(move || {
+            // Whoever asked may have gone.
+            let _ = tell.send(work());
+        }))?;
+        told.await.unwrap_or_else(|_| Err(Problem::internal("a read broke off")))
+    }
+
+    fn give(self: &Arc<Self>, job: Job) -> Result<(), Problem> {
+        let mut state = self.state();
+        if state.waiting.len() >= WAITING_MAX {
+            return Err(Problem::too_busy("too many readers wait already"));
+        }
+        state.waiting.push_back(job);
+        if state.threads < THREADS_MAX {
+            state.threads += 1;
+            let desk = self.clone();
+            tokio::task::spawn_blocking(move || desk.work());
+        }
+        Ok(())
+    }
+
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            // A read that panics is told as broken off, and the next one is none the worse for it.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+        }
+    }
+
+    /// The thread is counted off in the same moment in which nothing waits, or someone could wait for nobody.
+    fn next(&self) -> Option<Job> {
+        let mut state = self.state();
+        let job = state.waiting.pop_front();
+        if job.is_none() {
+            state.threads -= 1;
+        }
+        job
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_panics_is_told_and_the_next_ones_are_read() {
+        let desk = Arc::new(Desk::default());
+        for _ in 0..=THREADS_MAX {
+            let broken: Result<u32, Problem> = desk.read(|| panic!("a bug in a read")).await;
+            assert!(broken.is_err());
+        }
+        let read = |number| {
+            let desk = desk.clone();
+            tokio::spawn(async move { desk.read(move || Ok(number)).await })
+        };
+        let reads: Vec<_> = (0..1_000).map(|number| (number, read(number))).collect();
+        for (number, read) in reads {
+            assert!(matches!(read.await.unwrap(), Ok(read) if read == number));
+        }
+    }
+}
