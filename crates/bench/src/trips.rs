@@ -104,7 +104,13 @@ async fn ride(connection: &mut Connection, number: u64) -> anyhow::Result<(u64, 
     let key = format_args!("idempotency-key: \"bench-{number}\"\r\n");
     let body = format_args!(r#"{{"userId":"bench-{number}","userName":"rider {number}","distance":"7.3"}}"#);
     let answer = connection.post("/calls", key, body).await?;
-    anyhow::ensure!(answer.status == 201, "a call was answered {}: {}", answer.status, answer.body);
+    // On a machine that is busy with something else the wait for payment may run out.
+    anyhow::ensure!(
+        matches!(answer.status, 201 | 202),
+        "a call was answered {}: {}",
+        answer.status,
+        answer.body
+    );
     let id = number_of(answer.body, "callId").context("an answer without a callId")?;
     let is_started = answer.body.contains(r#""callStatus":"driveStart""#);
     if !is_started {
