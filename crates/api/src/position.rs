@@ -51,6 +51,11 @@ pub(crate) fn wanted(
         let detail = "the position belongs to another log; the data was restored or is another's";
         return Err(Problem::new(Kind::OtherLog, detail).of_field(field));
     }
+    // Nobody was ever given it, unless the log was cut: waiting for it would be waiting for another event.
+    if position.number > tail.last().map_err(|error| Problem::unreadable(&error))? {
+        let detail = "the position lies behind the end of its log; the data was restored, or it was made up";
+        return Err(Problem::new(Kind::OtherLog, detail).of_field(field));
+    }
     Ok(Some(position))
 }
 

@@ -5,6 +5,7 @@ use api::Settings;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use std::time::Duration;
+use wiring::Layout;
 
 #[tokio::test]
 async fn a_view_shows_at_least_what_was_written() {
@@ -36,18 +37,35 @@ async fn what_is_not_read_yet_is_not_waited_for_longer_than_allowed() {
     let setup = Setup::default();
     let world = World::with(Setup {
         settings: Settings { answer_wait: Duration::from_millis(1), ..setup.settings },
+        layout: Layout::Apart,
         ..setup
     });
-    let ahead = "call.0.1000000.00000000deadbeef";
-    for uri in ["/callViews", "/callViews/1", "/drives", "/payments/1"] {
-        let answer = world.get(&format!("{uri}?at-least={ahead}")).await;
+    world.gate("payment").close();
+    world.gate("view").close();
+    let placed = world.place(r#"{"userId":"1","userName":"a","distance":10}"#, &[]).await;
+    let position = placed.header("taxisvc-position").unwrap();
+    for uri in ["/callViews", "/callViews/1", "/payments", "/payments/1"] {
+        let answer = world.get(&format!("{uri}?at-least={position}")).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{uri}");
         assert_eq!(answer.json()["type"], "/problems/not-read-yet");
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
-    let own = world.get(&format!("/calls?at-least={ahead}")).await;
+    let own = world.get(&format!("/calls?at-least={position}")).await;
     assert_eq!(own.status, StatusCode::OK);
-    let other = world.get("/callViews?at-least=call.0.1.00000000deadbeee").await;
-    assert_eq!(other.status, StatusCode::CONFLICT);
-    assert_eq!(other.json()["type"], "/problems/another-log");
+}
+
+/// Whoever waited for it would wait in vain, or for something else.
+#[tokio::test]
+async fn a_position_that_was_never_given_is_refused_at_once() {
+    let world = World::start();
+    let placed = world.place(r#"{"userId":"1","userName":"a","distance":10}"#, &[]).await;
+    assert_eq!(placed.status, StatusCode::CREATED);
+    for wrong in ["call.0.1.00000000deadbeee", "call.0.1000000.00000000deadbeef"] {
+        for uri in ["/calls", "/calls/1", "/callViews", "/drives", "/payments/1"] {
+            let answer = world.get(&format!("{uri}?at-least={wrong}")).await;
+            assert_eq!(answer.status, StatusCode::CONFLICT, "{uri} {wrong}");
+            assert_eq!(answer.json()["type"], "/problems/another-log");
+            assert_eq!(answer.json()["field"], "at-least");
+        }
+    }
 }
