@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use taxi::sample;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::asked::{Answered, Asked, one_header};
 use crate::hal::{liking, not_acceptable};
@@ -137,6 +137,10 @@ impl Stream {
             if !chunk.text.is_empty() {
                 self.silence = Box::pin(sleep(self.keep_alive));
                 return Some(chunk.text.into());
+            }
+            if self.silence.deadline() <= Instant::now() {
+                // It passes over what is not wanted; whoever comes back after this need not do so again.
+                return Some(self.sign_of_life());
             }
             if chunk.is_at_end {
                 let is_silent = tokio::select! {

@@ -175,6 +175,31 @@ async fn a_silent_stream_shows_that_it_lives() {
     assert!(sign.starts_with(": ") && sign.contains("\nid: "), "{sign}");
 }
 
+/// More events than are passed over at once, none of which is wanted: a client that comes back need not begin anew.
+#[tokio::test]
+async fn a_stream_that_only_passes_over_shows_how_far_it_is() {
+    const CALLS: u64 = 60;
+    let setup = Setup::default();
+    let world =
+        World::with(Setup { settings: Settings { keep_alive: Duration::ZERO, ..setup.settings }, ..setup });
+    for _ in 0..CALLS {
+        world.call("10").await;
+    }
+    for id in 1..=CALLS {
+        world.view_until(id, |view| view.drive_status == Some(DriveStatus::Start)).await;
+        world.call_until(id, |call| call.call_status == taxi::status::CallStatus::DriveStart).await;
+    }
+    let mut listener = listen(&world, "?from=0&type=DriveEnded", None).await;
+    listener.block().await.unwrap();
+    let mut signs = Vec::new();
+    while signs.len() < 2 || signs[signs.len() - 1] != signs[signs.len() - 2] {
+        let sign = listener.block().await.unwrap();
+        assert!(sign.starts_with(": "), "{sign}");
+        signs.push(sign);
+    }
+    assert!(signs.len() > 2, "the first sign comes before the end: {signs:?}");
+}
+
 #[tokio::test]
 async fn streams_end_when_the_process_stops() {
     let world = World::start();
