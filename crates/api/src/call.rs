@@ -19,7 +19,7 @@ use wiring::call::{CallService, NAME};
 use crate::asked::{Answered, Asked};
 use crate::hal::{Base, Form, SelfLinks, respond, to_json};
 use crate::problem::{Kind, Problem};
-use crate::read::{Collection, key};
+use crate::read::{Collection, blocking, key};
 use crate::time::Rfc3339;
 use crate::wait::{Done, Order, Watching, give, watch};
 use crate::{Api, body, position};
@@ -29,6 +29,17 @@ pub(crate) const CALLS: Collection = Collection {
     path: "/calls",
     embedded: "calls",
     ids: &["callId"],
+    fields: &[
+        "callId",
+        "userId",
+        "userName",
+        "callStatus",
+        "distance",
+        "fare",
+        "paymentMethod",
+        "requestedAt",
+        "updatedAt",
+    ],
     status: "callStatus",
     statuses: || CallStatus::ALL.map(CallStatus::as_str).to_vec(),
     reader: |readers| &readers.call,
@@ -161,7 +172,7 @@ async fn watch_again(api: &Api, done: &mut Done<Call>) -> Result<Watching<CallSe
     let watching = watch(&api.handles.call, done.key, is_settled)?;
     if !is_settled(&done.state) {
         let (reader, key) = (api.readers.call.clone(), done.key);
-        let call = api.desk.read(move || {
+        let call = blocking(move || {
             let row = reader.get(NAME, key).map_err(|error| Problem::unreadable(&error))?;
             let call = row.map(|row| state(&row)).transpose();
             call.map_err(|error| Problem::internal(&format!("the state of {key} cannot be read: {error}")))

@@ -25,6 +25,7 @@ pub(crate) const DRIVES: Collection = Collection {
     path: "/drives",
     embedded: "drives",
     ids: &["driveId", "callId"],
+    fields: &["driveId", "driverName", "callId", "driveStatus", "taxiNum", "fare", "openedAt", "updatedAt"],
     status: "driveStatus",
     statuses: || DriveStatus::ALL.map(DriveStatus::as_str).to_vec(),
     reader: |readers| &readers.drive,

@@ -20,6 +20,7 @@ pub(crate) const PAYMENTS: Collection = Collection {
     path: "/payments",
     embedded: "payments",
     ids: &["payId", "callId"],
+    fields: &["payId", "callId", "fare", "payStatus", "payReason", "askedAt", "updatedAt"],
     status: "payStatus",
     statuses: || PayStatus::ALL.map(PayStatus::as_str).to_vec(),
     reader: |readers| &readers.payment,

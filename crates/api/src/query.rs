@@ -19,6 +19,10 @@ impl<'a> QueryText<'a> {
         decoded.collect::<Result<_, Problem>>().map(Self)
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_ref())
+    }
+
     pub(crate) fn get(&self, name: &'static str) -> Result<Option<&str>, Problem> {
         let mut found = self.0.iter().filter(|(known, _)| known == name);
         match (found.next(), found.next()) {

@@ -13,6 +13,7 @@ use crate::hal::{Base, PageLinks, respond, to_json};
 use crate::paging::Page;
 use crate::position::{self, Tell};
 use crate::problem::{Kind, Problem};
+use crate::query::QueryText;
 
 /// What must be known of a service to read its resources.
 pub(crate) struct Collection {
@@ -22,6 +23,8 @@ pub(crate) struct Collection {
     pub(crate) embedded: &'static str,
     /// The fields that all hold the id.
     pub(crate) ids: &'static [&'static str],
+    /// Every field of a resource.
+    pub(crate) fields: &'static [&'static str],
     /// The field by which resources are filtered and, beside the id, sorted.
     pub(crate) status: &'static str,
     pub(crate) statuses: fn() -> Vec<&'static str>,
@@ -44,10 +47,12 @@ struct PageFacts {
 /// `GET /<collection>`.
 pub(crate) async fn list(asked: Asked, collection: &'static Collection) -> Answered {
     let (form, base) = (asked.form()?, asked.base()?);
-    let page = Page::read(&asked.query()?, collection, &asked.api.settings)?;
+    let query = asked.query()?;
+    refuse_other_filters(&query, collection)?;
+    let page = Page::read(&query, collection, &asked.api.settings)?;
     catch_up(&asked, collection).await?;
     let reader = (collection.reader)(&asked.api.readers).clone();
-    let body = asked.api.desk.read(move || page_of(&*reader, collection, &page, &base)).await?;
+    let body = blocking(move || page_of(&*reader, collection, &page, &base)).await?;
     Ok(respond(StatusCode::OK, form, body))
 }
 
@@ -75,12 +80,12 @@ pub(crate) async fn resource(
     base: Base,
 ) -> Result<Option<Vec<u8>>, Problem> {
     let reader = (collection.reader)(&asked.api.readers).clone();
-    let read = asked.api.desk.read(move || {
+    blocking(move || {
         let row = reader.get(collection.service, key(collection, call_id));
         let row = row.map_err(|error| Problem::unreadable(&error))?;
         row.map(|row| render(collection, &row, &base)).transpose()
-    });
-    read.await
+    })
+    .await
 }
 
 /// Waits for as much as the client asks to see.
@@ -90,6 +95,17 @@ pub(crate) async fn catch_up(asked: &Asked, collection: &'static Collection) -> 
     let api = &asked.api;
     let when_read = |position, tell| (collection.when_read)(&api.handles, position, tell);
     position::reach(api, collection.service, wanted, when_read).await
+}
+
+/// A filter that is passed over would answer with rows that were not asked for; a name that is no field is nobody's.
+fn refuse_other_filters(query: &QueryText<'_>, collection: &Collection) -> Result<(), Problem> {
+    let is_other = |name: &&str| *name != collection.status && collection.fields.contains(name);
+    let Some(name) = query.names().find(is_other) else {
+        return Ok(());
+    };
+    let Collection { path, status, .. } = collection;
+    let detail = format!("{path} can be filtered by {status} alone; a single one is {path}/{{id}}");
+    Err(Problem::malformed(detail).of_field(name.to_owned()))
 }
 
 fn page_of(

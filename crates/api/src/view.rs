@@ -15,7 +15,7 @@ use wiring::view::NAME;
 use crate::asked::{Answered, Asked};
 use crate::hal::{Base, PageLinks, SelfLinks, respond, to_json};
 use crate::problem::Problem;
-use crate::read::{Collection, catch_up, embed, key};
+use crate::read::{Collection, blocking, catch_up, embed, key};
 use crate::time::Rfc3339;
 
 pub(crate) const CALL_VIEWS: Collection = Collection {
@@ -23,6 +23,28 @@ pub(crate) const CALL_VIEWS: Collection = Collection {
     path: "/callViews",
     embedded: "callViews",
     ids: &["id", "callId"],
+    fields: &[
+        "id",
+        "callId",
+        "driveId",
+        "callStatus",
+        "userId",
+        "userName",
+        "driverName",
+        "taxiNum",
+        "driveStatus",
+        "distance",
+        "fare",
+        "payStatus",
+        "payReason",
+        "requestedAt",
+        "paidAt",
+        "startedAt",
+        "endedAt",
+        "cancelledAt",
+        "refundedAt",
+        "updatedAt",
+    ],
     status: "callStatus",
     statuses: || CallStatus::ALL.map(CallStatus::as_str).to_vec(),
     reader: |readers| &readers.view,
@@ -99,7 +121,7 @@ pub(crate) async fn find_by_call_id(asked: Asked) -> Answered {
     };
     catch_up(&asked, &CALL_VIEWS).await?;
     let reader = asked.api.readers.view.clone();
-    let body = asked.api.desk.read(move || {
+    let body = blocking(move || {
         let row = reader.get(NAME, key(&CALL_VIEWS, call_id));
         let row = row.map_err(|error| Problem::unreadable(&error))?;
         let rows: Vec<EntityRow> = row.into_iter().collect();

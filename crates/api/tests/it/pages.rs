@@ -1,6 +1,7 @@
 //! Pages against a model: whichever way one goes through a list, every row is met once and in order.
 
 use crate::world::World;
+use http::StatusCode;
 use serde_json::Value;
 use taxi::status::CallStatus;
 
@@ -139,4 +140,30 @@ async fn a_key_stays_good_while_rows_are_added() {
     world.call("10").await;
     let next = world.get(&link(&page, "next").unwrap()).await.json();
     assert_eq!(numbers(&next), [18, 17, 16, 15, 14]);
+}
+
+/// Passed over, it would be answered with rows that nobody asked for.
+#[tokio::test]
+async fn a_field_that_is_no_filter_is_refused_and_any_other_name_passed_over() {
+    let world = World::start();
+    let method = r#"{"userId":"1","userName":"eojin","distance":10,"paymentMethod":"card"}"#;
+    world.place(method, &[]).await;
+    world.view_until(1, |view| view.started_at.is_some()).await;
+    for (path, status) in [
+        ("/calls", "callStatus"),
+        ("/payments", "payStatus"),
+        ("/drives", "driveStatus"),
+        ("/callViews", "callStatus"),
+    ] {
+        let resource = world.get(&format!("{path}/1")).await.json();
+        let fields = resource.as_object().unwrap().keys().filter(|name| *name != "_links" && *name != status);
+        for field in fields {
+            let answer = world.get(&format!("{path}?size=5&{field}=1")).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path} {field}");
+            let problem = answer.json();
+            assert_eq!(problem["field"], field.as_str());
+            assert!(problem["detail"].as_str().unwrap().contains(status), "{problem}");
+        }
+        assert_eq!(world.get(&format!("{path}?utm_source=x&_=1")).await.status, StatusCode::OK);
+    }
 }
