@@ -108,9 +108,9 @@ pub(crate) async fn place(asked: Asked, body: Body) -> Answered {
         Order { origin: asked.origin(Actor::Rider), idempotency, command: Command::Request(request) };
     let own_key = key(&CALLS, order.command.call_id());
     let watching = if is_async { None } else { Some(watch(handle, own_key, is_settled)?) };
-    let mut done = give(handle, order, refused).await?;
+    let mut done = give(handle, order, asked.api.settings.reply_wait_max, refused).await?;
     let watching = match watching {
-        Some(_) if done.is_repeated => Some(watch_again(&asked.api, &mut done).await?),
+        Some(_) if done.is_repeated => watch_again(&asked.api, &mut done).await,
         watching => watching,
     };
     if let Some(watching) = watching {
@@ -141,7 +141,7 @@ pub(crate) async fn cancel(asked: Asked, body: Body) -> Answered {
     };
     let handle = &asked.api.handles.call;
     let watching = watch(handle, key(&CALLS, call_id), is_cancelled_or_over)?;
-    let mut done = give(handle, order, refused).await?;
+    let mut done = give(handle, order, asked.api.settings.reply_wait_max, refused).await?;
     if !is_cancelled_or_over(&done.state)
         && let Some(call) = watching.within(asked.api.settings.answer_wait).await
     {
@@ -167,9 +167,10 @@ async fn settle(api: &Api, done: &mut Done<Call>, watching: Watching<CallService
     }
 }
 
-/// A repeat waits for the first one's call, whose number it learns only now; what happened meanwhile is read.
-async fn watch_again(api: &Api, done: &mut Done<Call>) -> Result<Watching<CallService>, Problem> {
-    let watching = watch(&api.handles.call, done.key, is_settled)?;
+/// A repeat waits for the first one's call, whose number it learns only now; what happened meanwhile is read. Where either
+/// fails, the call is stored all the same, and is told as far as it is known.
+async fn watch_again(api: &Api, done: &mut Done<Call>) -> Option<Watching<CallService>> {
+    let watching = watch(&api.handles.call, done.key, is_settled).ok();
     if !is_settled(&done.state) {
         let (reader, key) = (api.readers.call.clone(), done.key);
         let call = blocking(move || {
@@ -177,11 +178,11 @@ async fn watch_again(api: &Api, done: &mut Done<Call>) -> Result<Watching<CallSe
             let call = row.map(|row| state(&row)).transpose();
             call.map_err(|error| Problem::internal(&format!("the state of {key} cannot be read: {error}")))
         });
-        if let Some(call) = call.await? {
+        if let Ok(Some(call)) = call.await {
             done.state = call;
         }
     }
-    Ok(watching)
+    watching
 }
 
 /// What came after the command's own commit is told too, so a reader asks for as much as that.

@@ -32,15 +32,15 @@ pub(crate) async fn pay(asked: Asked, body: Body) -> Answered {
     };
     let (handle, settings) = (&asked.api.handles.payment, &asked.api.settings);
     let watching = watch(handle, key(&PAYMENTS, call_id), is_decided)?;
-    let mut done = give(handle, order, refused).await?;
+    let mut done = give(handle, order, settings.reply_wait_max, refused).await?;
     if !is_decided(&done.state) {
         match watching.within(settings.callpay_wait).await {
             Some(payment) => done.state = payment,
             None => {
                 let order = Order { command: Command::GiveUp(call_id), origin, idempotency: None };
-                let given_up = give(handle, order, refused).await;
+                let given_up = give(handle, order, settings.reply_wait_max, refused).await;
                 // The payment itself was asked for, so that what became of it is not known now.
-                let given_up = given_up.map_err(|_| Problem::outcome_unknown())?;
+                let given_up = given_up.map_err(|_| unknown())?;
                 done.state = given_up.state;
             }
         }
@@ -62,10 +62,14 @@ fn conclude(form: Form, done: &Done<Payment>, base: &Base) -> Answered {
         PayStatus::Refunding | PayStatus::Refunded | PayStatus::Voided => {
             Problem::new(Kind::NotAllowedNow, "the call is off; its fare is not taken")
         }
-        PayStatus::Asked => Problem::outcome_unknown(),
+        PayStatus::Asked => unknown(),
     };
     let problem = problem.in_state(PAYMENTS.status, payment.pay_status.as_str());
     Err(problem.replayed(done.is_repeated))
+}
+
+fn unknown() -> Problem {
+    Problem::outcome_unknown("the payment is asked for and not answered yet")
 }
 
 fn is_decided(payment: &Payment) -> bool {

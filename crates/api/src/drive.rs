@@ -77,7 +77,7 @@ pub(crate) async fn end(asked: Asked, body: Body) -> Answered {
         origin: asked.origin(Actor::Driver),
         idempotency: asked.idempotency(END, &body)?,
     };
-    let done = give(&asked.api.handles.drive, order, refused).await?;
+    let done = give(&asked.api.handles.drive, order, asked.api.settings.reply_wait_max, refused).await?;
     Ok(done.mark(answer(form, &done.state, &base)))
 }
 

@@ -142,9 +142,8 @@ impl Problem {
         Self::new(Kind::TooBusy, detail).retry_after()
     }
 
-    pub(crate) fn outcome_unknown() -> Self {
-        let detail = "the process stopped before it could tell; ask again with the same Idempotency-Key";
-        Self::new(Kind::OutcomeUnknown, detail)
+    pub(crate) fn outcome_unknown(why: &'static str) -> Self {
+        Self::new(Kind::OutcomeUnknown, format!("{why}; ask again with the same Idempotency-Key"))
     }
 
     /// The store could not be asked; what exactly is wrong is the operator's, not the client's.

@@ -42,6 +42,9 @@ pub struct Settings {
     pub answer_wait: Duration,
     /// How long a direct payment waits for the provider.
     pub callpay_wait: Duration,
+    /// How long the reply to a command may take, which follows its commit; then its outcome is not known. Longer than the
+    /// engine lets a command wait for its store, so that whoever's command was not stored is told so.
+    pub reply_wait_max: Duration,
     pub page_size_default: u32,
     /// A larger page is cut to this; the answer says so.
     pub page_size_max: u32,
@@ -63,6 +66,7 @@ impl Default for Settings {
         Self {
             answer_wait: Duration::from_millis(600),
             callpay_wait: Duration::from_millis(500),
+            reply_wait_max: Duration::from_secs(15),
             page_size_default: 20,
             page_size_max: 1_000,
             body_bytes_max: 64 * 1024,

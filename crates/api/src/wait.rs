@@ -40,10 +40,11 @@ impl<State> Done<State> {
     }
 }
 
-/// Gives a command and waits until it is committed. `refused` says what a refusal is in HTTP.
+/// Gives a command and waits until it is committed, but not for ever. `refused` says what a refusal is in HTTP.
 pub(crate) async fn give<S: Service>(
     handle: &Handle<S>,
     order: Order<S>,
+    reply_wait_max: Duration,
     refused: impl FnOnce(S::Refusal) -> Problem,
 ) -> Result<Done<S::State>, Problem> {
     let (tell, told) = oneshot::channel();
@@ -56,13 +57,18 @@ pub(crate) async fn give<S: Service>(
     handle
         .submit(request)
         .map_err(|_| Problem::too_busy("too many commands wait already; nothing was stored"))?;
-    let reply = told.await.map_err(|_| Problem::outcome_unknown())?;
+    let reply = match tokio::time::timeout(reply_wait_max, told).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_)) => return Err(Problem::outcome_unknown("the process stopped before it could tell")),
+        Err(_) => return Err(Problem::outcome_unknown("the store has not answered in time")),
+    };
     match reply {
         Reply::Done { key, state: Some(state), position, repeated } => {
             Ok(Done { key, state, position, is_repeated: repeated })
         }
         Reply::Done { key, state: None, .. } => {
-            Err(Problem::internal(&format!("a command left no state of {key}")))
+            tracing::error!(%key, "a command left no state");
+            Err(Problem::outcome_unknown("it was carried out, and what came of it cannot be read"))
         }
         Reply::Refused { refusal, repeated } => Err(refused(refusal).replayed(repeated)),
         Reply::KeyReused => {

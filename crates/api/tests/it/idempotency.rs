@@ -1,10 +1,14 @@
 //! The same request said twice under one key.
 
 use crate::world::{Setup, World, post};
+use api::Settings;
+use engine::handle::WATCHES_MAX;
+use engine::log::EntityKey;
 use engine::memory::Fault;
 use http::StatusCode;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 use taxi::status::DriveStatus;
 
 const CALL: &str = r#"{"userId":"1","userName":"eojin","distance":10}"#;
@@ -127,4 +131,49 @@ async fn what_the_store_answers_too_late_is_found_out() {
     let again = world.place(CALL, &[KEY]).await;
     assert_eq!(again.body, placed.body);
     assert_eq!(calls(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_not_waited_for() {
+    let setup = Setup::default();
+    let world = World::with(Setup {
+        settings: Settings { reply_wait_max: Duration::from_millis(1), ..setup.settings },
+        ..setup
+    });
+    world.gate("call").close();
+    let answer = world.place(CALL, &[KEY]).await;
+    assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT, "{answer:?}");
+    assert_eq!(answer.json()["type"], "/problems/outcome-unknown");
+    world.gate("call").open();
+    world.call_until(1, |call| call.settled.is_some()).await;
+    let again = loop {
+        let again = world.place(CALL, &[KEY]).await;
+        if again.status != StatusCode::GATEWAY_TIMEOUT {
+            break again;
+        }
+    };
+    assert_eq!((again.status, &again.json()["callId"]), (StatusCode::CREATED, &1.into()), "{again:?}");
+    assert_eq!(calls(&world).await, 1);
+}
+
+/// However busy it is: what is stored is never said not to be.
+#[tokio::test]
+async fn a_repeat_that_cannot_wait_is_told_that_the_call_is_stored() {
+    let setup = Setup::default();
+    let world = World::with(Setup {
+        settings: Settings { answer_wait: Duration::from_millis(1), ..setup.settings },
+        ..setup
+    });
+    let first = world.place(LATE, &[KEY, ("prefer", "respond-async")]).await;
+    assert_eq!(first.status, StatusCode::ACCEPTED);
+    // One place is left, which the repeat takes before it knows that it is one.
+    let elsewhere = (1_000..).map(|id| EntityKey { kind: "call", id });
+    let open: Vec<_> = elsewhere
+        .take(WATCHES_MAX - 1)
+        .map(|key| world.handles.call.watch(key, |_| false).expect("there is room"))
+        .collect();
+    let again = world.post_with("/calls", LATE, &[KEY]).await;
+    assert_eq!(again.status, StatusCode::ACCEPTED, "{again:?}");
+    assert_eq!(again.json()["callId"], first.json()["callId"]);
+    drop(open);
 }
