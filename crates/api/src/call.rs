@@ -19,7 +19,7 @@ use wiring::call::{CallService, NAME};
 use crate::asked::{Answered, Asked};
 use crate::hal::{Base, Form, SelfLinks, respond, to_json};
 use crate::problem::{Kind, Problem};
-use crate::read::{Collection, blocking, key};
+use crate::read::{Collection, key};
 use crate::time::Rfc3339;
 use crate::wait::{Done, Order, Watching, give, watch};
 use crate::{Api, body, position};
@@ -173,7 +173,7 @@ async fn watch_again(api: &Api, done: &mut Done<Call>) -> Option<Watching<CallSe
     let watching = watch(&api.handles.call, done.key, is_settled).ok();
     if !is_settled(&done.state) {
         let (reader, key) = (api.readers.call.clone(), done.key);
-        let call = blocking(move || {
+        let call = api.desk.read(move || {
             let row = reader.get(NAME, key).map_err(|error| Problem::unreadable(&error))?;
             let call = row.map(|row| state(&row)).transpose();
             call.map_err(|error| Problem::internal(&format!("the state of {key} cannot be read: {error}")))

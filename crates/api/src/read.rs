@@ -52,7 +52,7 @@ pub(crate) async fn list(asked: Asked, collection: &'static Collection) -> Answe
     let page = Page::read(&query, collection, &asked.api.settings)?;
     catch_up(&asked, collection).await?;
     let reader = (collection.reader)(&asked.api.readers).clone();
-    let body = blocking(move || page_of(&*reader, collection, &page, &base)).await?;
+    let body = asked.api.desk.read(move || page_of(&*reader, collection, &page, &base)).await?;
     Ok(respond(StatusCode::OK, form, body))
 }
 
@@ -80,12 +80,12 @@ pub(crate) async fn resource(
     base: Base,
 ) -> Result<Option<Vec<u8>>, Problem> {
     let reader = (collection.reader)(&asked.api.readers).clone();
-    blocking(move || {
+    let read = asked.api.desk.read(move || {
         let row = reader.get(collection.service, key(collection, call_id));
         let row = row.map_err(|error| Problem::unreadable(&error))?;
         row.map(|row| render(collection, &row, &base)).transpose()
-    })
-    .await
+    });
+    read.await
 }
 
 /// Waits for as much as the client asks to see.

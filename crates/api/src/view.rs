@@ -15,7 +15,7 @@ use wiring::view::NAME;
 use crate::asked::{Answered, Asked};
 use crate::hal::{Base, PageLinks, SelfLinks, respond, to_json};
 use crate::problem::Problem;
-use crate::read::{Collection, blocking, catch_up, embed, key};
+use crate::read::{Collection, catch_up, embed, key};
 use crate::time::Rfc3339;
 
 pub(crate) const CALL_VIEWS: Collection = Collection {
@@ -121,7 +121,7 @@ pub(crate) async fn find_by_call_id(asked: Asked) -> Answered {
     };
     catch_up(&asked, &CALL_VIEWS).await?;
     let reader = asked.api.readers.view.clone();
-    let body = blocking(move || {
+    let body = asked.api.desk.read(move || {
         let row = reader.get(NAME, key(&CALL_VIEWS, call_id));
         let row = row.map_err(|error| Problem::unreadable(&error))?;
         let rows: Vec<EntityRow> = row.into_iter().collect();
