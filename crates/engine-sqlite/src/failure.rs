@@ -12,6 +12,8 @@ pub(crate) enum Failure {
     Refused(String),
     /// What stands in the file is not what was ever written, or the program asks for what it did not declare.
     Broken(String),
+    /// Too many others are at it; nothing was changed.
+    Busy(String),
     Sql(rusqlite::Error),
 }
 
@@ -54,6 +56,7 @@ impl Failure {
             Self::Fenced => Commit::Fenced,
             Self::Refused(why) => Commit::Refused(why),
             Self::Broken(why) => Commit::Fatal(why),
+            Self::Busy(why) => Commit::Unavailable(why),
             Self::Sql(error) => match severity(&error) {
                 Severity::Passing => Commit::Unavailable(error.to_string()),
                 Severity::Data => Commit::Refused(error.to_string()),
@@ -66,6 +69,7 @@ impl Failure {
         match self {
             Self::Conflict | Self::Fenced => StoreError::Unavailable("another writer was faster".into()),
             Self::Refused(why) | Self::Broken(why) => StoreError::Fatal(why),
+            Self::Busy(why) => StoreError::Unavailable(why),
             Self::Sql(error) => match severity(&error) {
                 Severity::Passing => StoreError::Unavailable(error.to_string()),
                 Severity::Data | Severity::Fatal => StoreError::Fatal(error.to_string()),

@@ -1,6 +1,6 @@
 //! Which idempotency keys were used: an index in memory over records that are only ever appended.
 //!
-//! Random keys in a B-tree on disk would dirty a page each. Where one process owns the file, 32 bytes in memory do.
+//! Random keys in a B-tree on disk would dirty a page each. Where one process owns the file, some 40 bytes in memory do.
 
 use engine::idempotency::RequestKey;
 use std::collections::HashMap;
@@ -9,6 +9,9 @@ use std::hash::{BuildHasher, Hasher};
 
 /// Two hashes with secret seeds: what a client sends cannot be made to meet another's.
 type Digest = (u64, u64);
+
+/// Keys that are remembered at once, in about a gigabyte of memory.
+pub(crate) const KEYS_MAX: usize = 20_000_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
@@ -27,6 +30,10 @@ impl Keys {
             hasher.finish()
         };
         (hash(&self.seeds.0), hash(&self.seeds.1))
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.numbers.len() < KEYS_MAX
     }
 
     pub(crate) fn number(&self, request: &RequestKey) -> Option<i64> {

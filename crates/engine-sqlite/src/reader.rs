@@ -11,11 +11,15 @@ use rusqlite::Connection;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Connections that may be open at once; who wants another waits for one.
 const CONNECTIONS_MAX: usize = 64;
 /// Of them, those that stay open while nobody reads.
 const CONNECTIONS_IDLE_MAX: usize = 16;
+
+/// How long one waits for a connection.
+const LEND_WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) struct Pool {
     path: PathBuf,
@@ -68,14 +72,20 @@ impl Pool {
 
     fn lend(&self) -> Result<Lent<'_>, Failure> {
         let state = self.state();
-        let waited = self.returned.wait_while(state, |state| state.lent >= CONNECTIONS_MAX);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let is_full = |state: &mut State| state.lent >= CONNECTIONS_MAX;
+        let waited = self.returned.wait_timeout_while(state, LEND_WAIT_MAX, is_full);
+        let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return Err(Failure::Busy(format!("{CONNECTIONS_MAX} others are reading")));
+        }
         state.lent += 1;
         let connection = state.idle.pop();
         drop(state);
         let mut lent = Lent { pool: self, connection };
         if lent.connection.is_none() {
-            lent.connection = Some(crate::open_reader(&self.path)?);
+            // For want of file descriptors, say: no fault of the file, which is open already.
+            let opened = crate::open_reader(&self.path);
+            lent.connection = Some(opened.map_err(|error| Failure::Busy(error.to_string()))?);
         }
         Ok(lent)
     }
@@ -102,6 +112,10 @@ fn events_after(
 impl Reader for Pool {
     fn log(&self) -> LogId {
         self.layout.log
+    }
+
+    fn apart(&self) -> Arc<dyn Reader> {
+        Arc::new(Self::new(&self.path, self.layout.clone()))
     }
 
     fn get(&self, service: &'static str, key: EntityKey) -> Stored<Option<EntityRow>> {

@@ -17,9 +17,8 @@ use rusqlite::{Connection, params};
 use std::fs::File;
 use std::sync::Arc;
 
-/// Records that one transaction of a pruning forgets, and transactions of one pruning.
+/// Records of a service that one pruning forgets: it is done between two commits, which wait for it.
 const PRUNE_ROWS_MAX: usize = 10_000;
-const PRUNE_STEPS_MAX: usize = 100;
 
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
@@ -183,6 +182,10 @@ impl Store for Writer {
         stored(keys.iter().map(|key| self.recall_one(place, key)).collect())
     }
 
+    fn can_remember(&self, service: &'static str) -> bool {
+        self.layout.place(service).is_ok_and(|place| self.memory[place].keys.has_room())
+    }
+
     fn inbox(&mut self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
         stored(read::inbox(&self.connection, &self.layout, shard))
     }
@@ -227,13 +230,7 @@ impl Store for Writer {
     fn prune(&mut self, before: Timestamp) -> Stored<u64> {
         let mut pruned = 0;
         for place in 0..self.memory.len() {
-            for _ in 0..PRUNE_STEPS_MAX {
-                let some = stored(self.prune_some(place, before))?;
-                pruned += some as u64;
-                if some < PRUNE_ROWS_MAX {
-                    break;
-                }
-            }
+            pruned += stored(self.prune_some(place, before))? as u64;
         }
         Ok(pruned)
     }

@@ -7,14 +7,29 @@ use crate::decide::{Batch, Touched};
 use crate::effect::{EFFECTS_PER_VERSION_MAX, Effect};
 use crate::lane::{Input, Lane};
 use crate::log::{EntityKey, shard_of};
+use crate::step::panic_text;
 use crate::store::NewEvent;
 use crate::timer::TimerChange;
 use crate::{Change, Context, Decision, Service};
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<S: Service> Batch<S> {
+    /// A panic in what the service does to a state is poison like one in what it decides: until all is staged, the
+    /// batch is as it was.
+    pub(crate) fn apply_guarded(
+        &mut self,
+        lane: &Lane<S>,
+        input: &Input<S>,
+        decision: Decision<S>,
+        context: &Context<'_>,
+    ) -> Result<(), String> {
+        let applied = catch_unwind(AssertUnwindSafe(|| self.apply(lane, input, decision, context)));
+        applied.unwrap_or_else(|panic| Err(panic_text(&*panic)))
+    }
+
     /// Makes a decision part of the batch, or leaves the batch as it was and says what is wrong with it.
-    pub(crate) fn apply(
+    fn apply(
         &mut self,
         lane: &Lane<S>,
         input: &Input<S>,

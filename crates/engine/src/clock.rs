@@ -54,6 +54,12 @@ impl Clock for ManualClock {
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 
+impl Default for Stopwatch {
+    fn default() -> Self {
+        Self::start()
+    }
+}
+
 impl Stopwatch {
     #[expect(clippy::disallowed_methods, reason = "this is the edge that reads the clock")]
     pub fn start() -> Self {

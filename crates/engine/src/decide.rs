@@ -40,6 +40,7 @@ pub(crate) struct Batch<S: Service> {
     foreign_ends: HashMap<u16, u64>,
     parked: FxHashSet<u64>,
     moves_matter: bool,
+    can_remember: bool,
 }
 
 /// One input of the batch, when it is decided.
@@ -65,6 +66,7 @@ impl<S: Service> Batch<S> {
             foreign_ends: HashMap::new(),
             parked: FxHashSet::default(),
             moves_matter: false,
+            can_remember: true,
         }
     }
 
@@ -98,6 +100,7 @@ impl<S: Service> Batch<S> {
         let service = lane.shard.service;
         let requests: Vec<RequestKey> = self.inputs.iter().filter_map(request_key).collect();
         if !requests.is_empty() {
+            self.can_remember = store.can_remember(service);
             let rows = store.recall(service, &requests)?;
             self.recalled = rows.into_iter().flatten().map(|row| (row.request.clone(), row)).collect();
         }
@@ -178,7 +181,9 @@ impl<S: Service> Batch<S> {
             catch_unwind(AssertUnwindSafe(|| service.decide(&Entities { loaded }, command, &context)))
         };
         let applied = match decided {
-            Ok(Ok(decision)) => self.apply(lane, input, decision, &Context { now, origin }).map(|()| None),
+            Ok(Ok(decision)) => {
+                self.apply_guarded(lane, input, decision, &Context { now, origin }).map(|()| None)
+            }
             Ok(Err(refusal)) => Ok(Some(refusal)),
             Err(panic) => Err(panic_text(&*panic)),
         };
@@ -192,7 +197,8 @@ impl<S: Service> Batch<S> {
     fn conclude(&mut self, lane: &Lane<S>, item: &Item<'_, S>, key: EntityKey, refusal: Option<S::Refusal>) {
         match item.input {
             Input::Command(request) => {
-                if let Some(idempotency) = &request.idempotency {
+                let is_lasting = refusal.as_ref().is_none_or(|refusal| lane.service.is_lasting(refusal));
+                if let Some(idempotency) = request.idempotency.as_ref().filter(|_| is_lasting) {
                     let refusal = refusal.as_ref().map(|refusal| {
                         serde_json::to_string(refusal).expect("a refusal is plain data and always serialises")
                     });
@@ -227,7 +233,11 @@ impl<S: Service> Batch<S> {
             return false;
         };
         let Some(row) = self.recalled.get(&idempotency.request) else {
-            return false;
+            if !self.can_remember {
+                let why = "too many requests under a key are remembered already";
+                self.answers.insert(index, Answer::NotStored(why.to_owned()));
+            }
+            return !self.can_remember;
         };
         let refusal = row.refusal.as_ref().map(|text| serde_json::from_str(text));
         let answer = match refusal {

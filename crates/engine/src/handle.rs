@@ -168,11 +168,19 @@ impl Numbers {
 
 type Tell = Box<dyn FnOnce() + Send>;
 
+/// Somebody who waits for a position to be read.
+struct Waiter {
+    number: u64,
+    position: Position,
+    tell: Tell,
+}
+
 /// How far a service has read the logs of others, for those who wait until it has read their own write.
 #[derive(Default)]
 pub(crate) struct Progress {
     read: Mutex<HashMap<(u16, Source), u64>>,
-    waiting: Mutex<Vec<(Position, Tell)>>,
+    waiting: Mutex<Vec<Waiter>>,
+    next: AtomicU64,
 }
 
 impl Progress {
@@ -187,11 +195,11 @@ impl Progress {
         let mut waiting = lock(&self.waiting);
         let (reached, still): (Vec<_>, Vec<_>) = std::mem::take(&mut *waiting)
             .into_iter()
-            .partition(|(position, _)| self.has_read(position, shards));
+            .partition(|waiter| self.has_read(&waiter.position, shards));
         *waiting = still;
         drop(waiting);
-        for (_, tell) in reached {
-            tell();
+        for waiter in reached {
+            (waiter.tell)();
         }
     }
 
@@ -256,21 +264,23 @@ impl<S: Service> Handle<S> {
         self.progress.has_read(position, self.shards())
     }
 
-    /// Calls `tell` once every shard of the service has read up to `position`, at once if it has. `None` when too many
-    /// wait already.
-    pub fn when_read(&self, position: Position, tell: impl FnOnce() + Send + 'static) -> Option<()> {
+    /// Calls `tell` once every shard of the service has read up to `position`, at once if it has. Dropping what is
+    /// returned ends the waiting; `None` when too many wait already.
+    pub fn when_read(&self, position: Position, tell: impl FnOnce() + Send + 'static) -> Option<Reading> {
+        let progress = self.progress.clone();
+        let number = progress.next.fetch_add(1, Ordering::Relaxed);
         {
             let mut waiting = lock(&self.progress.waiting);
-            if waiting.len() >= WATCHES_MAX {
-                return None;
-            }
             if !self.has_read(&position) {
-                waiting.push((position, Box::new(tell)));
-                return Some(());
+                if waiting.len() >= WATCHES_MAX {
+                    return None;
+                }
+                waiting.push(Waiter { number, position, tell: Box::new(tell) });
+                return Some(Reading { progress, number });
             }
         }
         tell();
-        Some(())
+        Some(Reading { progress, number })
     }
 
     fn shards(&self) -> u16 {
@@ -352,5 +362,18 @@ impl<S: Service> Drop for Watch<S> {
                 waiting.remove(&self.key);
             }
         }
+    }
+}
+
+/// An open wait for a position; dropping it ends it.
+#[must_use]
+pub struct Reading {
+    progress: Arc<Progress>,
+    number: u64,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        lock(&self.progress.waiting).retain(|waiter| waiter.number != self.number);
     }
 }

@@ -92,6 +92,7 @@ pub struct Lane<S: Service> {
     batches: u64,
     replica: u64,
     is_loaded: bool,
+    has_started: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -116,8 +117,13 @@ pub trait AnyLane: Send {
     fn redo(&mut self, why: &Redo);
     /// Turns new commands away and says whether all that came before are answered.
     fn close(&mut self) -> bool;
+    /// Answers every command that waits and is certainly not stored.
+    fn turn_away(&mut self, why: &str);
     /// How many commands wait.
     fn waiting(&self) -> usize;
+    /// How many entities have a dead letter.
+    fn parked(&self) -> usize;
+    fn is_alarm(&self, event_type: &str) -> bool;
 }
 
 impl<S: Service> Lane<S> {
@@ -148,6 +154,7 @@ impl<S: Service> Lane<S> {
             batches: 0,
             replica,
             is_loaded: false,
+            has_started: false,
         }
     }
 
@@ -160,6 +167,10 @@ impl<S: Service> Lane<S> {
             self.inbox.insert(key, Cursor { stored, seen: stored, gathered: stored });
         }
         self.parked = store.dead_letters(self.shard, None)?.iter().map(|letter| letter.entity_id).collect();
+        if !std::mem::replace(&mut self.has_started, true) {
+            // A program that was mended takes up by itself what its predecessor could not.
+            lock(&self.queue.retries).extend(&self.parked);
+        }
         self.last_position = store.last_position(self.shard)?;
         self.tell_progress();
         self.is_loaded = true;
@@ -216,7 +227,8 @@ impl<S: Service> Lane<S> {
     }
 
     fn gather_due(&mut self, store: &mut dyn Store, now: Timestamp) -> Stored<()> {
-        let limit = self.settings.batch_max;
+        // Those of parked entities are passed by, and stay due: they must not stand in the way of the others.
+        let limit = self.settings.batch_max + self.parked.len();
         for due in store.timers_due(self.shard, now, limit)? {
             if !self.parked.contains(&due.key.id) {
                 self.pending.push_back(Input::Due(due));
@@ -356,8 +368,42 @@ impl<S: Service> AnyLane for Lane<S> {
         commands.is_empty() && !self.pending.iter().any(|input| matches!(input, Input::Command(_)))
     }
 
+    fn turn_away(&mut self, why: &str) {
+        let mut turned_away: Vec<Request<S>> = Vec::new();
+        for input in std::mem::take(&mut self.pending) {
+            match input {
+                Input::Command(request) => turned_away.push(request),
+                kept @ (Input::Event { .. }
+                | Input::Due(_)
+                | Input::Answer(_)
+                | Input::Begin(_)
+                | Input::Again(_)) => self.pending.push_back(kept),
+            }
+        }
+        turned_away.extend(lock(&self.queue.commands).drain(..));
+        for request in turned_away {
+            (request.reply)(Reply::NotStored(why.to_owned()));
+        }
+    }
+
     fn waiting(&self) -> usize {
         lock(&self.queue.commands).len()
+    }
+
+    fn parked(&self) -> usize {
+        self.parked.len()
+    }
+
+    fn is_alarm(&self, event_type: &str) -> bool {
+        self.service.is_alarm(event_type)
+    }
+}
+
+/// Whoever still waits when a lane ends is told; what was on its way to the store is not, since nobody knows.
+impl<S: Service> Drop for Lane<S> {
+    fn drop(&mut self) {
+        self.queue.closed.store(true, Ordering::SeqCst);
+        self.turn_away("the engine has stopped");
     }
 }
 
@@ -395,6 +441,7 @@ pub(crate) enum Answer<State, Refusal> {
     Done { key: crate::log::EntityKey, state: Option<State>, place: Place, repeated: bool },
     Refused { refusal: Refusal, repeated: bool },
     KeyReused,
+    NotStored(String),
     Bug(String),
 }
 
@@ -406,6 +453,7 @@ impl<State, Refusal> Answer<State, Refusal> {
             }
             Self::Refused { refusal, repeated } => Reply::Refused { refusal, repeated },
             Self::KeyReused => Reply::KeyReused,
+            Self::NotStored(why) => Reply::NotStored(why),
             Self::Bug(reason) => Reply::Bug(reason),
         }
     }

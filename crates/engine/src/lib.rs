@@ -48,6 +48,17 @@ pub trait Service: Send + Sync + 'static {
     /// The kinds of entity that the service owns.
     fn kinds(&self) -> &'static [&'static str];
 
+    /// Whether a refusal is kept under the request's key. One that only says "not yet" is not: the same request may
+    /// be carried out later.
+    fn is_lasting(&self, _: &Self::Refusal) -> bool {
+        true
+    }
+
+    /// Whether an event says that somebody should look.
+    fn is_alarm(&self, _event_type: &str) -> bool {
+        false
+    }
+
     /// Whether it hears what other services say; one that does not is spared the reading.
     fn hears(&self) -> bool {
         true

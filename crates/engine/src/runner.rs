@@ -24,6 +24,12 @@ const IDLE_WAIT: Duration = Duration::from_millis(50);
 const BACKOFF_MS_FIRST: u64 = 10;
 const BACKOFF_MS_MAX: u64 = 5_000;
 const PRUNE_EVERY_MS: i64 = 60_000;
+/// How soon it goes on when there is more to forget.
+const PRUNE_AGAIN_MS: i64 = 1_000;
+/// Turns in a row that a store may be unavailable, some 0.6 s, before whoever waits is told that nothing was stored.
+const UNAVAILABLE_TURNS_MAX: u32 = 6;
+/// Conflicts in a row on a store that nobody else writes, before they are taken for poison.
+const CONFLICTS_MAX: u32 = 16;
 
 /// Nothing can be promised any more: the process must stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +60,27 @@ pub struct Stats {
     pub commit_micros: AtomicU64,
     pub redone: AtomicU64,
     pub dead_letters: AtomicU64,
+    /// Events that say that somebody should look.
+    pub alarms: AtomicU64,
+    /// Commands that wait, and entities with a dead letter, as of the last turn.
+    pub waiting: AtomicU64,
+    pub parked: AtomicU64,
     pub is_available: AtomicBool,
+    started: Stopwatch,
+    last_turn_ms: AtomicU64,
+}
+
+impl Stats {
+    /// How long ago the last turn ended: a healthy loop turns several times a second, busy or not.
+    pub fn silent_for(&self) -> Duration {
+        let last = Duration::from_millis(self.last_turn_ms.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(last)
+    }
+
+    fn note_turn(&self) {
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_turn_ms.store(elapsed, Ordering::Relaxed);
+    }
 }
 
 /// What a runner is made of besides its lanes.
@@ -77,6 +103,10 @@ pub struct Runner {
     backoff_ms: u64,
     next_poll: Timestamp,
     next_prune: Timestamp,
+    /// The clock's time at the first turn, from which it is known how long the loop has really run.
+    began_at: Option<Timestamp>,
+    unavailable_turns: u32,
+    conflicts: u32,
 }
 
 impl Runner {
@@ -93,6 +123,9 @@ impl Runner {
             backoff_ms: BACKOFF_MS_FIRST,
             next_poll: Timestamp(0),
             next_prune: Timestamp(0),
+            began_at: None,
+            unavailable_turns: 0,
+            conflicts: 0,
         }
     }
 
@@ -131,15 +164,30 @@ impl Runner {
             Ok(worked) => {
                 self.stats.is_available.store(true, Ordering::Relaxed);
                 self.backoff_ms = BACKOFF_MS_FIRST;
+                self.unavailable_turns = 0;
+                self.tell_stats();
                 Ok(if worked { Turn::Worked } else { Turn::Idle })
             }
             Err(StoreError::Unavailable(why)) => {
                 tracing::warn!(why, "the store is unavailable");
                 self.stats.is_available.store(false, Ordering::Relaxed);
+                self.unavailable_turns = self.unavailable_turns.saturating_add(1);
+                if self.unavailable_turns >= UNAVAILABLE_TURNS_MAX {
+                    self.lanes.iter_mut().for_each(|lane| lane.turn_away(&why));
+                }
+                self.tell_stats();
                 Ok(Turn::Unavailable)
             }
             Err(StoreError::Fatal(why)) => Err(Fatal(why)),
         }
+    }
+
+    fn tell_stats(&self) {
+        let waiting: usize = self.lanes.iter().map(|lane| lane.waiting()).sum();
+        let parked: usize = self.lanes.iter().map(|lane| lane.parked()).sum();
+        self.stats.waiting.store(waiting as u64, Ordering::Relaxed);
+        self.stats.parked.store(parked as u64, Ordering::Relaxed);
+        self.stats.note_turn();
     }
 
     fn try_turn(&mut self) -> Result<bool, StoreError> {
@@ -157,7 +205,7 @@ impl Runner {
             return Ok(true);
         }
         let now = self.parts.clock.now();
-        let poll = now >= self.next_poll;
+        let poll = is_time(now, self.next_poll, POLL_EVERY_MS);
         if poll {
             self.next_poll = now.plus_ms(POLL_EVERY_MS);
         }
@@ -215,6 +263,7 @@ impl Runner {
     fn conclude(&mut self, sets: Vec<WriteSet>, commit: Commit, places: &[usize]) -> Result<(), StoreError> {
         let why = match commit {
             Commit::Done(last_positions) => {
+                self.conflicts = 0;
                 self.settle(sets, &last_positions);
                 return Ok(());
             }
@@ -226,6 +275,9 @@ impl Runner {
             Commit::Unavailable(why) => {
                 self.redo(places, &Redo::Unavailable);
                 return Err(StoreError::Unavailable(why));
+            }
+            Commit::Conflict if self.is_conflict_without_end(&sets) => {
+                Redo::Refused("it conflicts with nobody, again and again".to_owned())
             }
             Commit::Conflict => Redo::Conflict,
             Commit::Fenced => Redo::Fenced,
@@ -239,6 +291,12 @@ impl Runner {
         Ok(())
     }
 
+    /// Nobody else writes an exclusive store: a conflict that comes again when it is decided again is in the data.
+    fn is_conflict_without_end(&mut self, sets: &[WriteSet]) -> bool {
+        self.conflicts = self.conflicts.saturating_add(1);
+        self.parts.store.is_exclusive() && sets.len() == 1 && self.conflicts > CONFLICTS_MAX
+    }
+
     fn settle(&mut self, sets: Vec<WriteSet>, last_positions: &[u64]) {
         let log = self.parts.store.log();
         self.stats.commits.fetch_add(1, Ordering::Relaxed);
@@ -247,6 +305,10 @@ impl Runner {
             self.stats.dead_letters.fetch_add(set.dead_letters.len() as u64, Ordering::Relaxed);
             let lane = self.lanes.iter_mut().find(|lane| lane.shard() == set.shard);
             let lane = lane.expect("a write set comes from one of the lanes");
+            for event in set.events.iter().filter(|event| lane.is_alarm(event.event_type)) {
+                tracing::warn!(event = event.event_type, key = %event.key, "somebody should look");
+                self.stats.alarms.fetch_add(1, Ordering::Relaxed);
+            }
             lane.settle(set, *last_position, log, &self.parts.bus);
         }
     }
@@ -257,10 +319,15 @@ impl Runner {
         }
     }
 
+    /// Forgets old answers. How old they are is judged by how long the loop has run as well as by the clock: one that
+    /// leaps ahead must not make a request that is said again a new one.
     fn prune(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        if now >= self.next_prune {
-            self.next_prune = now.plus_ms(PRUNE_EVERY_MS);
-            self.parts.store.prune(now.plus_ms(-WINDOW_MS))?;
+        let began_at = *self.began_at.get_or_insert(now);
+        if is_time(now, self.next_prune, PRUNE_EVERY_MS) {
+            let ran_ms = i64::try_from(self.stats.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+            let known = now.min(began_at.plus_ms(ran_ms));
+            let forgotten = self.parts.store.prune(known.plus_ms(-WINDOW_MS))?;
+            self.next_prune = now.plus_ms(if forgotten > 0 { PRUNE_AGAIN_MS } else { PRUNE_EVERY_MS });
         }
         Ok(())
     }
@@ -299,4 +366,9 @@ impl Runner {
             }
         }
     }
+}
+
+/// Whether what is done every so often is due; a clock that was set back must not put it off.
+fn is_time(now: Timestamp, next: Timestamp, every_ms: i64) -> bool {
+    now >= next || next.plus_ms(-every_ms) > now
 }

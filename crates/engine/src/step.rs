@@ -1,9 +1,9 @@
 //! What an input comes to before it is decided: a command, with who and why, or poison.
 
-use crate::Service;
 use crate::dead_letter::{Parcel, effect_of, own_key};
 use crate::lane::{Input, Lane};
 use crate::log::{Cause, EntityKey, Origin, Recorded, shard_of};
+use crate::{Service, Unreadable};
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -41,7 +41,7 @@ pub(crate) fn step<S: Service>(lane: &Lane<S>, input: &Input<S>) -> Step<S> {
             let effect = effect_of(key, *sequence, name, body);
             let cause = Cause::Effect { name: name.clone(), sequence: *sequence };
             let origin = Origin { actor: Cow::Borrowed("provider"), cause, trace: None };
-            guarded(|| lane.service.answered(&effect, outcome))
+            guarded(|| named(lane, lane.service.answered(&effect, outcome)?))
                 .map_or_else(Step::Poison, |command| Step::Command(Box::new((command, origin))))
         }
     }
@@ -51,7 +51,7 @@ fn of_event<S: Service>(lane: &Lane<S>, event: &Recorded) -> Step<S> {
     if !event.published {
         return Step::Skip;
     }
-    match guarded(|| lane.service.react(event)) {
+    match guarded(|| lane.service.react(event)?.map(|command| named(lane, command)).transpose()) {
         // Poison in every shard that reads it; it is put aside once, in the shard of its key.
         Err(_) if shard_of(event.entity_id, lane.shards) != lane.shard.index => Step::Skip,
         Err(reason) => Step::Poison(reason),
@@ -70,12 +70,18 @@ fn of_event<S: Service>(lane: &Lane<S>, event: &Recorded) -> Step<S> {
 
 fn of_timer<S: Service>(lane: &Lane<S>, key: EntityKey, name: &str) -> Step<S> {
     let origin = Origin { actor: Cow::Borrowed("system"), cause: Cause::Timer(name.to_owned()), trace: None };
-    guarded(|| Ok(lane.service.due(key, name)))
+    guarded(|| named(lane, lane.service.due(key, name)))
         .map_or_else(Step::Poison, |command| Step::Command(Box::new((command, origin))))
 }
 
+/// Asks a command once which entities it names, while a panic is still this message's own.
+fn named<S: Service>(lane: &Lane<S>, command: S::Command) -> Result<S::Command, Unreadable> {
+    let names_one = !lane.service.entities(&command).is_empty();
+    names_one.then_some(command).ok_or_else(|| Unreadable("its command names no entity".to_owned()))
+}
+
 /// A panic of the service's code is poison of the message that made it, never the end of the lane.
-fn guarded<T>(code: impl FnOnce() -> Result<T, crate::Unreadable>) -> Result<T, String> {
+fn guarded<T>(code: impl FnOnce() -> Result<T, Unreadable>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(code)) {
         Ok(result) => result.map_err(|unreadable| unreadable.to_string()),
         Err(panic) => Err(panic_text(&*panic)),

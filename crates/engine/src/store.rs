@@ -10,6 +10,7 @@ use crate::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use crate::timer::{DueTimer, Timer};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// What a store must know of a service to hold it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +187,11 @@ pub trait Store: Send {
     /// What was answered under keys, in the order asked, over all shards of the service.
     fn recall(&mut self, service: &'static str, keys: &[RequestKey]) -> Stored<Vec<Option<IdempotencyRow>>>;
 
+    /// Whether another answer can be remembered; past a store's limit, requests under a new key are turned away.
+    fn can_remember(&self, _service: &'static str) -> bool {
+        true
+    }
+
     fn inbox(&mut self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>>;
 
     /// The position of the shard's last event, 0 for none.
@@ -255,6 +261,9 @@ pub struct Query {
 /// The reading side of a database, for the edge and the operator; sees what was committed.
 pub trait Reader: Send + Sync {
     fn log(&self) -> LogId;
+
+    /// Another one of the same database, for who must not wait behind those who read from this one.
+    fn apart(&self) -> Arc<dyn Reader>;
 
     fn get(&self, service: &'static str, key: EntityKey) -> Stored<Option<EntityRow>>;
 

@@ -36,6 +36,8 @@ impl World {
                 self.start(place)?;
             }
         }
+        // What was put off by a clock that was set back is due when the time is reached again.
+        self.wait(self.set_back_ms);
         self.come_to_rest()?;
         self.end_late_rides()?;
         self.come_to_rest()?;

@@ -3,7 +3,7 @@
 use crate::lock;
 use crate::observer::to_json;
 use engine::Service;
-use engine::handle::{Reply, ReplyTo};
+use engine::handle::{Reading, Reply, ReplyTo};
 use engine::idempotency::{Idempotency, RequestKey};
 use engine::log::Position;
 use serde::Serialize;
@@ -100,6 +100,8 @@ pub(crate) struct People {
     /// Calls that somebody was told of.
     pub(crate) calls: Vec<u64>,
     pub(crate) wishes: Vec<Wish>,
+    /// What keeps the wishes open.
+    pub(crate) readings: Vec<Reading>,
     /// Wishes that came true just now.
     pub(crate) told: Arc<Mutex<Vec<usize>>>,
     /// States that watchers saw.

@@ -33,7 +33,9 @@ impl World {
         });
         let view = &replica.assembly.handles.view;
         let taken = view.when_read(position.clone(), move || lock(&told).push(number));
-        must(taken.is_some(), Kind::Unanswered, || "too many wait for the view".to_owned())
+        must(taken.is_some(), Kind::Unanswered, || "too many wait for the view".to_owned())?;
+        self.people.readings.extend(taken);
+        Ok(())
     }
 
     /// Looks at the view for those who were told that they may.

@@ -51,6 +51,9 @@ const ACTIONS: [(u64, Action); 12] = [
     (2, Action::LateArrival),
 ];
 
+/// The furthest that the clock is set back.
+const SET_BACK_MS_MAX: u64 = 2 * 60 * 60 * 1_000;
+
 /// A moment later, and what may run out in it.
 const STEPS_MS: [(u64, (u64, u64)); 3] = [(5, (1, 50)), (3, (50, 1_000)), (1, (1_000, 3_000))];
 const LEAPS_MS: [(u64, (u64, u64)); 4] =
@@ -415,6 +418,18 @@ impl World {
         };
         let span = self.chance.between(least, most);
         self.wait(span);
+        if self.chance.per_mille(leaps / 4) {
+            self.set_back();
+        }
+    }
+
+    /// Somebody corrects the machine's clock.
+    fn set_back(&mut self) {
+        let span_ms = self.chance.between(1, SET_BACK_MS_MAX);
+        self.ground.clock.advance_ms(-i64::try_from(span_ms).unwrap_or(0));
+        self.set_back_ms += span_ms;
+        self.tally.add("times the clock was set back", 1);
+        self.trace(|| format!("the clock is set back by {span_ms} ms"));
     }
 
     pub(crate) fn wait(&mut self, span_ms: u64) {

@@ -23,6 +23,10 @@ pub(crate) fn check_answer(
         return must(was_lost, Kind::Unanswered, || format!("{what:?} was dropped by a replica that lives"));
     }
     sent.fate = Fate::Answered;
+    if matches!(answer, Answer::NotStored(_)) {
+        // It never came so far that its key was looked at.
+        return Ok(());
+    }
     let key = sent.key.and_then(|key| people.keys.get_mut(key));
     let is_expired = key.as_ref().is_some_and(|key| key.is_expired);
     let is_reused = answer == Answer::KeyReused;
@@ -57,6 +61,9 @@ fn check_key(key: Option<&mut Key>, verdict: &Result<u64, String>, repeated: boo
     };
     if key.is_expired {
         return Ok(());
+    }
+    if matches!(verdict, Err(refusal) if refusal == UNKNOWN) {
+        return must(!repeated, Kind::Key, || "that there is none yet was kept under a key".to_owned());
     }
     key.fresh += u32::from(!repeated);
     must(key.fresh <= 1, Kind::Key, || format!("{key:?} was carried out again"))?;

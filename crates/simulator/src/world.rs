@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) observer: Observer,
     pub(crate) people: People,
     pub(crate) tally: Tally,
+    /// By how much the clock was set back, all in all.
+    pub(crate) set_back_ms: u64,
     step: usize,
     last: VecDeque<String>,
 }
@@ -74,6 +76,7 @@ impl World {
             observer,
             people: People::default(),
             tally: Tally::default(),
+            set_back_ms: 0,
             step: 0,
             last: VecDeque::new(),
         }

@@ -31,6 +31,17 @@ impl Service for CallService {
         &[NAME]
     }
 
+    fn is_lasting(&self, refusal: &Refusal) -> bool {
+        match refusal {
+            Refusal::Unknown => false,
+            Refusal::Over { .. } => true,
+        }
+    }
+
+    fn is_alarm(&self, event_type: &str) -> bool {
+        event_type == "CallOverdue"
+    }
+
     fn entities(&self, command: &Command) -> Vec<EntityKey> {
         vec![adapt::key(NAME, command.call_id())]
     }

@@ -154,10 +154,11 @@ pub fn assemble_with(databases: Vec<Database>, options: &Options, business: &Bus
 fn bus(databases: &[Database], shards: u16) -> Stored<Arc<Bus>> {
     let mut bus = Bus::default();
     for database in databases {
+        let reader = database.reader.apart();
         for service in database.services.iter().filter(|service| TELLING.contains(*service)) {
             for index in 0..shards {
                 let shard = ShardName { service, index };
-                bus.add(shard, database.reader.clone(), database.store.is_exclusive())?;
+                bus.add(shard, reader.clone(), database.store.is_exclusive())?;
             }
         }
     }

@@ -38,6 +38,17 @@ impl Service for PaymentService {
         &[NAME]
     }
 
+    fn is_lasting(&self, refusal: &Refusal) -> bool {
+        match refusal {
+            Refusal::Unknown => false,
+            Refusal::OtherFare { .. } => true,
+        }
+    }
+
+    fn is_alarm(&self, event_type: &str) -> bool {
+        event_type == "PaymentOverdue"
+    }
+
     fn entities(&self, command: &Command) -> Vec<EntityKey> {
         vec![adapt::key(NAME, command.call_id())]
     }

@@ -6,10 +6,15 @@ use crate::effect::Effect;
 use crate::handle::lock;
 use crate::log::{EntityKey, LogId, Recorded, ShardName};
 use crate::store::{EntityRow, InboxKey, Query, Reader, Schema, Snapshot, Stored, Visit};
+use std::sync::Arc;
 
 impl Reader for MemoryStore {
     fn log(&self) -> LogId {
         lock(&self.data).log
+    }
+
+    fn apart(&self) -> Arc<dyn Reader> {
+        self.reader()
     }
 
     fn get(&self, service: &'static str, key: EntityKey) -> Stored<Option<EntityRow>> {

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use engine::handle::Reply;
 use engine::log::EntityKey;
 use engine::memory::Fault;
+use engine::runner::Turn;
 use rank::{Command, DRIVER, RIDE, State};
 use world::World;
 
@@ -137,8 +138,12 @@ fn one_key_in_two_replicas_at_once_is_carried_out_once() {
 #[test]
 fn a_command_that_breaks_an_invariant_or_panics_stores_nothing_and_harms_nobody() {
     let mut world = World::new();
-    let poison =
-        [Command::Panic { ride: 1 }, Command::BreakInvariant { ride: 1 }, Command::ForgetTimer { ride: 1 }];
+    let poison = [
+        Command::PanicLater { ride: 1 },
+        Command::Panic { ride: 1 },
+        Command::BreakInvariant { ride: 1 },
+        Command::ForgetTimer { ride: 1 },
+    ];
     for command in poison {
         let text = format!("{command:?}");
         let bad = world.submit(command);
@@ -261,4 +266,109 @@ fn dead_letters_are_taken_up_again_in_their_order_once_the_program_is_mended() {
     world.hear("RideWanted", 1);
     world.turn_until_idle();
     assert_eq!(world.dead_letters(), [], "nothing waits behind what is gone");
+}
+
+#[test]
+fn a_message_that_panics_wherever_it_may_is_put_aside_and_the_others_go_on() {
+    let mut world = World::new();
+    world.hear("Cursed", 1);
+    world.hear("RideWanted", 2);
+    world.turn_until_idle();
+    let letters = world.dead_letters();
+    assert_eq!(letters.len(), 1);
+    assert!(letters[0].1.contains("nobody ever heard of"), "{letters:?}");
+    assert!(world.state(RIDE, 2).is_some());
+}
+
+#[test]
+fn who_waits_for_a_store_that_stays_away_is_told_that_nothing_was_stored() {
+    let world = World::new();
+    let mut replica = world.replica(vec![Fault::Unavailable; 6]);
+    let asked = replica.submit_keyed("k", b"same", give(1, 1));
+    for _ in 0..6 {
+        assert_eq!(asked.take(), None, "a short absence is waited for");
+        replica.turn().expect("it is no crash");
+    }
+    assert!(matches!(asked.take(), Some(Reply::NotStored(_))));
+    assert_eq!(replica.turn(), Ok(Turn::Idle));
+    assert_eq!(world.event_types(), [""; 0], "what was turned away is not carried out behind anybody's back");
+    let again = replica.submit_keyed("k", b"same", give(1, 1));
+    while replica.turn().expect("it is no crash") != Turn::Idle {}
+    assert!(matches!(again.take(), Some(Reply::Done { repeated: false, .. })));
+    assert_eq!(world.event_types(), ["RideGiven", "DriverTaken"]);
+}
+
+#[test]
+fn whoever_waits_when_the_engine_ends_is_told() {
+    let world = World::new();
+    let replica = world.replica(Vec::new());
+    let asked = replica.submit(give(1, 1));
+    let handle = replica.handle.clone();
+    drop(replica);
+    assert!(matches!(asked.take(), Some(Reply::NotStored(_))));
+    let origin = engine::log::Origin::request("rider", "r2".into());
+    let request =
+        engine::handle::Request { command: give(2, 2), origin, idempotency: None, reply: Box::new(|_| ()) };
+    assert_eq!(handle.submit(request), Err(engine::handle::Overloaded::ShuttingDown));
+}
+
+#[test]
+fn a_refusal_that_only_says_not_yet_is_not_kept_under_the_key() {
+    let mut world = World::new();
+    let finish = Command::Finish { ride: 1, driver: 1 };
+    let refused = world.ask_keyed("k", b"same", finish.clone());
+    assert_eq!(refused, Reply::Refused { refusal: rank::Refusal::NoSuchRide, repeated: false });
+    world.ask(give(1, 1));
+    assert!(matches!(world.ask_keyed("k", b"same", finish), Reply::Done { repeated: false, .. }));
+}
+
+#[test]
+fn a_clock_that_is_set_back_puts_no_timer_off() {
+    let mut world = World::new();
+    world.clock.advance_ms(7_200_000);
+    world.turn_until_idle();
+    world.clock.advance_ms(-7_200_000);
+    world.ask(give(1, 1));
+    world.clock.advance_ms(rank::RIDE_MAX_MS);
+    world.turn_until_idle();
+    assert_eq!(world.event_types(), ["RideGiven", "DriverTaken", "RideOver", "DriverFreed"]);
+}
+
+#[test]
+fn a_clock_that_leaps_ahead_makes_no_request_new() {
+    let mut world = World::new();
+    world.ask_keyed("k", b"same", give(1, 1));
+    world.clock.advance_ms(25 * 60 * 60 * 1_000);
+    world.turn_until_idle();
+    let again = world.ask_keyed("k", b"same", give(2, 2));
+    assert!(matches!(again, Reply::Done { repeated: true, .. }), "{again:?}");
+}
+
+#[test]
+fn parked_rides_whose_timers_ran_out_stand_in_nobodys_way() {
+    let mut world = World::new();
+    let many = engine::lane::BATCH_MAX as u64 + 8;
+    for ride in 1..=many {
+        world.hear("RideWanted", ride);
+        world.hear("Gibberish", ride);
+    }
+    world.turn_until_idle();
+    assert_eq!(world.dead_letters().len() as u64, many);
+    world.clock.advance_ms(1_000);
+    world.ask(give(many + 1, many + 1));
+    world.clock.advance_ms(rank::RIDE_MAX_MS);
+    world.turn_until_idle();
+    assert_eq!(world.state(RIDE, many + 1), Some(State::Ride { driver: 0, over: true }));
+}
+
+#[test]
+fn dead_letters_are_taken_up_again_at_the_next_start() {
+    let mut world = World::new();
+    world.hear("Gibberish", 1);
+    world.turn_until_idle();
+    let mut mended = world.replica(Vec::new());
+    mended.understands_gibberish.store(true, Ordering::SeqCst);
+    mended.turn_until_idle();
+    assert_eq!(world.dead_letters(), []);
+    assert_eq!(world.event_types(), ["RideGiven", "DriverTaken"]);
 }

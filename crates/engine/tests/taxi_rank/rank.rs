@@ -55,6 +55,10 @@ pub(crate) enum Command {
     ForgetTimer {
         ride: u64,
     },
+    /// Is decided well, and panics in what it does to the ride.
+    PanicLater {
+        ride: u64,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,6 +68,7 @@ pub(crate) enum Event {
     DriverTaken { ride: u64 },
     DriverFreed,
     RiderTold,
+    Unheard,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +150,14 @@ impl Service for Rank {
         &[RIDE, DRIVER]
     }
 
+    fn is_lasting(&self, refusal: &Refusal) -> bool {
+        *refusal != Refusal::NoSuchRide
+    }
+
+    fn is_alarm(&self, event_type: &str) -> bool {
+        event_type == "RideOver"
+    }
+
     fn entities(&self, command: &Command) -> Vec<EntityKey> {
         match command {
             Command::Give { ride, driver } | Command::Finish { ride, driver } => {
@@ -156,7 +169,8 @@ impl Service for Rank {
             | Command::Told { ride }
             | Command::Panic { ride }
             | Command::BreakInvariant { ride }
-            | Command::ForgetTimer { ride } => vec![ride_key(*ride)],
+            | Command::ForgetTimer { ride }
+            | Command::PanicLater { ride } => vec![ride_key(*ride)],
         }
     }
 
@@ -177,6 +191,7 @@ impl Service for Rank {
                 timers: vec![(ride_key(*ride), TimerChange::Arm { name: "ride", due: context.now })],
                 ..alone(ride_key(*ride), Event::RideGiven { driver: 0 })
             }),
+            Command::PanicLater { ride } => Ok(alone(ride_key(*ride), Event::Unheard)),
             Command::ForgetTimer { ride } => Ok(alone(ride_key(*ride), Event::RideGiven { driver: 1 })),
         }
     }
@@ -188,6 +203,7 @@ impl Service for Rank {
             Event::DriverTaken { ride } => State::Driver { ride: Some(*ride) },
             Event::DriverFreed => State::Driver { ride: None },
             Event::RiderTold => return state,
+            Event::Unheard => panic!("an event that nobody ever heard of"),
         })
     }
 
@@ -197,6 +213,7 @@ impl Service for Rank {
             "Gibberish" if self.understands_gibberish.load(Ordering::SeqCst) => {
                 Ok(Some(Command::Give { ride: event.entity_id, driver: event.entity_id }))
             }
+            "Cursed" => Ok(Some(Command::PanicLater { ride: event.entity_id })),
             "Gibberish" => Err(Unreadable("gibberish".into())),
             _ => Ok(None),
         }
@@ -217,6 +234,7 @@ impl Service for Rank {
             Event::DriverTaken { .. } => "DriverTaken",
             Event::DriverFreed => "DriverFreed",
             Event::RiderTold => "RiderTold",
+            Event::Unheard => "Unheard",
         };
         let body = serde_json::to_string(event).expect("an event is plain data");
         Encoded { event_type, schema: 1, published: true, body }
