@@ -9,8 +9,9 @@ use axum::response::Response;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 /// With credentials `*` would be the name of a header, so that these are named.
-const EXPOSED_WITH_CREDENTIALS: HeaderValue =
-    HeaderValue::from_static("Location, Link, ETag, Allow, Retry-After, X-Request-Id");
+const EXPOSED_WITH_CREDENTIALS: HeaderValue = HeaderValue::from_static(
+    "Location, Link, ETag, Allow, Retry-After, X-Request-Id, Taxisvc-Position, Idempotent-Replayed, Preference-Applied",
+);
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 const TRUE: HeaderValue = HeaderValue::from_static("true");

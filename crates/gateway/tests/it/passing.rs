@@ -217,6 +217,15 @@ async fn only_listed_pages_may_read_and_they_by_name() {
         let known = running.ask(asked_by_page(method, "https://page.test", extra)).await;
         assert_eq!(known.header("access-control-allow-origin"), Some("https://page.test"));
         assert_eq!(known.header("access-control-allow-credentials"), Some("true"));
+        if method == "GET" {
+            let exposed = known.header("access-control-expose-headers").unwrap().to_ascii_lowercase();
+            let exposed: Vec<&str> = exposed.split(", ").collect();
+            for name in ["location", "retry-after", "x-request-id", "taxisvc-position", "idempotent-replayed"]
+            {
+                assert!(exposed.contains(&name), "{name} is not in {exposed:?}");
+            }
+            assert!(exposed.contains(&"preference-applied") && !exposed.contains(&"*"), "{exposed:?}");
+        }
         let unknown = running.ask(asked_by_page(method, "https://page.test.evil", extra)).await;
         assert_eq!(unknown.header("access-control-allow-origin"), None);
         assert_eq!(unknown.header("access-control-allow-credentials"), None);
