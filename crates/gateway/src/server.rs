@@ -23,6 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tower::Service;
 
 use crate::body::is_event_stream;
@@ -54,6 +55,9 @@ const FIRST_REQUEST_WAIT: Duration = Duration::from_millis(250);
 
 /// How long accepting pauses when the system refuses, as when it is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often it is said that the system refuses.
+const REFUSALS_SAID_EVERY: Duration = Duration::from_secs(10);
 
 impl Default for ServerSettings {
     fn default() -> ServerSettings {
@@ -192,12 +196,17 @@ struct Shared {
 impl Door {
     async fn accept_until(&self, connections: &mut JoinSet<()>, end: impl Future<Output = ()>) {
         let mut end = pin!(end);
+        let mut refusals = Refusals::default();
         loop {
             tokio::select! {
                 () = &mut end => return,
                 (permit, accepted) = self.accept() => match accepted {
                     Ok((stream, peer)) => self.welcome(connections, permit, (stream, peer)),
-                    Err(error) => pause_after(&error).await,
+                    Err(error) if is_of_one_client(&error) => {}
+                    Err(error) => {
+                        refusals.count(&error, Instant::now());
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                 },
                 Some(_) = connections.join_next() => {}
             }
@@ -232,15 +241,31 @@ impl Door {
     }
 }
 
-async fn pause_after(error: &std::io::Error) {
+fn is_of_one_client(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
-    let one_client_only = matches!(
+    matches!(
         error.kind(),
         ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
-    );
-    if !one_client_only {
-        tracing::warn!(%error, "cannot accept connections");
-        tokio::time::sleep(ACCEPT_PAUSE).await;
+    )
+}
+
+/// How often the system refused to accept; it is said now and then, for the log needs a file and a disk too.
+#[derive(Debug, Default)]
+struct Refusals {
+    unsaid: u32,
+    said_at: Option<Instant>,
+}
+
+impl Refusals {
+    /// Says it unless it was said lately; whether it did.
+    fn count(&mut self, error: &std::io::Error, now: Instant) -> bool {
+        self.unsaid = self.unsaid.saturating_add(1);
+        let is_due = self.said_at.is_none_or(|said_at| now - said_at >= REFUSALS_SAID_EVERY);
+        if is_due {
+            tracing::warn!(%error, times = self.unsaid, "cannot accept connections");
+            *self = Self { unsaid: 0, said_at: Some(now) };
+        }
+        is_due
     }
 }
 
@@ -330,5 +355,19 @@ impl http_body::Body for Ending {
             return Poll::Ready(None);
         }
         Pin::new(&mut self.body).poll_frame(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_lasts_is_said_now_and_then() {
+        let error = std::io::Error::other("too many open files");
+        let start = Instant::now();
+        let mut refusals = Refusals::default();
+        let said = (0..600).filter(|pause| refusals.count(&error, start + ACCEPT_PAUSE * *pause));
+        assert_eq!(said.collect::<Vec<_>>(), [0, 200, 400]);
     }
 }
