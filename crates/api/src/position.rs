@@ -1,6 +1,7 @@
 //! Positions: what a write carries away, and what a later read may ask to see at least.
 
 use engine::bus::{Bus, Tail};
+use engine::handle::Reading;
 use engine::log::{Position, shard_of};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
@@ -71,7 +72,7 @@ pub(crate) async fn reach(
     api: &Api,
     service: &'static str,
     position: Position,
-    when_read: impl FnOnce(Position, Tell) -> Option<()>,
+    when_read: impl FnOnce(Position, Tell) -> Option<Reading>,
 ) -> Result<(), Problem> {
     if position.source.service == service {
         return Ok(());
@@ -81,7 +82,9 @@ pub(crate) async fn reach(
         // Whoever waited may have gone.
         let _ = tell.send(());
     });
-    when_read(position, tell).ok_or_else(|| Problem::too_busy("too many readers wait already"))?;
+    // Dropped with this, and the waiting ends.
+    let _reading =
+        when_read(position, tell).ok_or_else(|| Problem::too_busy("too many readers wait already"))?;
     match tokio::time::timeout(api.settings.answer_wait, told).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => {

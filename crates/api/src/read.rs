@@ -1,5 +1,6 @@
 //! Reading: a page of a collection and one of its resources, alike for every service.
 
+use engine::handle::Reading;
 use engine::log::{EntityKey, Position};
 use engine::store::{EntityRow, Query, Reader};
 use http::StatusCode;
@@ -29,7 +30,7 @@ pub(crate) struct Collection {
     pub(crate) status: &'static str,
     pub(crate) statuses: fn() -> Vec<&'static str>,
     pub(crate) reader: fn(&Readers) -> &Arc<dyn Reader>,
-    pub(crate) when_read: fn(&Handles, Position, Tell) -> Option<()>,
+    pub(crate) when_read: fn(&Handles, Position, Tell) -> Option<Reading>,
     /// The resource as JSON.
     pub(crate) render: fn(&EntityRow, &Base) -> Result<Vec<u8>, serde_json::Error>,
 }

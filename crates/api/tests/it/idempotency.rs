@@ -53,11 +53,22 @@ async fn a_key_is_for_one_body_and_one_route() {
 #[tokio::test]
 async fn a_refusal_is_repeated_too() {
     let world = World::start();
+    assert_eq!(world.call_paid_by("test:refused").await.json()["callStatus"], "payFail");
     for replayed in [None, Some("true")] {
-        let answer = world.post_with("/calls/cancel", r#"{"callId":7}"#, &[KEY]).await;
-        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        let answer = world.post_with("/calls/cancel", r#"{"callId":1}"#, &[KEY]).await;
+        assert_eq!(answer.status, StatusCode::CONFLICT);
         assert_eq!(answer.header("idempotent-replayed"), replayed);
     }
+}
+
+#[tokio::test]
+async fn what_was_not_there_may_be_there_when_it_is_asked_again() {
+    let world = World::start();
+    let cancel = async || world.post_with("/calls/cancel", r#"{"callId":1}"#, &[KEY]).await;
+    assert_eq!(cancel().await.status, StatusCode::NOT_FOUND);
+    world.call("10").await;
+    let answer = cancel().await;
+    assert_eq!((answer.status, answer.header("idempotent-replayed")), (StatusCode::OK, None), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
