@@ -287,8 +287,9 @@ fn a_key_that_comes_again_with_another_body() {
     let other = CALL.replace("eojin", "other").replace(":1,", ":7,").replace("100000", "7");
     untouched.world.ask(&key("/calls", CALL)).with(201);
     untouched.world.comes_to(2, ["driveStart", "paid", "start"]);
-    untouched.world.ask(&key("/calls/cancel", r#"{"callId":7}"#)).with(404);
-    untouched.world.ask(&key("/drives/end", r#"{"driveId":7}"#)).with(404);
+    untouched.world.ask(&key("/calls/cancel", r#"{"callId":2}"#)).with(200);
+    untouched.world.comes_to(2, ["requestCancel", "refunded", "cancel"]);
+    untouched.world.ask(&key("/drives/end", r#"{"driveId":2}"#)).with(409);
     let before = look(&untouched.world);
     for (path, body) in [
         ("/calls", other.as_str()),

@@ -283,8 +283,11 @@ impl ByHand {
             let life = self.lives;
             for _ in 0..TURNS_MAX {
                 self.turn_all();
-                if let Some(reply) = heard.lock().unwrap().take() {
-                    return reply;
+                match heard.lock().unwrap().take() {
+                    // The process died before it looked at it.
+                    Some(Reply::NotStored(_)) => break,
+                    Some(reply) => return reply,
+                    None => {}
                 }
                 if self.lives != life {
                     break;
