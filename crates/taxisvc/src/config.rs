@@ -1,5 +1,7 @@
 //! What is configured: defaults, under a TOML file, under the environment, under flags; unknown names are refused.
 
+mod bounds;
+
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -189,7 +191,7 @@ impl Default for Gateway {
     }
 }
 
-/// Reads the file and the environment. Flags come after, by whoever parses them.
+/// Reads the file and the environment. Flags come after, by whoever parses them, and then it has to be validated.
 #[expect(clippy::disallowed_methods, reason = "this is the edge that reads the environment")]
 pub(crate) fn read(file: Option<&Path>) -> anyhow::Result<Config> {
     let mut table = Table::try_from(Config::default()).context("the defaults cannot be written as TOML")?;
@@ -200,7 +202,8 @@ pub(crate) fn read(file: Option<&Path>) -> anyhow::Result<Config> {
             std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let said: Table = text.parse().with_context(|| format!("{} is not TOML", file.display()))?;
         merge(&mut table, said);
-        check(&table).with_context(|| format!("{} says something that is not understood", file.display()))?;
+        read_types(&table)
+            .with_context(|| format!("{} says something that is not understood", file.display()))?;
     }
     if let Ok(level) = std::env::var(ORDER_LOG_LEVEL) {
         table.insert("log".to_owned(), Value::String(level.to_lowercase()));
@@ -209,42 +212,20 @@ pub(crate) fn read(file: Option<&Path>) -> anyhow::Result<Config> {
         let path = known.iter().find(|path| environment_name(path) == name);
         let Some(path) = path else { bail!("{name} is not a setting; docs/configuration.md lists them") };
         set(&mut table, path, &text).with_context(|| format!("{name}={text:?} is not understood"))?;
-        check(&table).with_context(|| format!("{name}={text:?} is not understood"))?;
+        read_types(&table).with_context(|| format!("{name}={text:?} is not understood"))?;
     }
-    check(&table)
+    read_types(&table)
 }
 
-fn check(table: &Table) -> anyhow::Result<Config> {
-    let config: Config = table.clone().try_into()?;
-    config.validate()?;
-    Ok(config)
+/// Names and types, not whether the values make sense.
+fn read_types(table: &Table) -> anyhow::Result<Config> {
+    Ok(table.clone().try_into()?)
 }
 
 impl Config {
-    fn validate(&self) -> anyhow::Result<()> {
-        if self.store.shards == 0 || self.store.shards > 64 {
-            bail!("store.shards is {}, and must be 1 to 64", self.store.shards);
-        }
-        if self.store.first_id == 0 || i64::try_from(self.store.first_id).is_err() {
-            bail!("store.first_id must be 1 or more, and below 2^63");
-        }
-        if self.tariff.won_per_km <= 0 || self.tariff.won_per_km > 1_000_000_000 {
-            bail!("tariff.won_per_km is {}, and must be 1 to 1,000,000,000", self.tariff.won_per_km);
-        }
-        if self.tariff.too_far_above < 0 {
-            bail!("tariff.too_far_above is negative");
-        }
-        if self.deadlines.call_unpaid_ms <= self.deadlines.provider_ms {
-            bail!(
-                "deadlines.call_unpaid_ms must be longer than deadlines.provider_ms, which payment answers by"
-            );
-        }
-        if self.gateway.cors_credentials && self.gateway.cors_origins.iter().any(|origin| origin == "*") {
-            bail!(
-                "gateway.cors_credentials needs origins by name: any origin with credentials is none at all"
-            );
-        }
-        Ok(())
+    /// Once everything is said that is said: by itself, a setting may make no sense beside the defaults of others.
+    pub(crate) fn validate(&self) -> anyhow::Result<()> {
+        bounds::check(self)
     }
 
     pub(crate) fn rules(&self) -> taxi::rules::Rules {
@@ -332,7 +313,9 @@ mod tests {
     fn with(path: &str, text: &str) -> anyhow::Result<Config> {
         let mut table = Table::try_from(Config::default())?;
         set(&mut table, path, text)?;
-        check(&table)
+        let config = read_types(&table)?;
+        config.validate()?;
+        Ok(config)
     }
 
     #[test]
@@ -404,10 +387,17 @@ mod tests {
         check("deadlines.call_unpaid_ms", "5", "longer");
         check("gateway.cors_credentials", "true", "credentials");
         let unknown: Table = "prots = 1".parse().unwrap();
-        assert!(format!("{:#}", check_table(&unknown)).contains("prots"));
+        assert!(format!("{:#}", read_types(&unknown).unwrap_err()).contains("prots"));
     }
 
-    fn check_table(table: &Table) -> anyhow::Error {
-        super::check(table).unwrap_err()
+    /// Whichever of the two is read first makes no sense beside the other's default.
+    #[test]
+    fn settings_that_make_sense_together_may_be_said_in_any_order() {
+        let mut table = Table::try_from(Config::default()).unwrap();
+        for (path, text) in [("deadlines.provider_ms", "90000"), ("deadlines.call_unpaid_ms", "100000")] {
+            set(&mut table, path, text).unwrap();
+            assert!(read_types(&table).is_ok(), "{path}");
+        }
+        read_types(&table).unwrap().validate().unwrap();
     }
 }

@@ -74,6 +74,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     config.data = arguments.common.data.unwrap_or(config.data);
     config.listen = arguments.common.listen.unwrap_or(config.listen);
     config.log = arguments.common.log.unwrap_or(config.log);
+    config.validate()?;
     log::start(&config.log)?;
     match arguments.command.unwrap_or(Command::Up) {
         Command::Up => up::everything(&config),

@@ -32,7 +32,7 @@ fn requests_under_way_are_answered_and_streams_end() {
 #[test]
 fn a_request_that_does_not_end_holds_nobody_up() {
     let mut world = World::with(&[
-        ("ANSWERS_WAIT_MS", "600000"),
+        ("ANSWERS_WAIT_MS", "500000"),
         ("GATEWAY_REQUEST_TIMEOUT_MS", "600000"),
         ("DEADLINES_PROVIDER_MS", "600000"),
         ("DEADLINES_CALL_UNPAID_MS", "900000"),
