@@ -168,6 +168,12 @@ impl Asked {
     }
 }
 
+/// Refuses a method where no service stands behind the path.
+pub(crate) fn refuse_method(headers: &HeaderMap, ids: &Ids) -> Response {
+    let detail = "the methods of this path are in the header Allow";
+    finish(Err(Problem::new(Kind::MethodNotAllowed, detail)), ids.keep_or_make(headers))
+}
+
 fn finish(answered: Answered, request_id: HeaderValue) -> Response {
     let mut response = answered.unwrap_or_else(|problem| problem.into_response(&request_id));
     response.headers_mut().insert(REQUEST_ID, request_id);

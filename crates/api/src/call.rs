@@ -15,6 +15,7 @@ use taxi::money::Won;
 use taxi::rider::{Rider, RiderError, TextFault, check_text};
 use taxi::status::CallStatus;
 use wiring::call::{CallService, NAME};
+use wiring::provider::is_test_method;
 
 use crate::asked::{Answered, Asked};
 use crate::hal::{Base, Form, SelfLinks, respond, to_json};
@@ -227,6 +228,10 @@ fn payment_method(text: Option<&str>, api: &Api) -> Result<Option<String>, Probl
     check_text(text).map_err(|fault| text_problem(FIELD, fault))?;
     if text.starts_with(TEST_METHOD) && !api.settings.allow_test_payment_methods {
         let detail = "payment methods for tests are not accepted here";
+        return Err(Problem::new(Kind::Impossible, detail).of_field(FIELD));
+    }
+    if text.starts_with(TEST_METHOD) && !is_test_method(text) {
+        let detail = "there is no such payment method for tests; docs/api.md lists them";
         return Err(Problem::new(Kind::Impossible, detail).of_field(FIELD));
     }
     Ok(Some(text.to_owned()))

@@ -3,17 +3,19 @@
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use axum::routing::get;
-use http::{HeaderValue, StatusCode, header};
+use axum::routing::{MethodRouter, get};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use std::sync::Arc;
+
+use crate::asked::{Ids, refuse_method};
 
 /// Who knows how the process is.
 pub trait Health: Send + Sync + 'static {
     /// Whether requests can be served; else why not.
     fn ready(&self) -> Result<(), String>;
 
-    /// The figures, in the text format of Prometheus.
+    /// The figures, in the text format of OpenMetrics, which Prometheus reads.
     fn metrics(&self) -> String;
 }
 
@@ -27,11 +29,16 @@ struct State {
 /// `/health/live`, `/health/ready`, `/actuator/health` and `/metrics`. It has no fallback, to be merged with any router.
 pub fn health_router(health: Arc<dyn Health>) -> Router {
     let (for_alias, for_metrics) = (health.clone(), health.clone());
+    let ids = Arc::new(Ids::draw());
+    let only = |methods: MethodRouter| {
+        let ids = ids.clone();
+        methods.fallback(async move |headers: HeaderMap| refuse_method(&headers, &ids))
+    };
     Router::new()
-        .route("/health/live", get(async || state(Ok(()))))
-        .route("/health/ready", get(async move || state(health.ready())))
-        .route("/actuator/health", get(async move || state(for_alias.ready())))
-        .route("/metrics", get(async move || metrics(for_metrics.metrics())))
+        .route("/health/live", only(get(async || state(Ok(())))))
+        .route("/health/ready", only(get(async move || state(health.ready()))))
+        .route("/actuator/health", only(get(async move || state(for_alias.ready()))))
+        .route("/metrics", only(get(async move || metrics(for_metrics.metrics()))))
 }
 
 fn state(ready: Result<(), String>) -> Response {
@@ -45,7 +52,7 @@ fn state(ready: Result<(), String>) -> Response {
 }
 
 fn metrics(text: String) -> Response {
-    respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.into())
+    respond(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text.into())
 }
 
 fn respond(code: StatusCode, media_type: &'static str, body: Body) -> Response {

@@ -183,7 +183,7 @@ fn number(query: &QueryText<'_>, name: &'static str, max: u64) -> Result<Option<
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = is_plain.then(|| text.parse::<u64>().ok()).flatten();
     number.filter(|number| *number <= max).map(Some).ok_or_else(|| {
-        let detail = format!("{name} is a whole number from 0 to {max}");
+        let detail = format!("{name} is a whole number, written in digits alone");
         Problem::malformed(detail).of_field(name)
     })
 }

@@ -3,6 +3,6 @@
 pub mod book;
 pub mod delivery;
 pub mod settings;
+pub mod wish;
 
 mod chance;
-mod wish;

@@ -25,7 +25,16 @@ pub(crate) fn wish(ask: &Ask, settings: &Settings) -> Option<Wish> {
     if !settings.obey_test_methods {
         return None;
     }
-    match ask.payment_method.as_deref()?.strip_prefix("test:")? {
+    read(ask.payment_method.as_deref()?)
+}
+
+/// Whether a payment method asks for a vice that there is.
+pub fn is_test_method(payment_method: &str) -> bool {
+    read(payment_method).is_some()
+}
+
+fn read(payment_method: &str) -> Option<Wish> {
+    match payment_method.strip_prefix("test:")? {
         "refused" => Some(Wish::Refused),
         "silent" => Some(Wish::Silent),
         "lost" => Some(Wish::Lost),

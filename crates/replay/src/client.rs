@@ -45,6 +45,8 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     /// Whether the server was away before it answered.
     pub(crate) repeated: bool,
+    /// The server had done it before, under the same key.
+    pub(crate) is_replayed: bool,
 }
 
 /// The server has been away for longer than patience lasts.
@@ -118,8 +120,8 @@ impl Client {
         loop {
             let request = request().expect("addresses and keys are checked before the first request");
             let (trouble, retry_after) = match timeout(self.limits.attempt, self.attempt(request)).await {
-                Ok(Ok(Attempt::Answered(status, body))) => {
-                    return Ok(Answer { status, body, repeated });
+                Ok(Ok(Attempt::Answered(status, body, is_replayed))) => {
+                    return Ok(Answer { status, body, repeated, is_replayed });
                 }
                 Ok(Ok(Attempt::NotNow(status, retry_after))) => (Trouble::NotNow(status), retry_after),
                 Ok(Err(failure)) => (Trouble::Connection(failure), None),
@@ -149,7 +151,10 @@ impl Client {
                     head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
                 Ok(Attempt::NotNow(head.status, seconds.map(Duration::from_secs)))
             }
-            status => Ok(Attempt::Answered(status, body)),
+            status => {
+                let is_replayed = head.headers.contains_key("idempotent-replayed");
+                Ok(Attempt::Answered(status, body, is_replayed))
+            }
         }
     }
 }
@@ -173,7 +178,7 @@ impl Answer {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 enum Attempt {
-    Answered(StatusCode, Bytes),
+    Answered(StatusCode, Bytes, bool),
     NotNow(StatusCode, Option<Duration>),
 }
 

@@ -98,7 +98,7 @@ impl Rides {
         if !answer.status.is_success() {
             return Ok(Placed::Refused(answer.problem()));
         }
-        self.tally.called();
+        self.tally.called(answer.is_replayed);
         Ok(Placed::Call(answer.parse()?))
     }
 

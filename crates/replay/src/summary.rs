@@ -22,6 +22,8 @@ pub struct Summary {
     pub out_of_order: u64,
     /// Calls that the server took on.
     pub called: u64,
+    /// Of these, those that an earlier run of the same name had called.
+    pub called_before: u64,
     /// Calls that it refused, by the type of its problem.
     pub refused: BTreeMap<String, u64>,
     /// Drives that it refused to end, by the type of its problem; the trips count under what became of them.
@@ -102,6 +104,9 @@ impl fmt::Display for Summary {
             line(f, "out of order", self.out_of_order, "")?;
         }
         line(f, "called", self.called, "")?;
+        if self.called_before > 0 {
+            line(f, "of them before", self.called_before, "by an earlier run of this name")?;
+        }
         lines(f, "refused", &self.refused)?;
         lines(f, "ends refused", &self.ends_refused)?;
         line(f, "completed", self.completed, "")?;

@@ -94,8 +94,10 @@ impl Tally {
         }
     }
 
-    pub(crate) fn called(&self) {
-        self.counts().summary.called += 1;
+    pub(crate) fn called(&self, before: bool) {
+        let mut counts = self.counts();
+        counts.summary.called += 1;
+        counts.summary.called_before += u64::from(before);
     }
 
     pub(crate) fn end_refused(&self, problem: String) {

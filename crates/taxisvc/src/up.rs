@@ -344,7 +344,7 @@ fn say_hello(config: &Config, ports: &[Port], stopwatch: Stopwatch) {
          curl {gateway}/calls -H 'content-type: application/json' -d '{{\"userId\":\"1\",\"userName\":\"eojin\",\"distance\":10}}'\n  \
          curl {gateway}/callViews\n  \
          curl {gateway}/drives/end -H 'content-type: application/json' -d '{{\"driveId\":1}}'\n  \
-         curl -N {gateway}/events?from=0\n"
+         curl -N '{gateway}/events?from=0'\n"
     ));
     // Nobody may be reading; that is no reason not to serve.
     let _ = writeln!(std::io::stdout(), "{text}");

@@ -16,6 +16,9 @@ use taxi::payment::Terms;
 pub const NAME: &str = "provider";
 pub const ACCOUNT: &str = "account";
 
+/// Whether a payment method asks the provider for a vice that it has.
+pub use provider::wish::is_test_method;
+
 pub struct ProviderService {
     pub settings: Settings,
 }

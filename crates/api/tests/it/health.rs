@@ -38,3 +38,13 @@ async fn life_and_readiness_are_two_things() {
     }
     assert_eq!(ask(Ok(()), "/metrics").await, (StatusCode::OK, "taxisvc_up 1\n".into()));
 }
+
+#[tokio::test]
+async fn another_method_is_refused_in_our_words() {
+    let router = health_router(Arc::new(Told(Ok(()))));
+    let response = router.oneshot(Request::post("/metrics").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.headers()["allow"], "GET,HEAD");
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert!(response.headers().contains_key("x-request-id"));
+}
