@@ -18,6 +18,7 @@ use gateway::settings::{Cors, Network, RateLimit};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,10 @@ use wiring::{Assembly, Options};
 
 /// How long the engine may take to answer what was accepted, once the ports are closed.
 const ENGINE_DRAIN_MAX: Duration = Duration::from_secs(5);
+/// How long requests may take to hear of it, once the engine has failed.
+const DRAIN_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// What the ports may take beyond their own limit before they are left.
+const DRAIN_MARGIN: Duration = Duration::from_secs(1);
 
 pub(crate) fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
@@ -76,7 +81,7 @@ pub(crate) fn gateway_alone(config: &Config) -> anyhow::Result<ExitCode> {
         let router = api::health_router(Arc::new(health)).merge(gateway.router());
         let address = SocketAddr::new(config.listen, config.ports.gateway);
         let port = servers::bind("gateway", address, router).await?;
-        let signals = StopSignals::listen()?;
+        let mut signals = StopSignals::listen()?;
         println!("taxisvc gateway listens on http://{}", port.address);
         let (switch, shutdown) = Switch::new();
         tokio::spawn(gateway.keep_checking_health(shutdown.clone()));
@@ -180,20 +185,25 @@ async fn serve(
     stopwatch: Stopwatch,
 ) -> anyhow::Result<()> {
     let ports = ports(config, system).await?;
-    let signals = StopSignals::listen()?;
+    let mut signals = StopSignals::listen()?;
     say_hello(config, &ports, stopwatch);
     let (switch, shutdown) = Switch::new();
     let settings = server_settings(config);
-    let until = async {
-        tokio::select! {
-            () = signals.received() => {}
-            _ = failed.wait_for(|failed| *failed) => {}
-        }
-        tracing::info!("stopping");
-        system.stopping.send_replace(true);
-        switch.turn_off();
+    let mut serving = pin!(servers::run(ports, &settings, &shutdown));
+    let has_failed = tokio::select! {
+        () = &mut serving => false,
+        () = signals.received() => false,
+        _ = failed.wait_for(|failed| *failed) => true,
     };
-    tokio::join!(servers::run(ports, &settings, &shutdown), until);
+    system.stopping.send_replace(true);
+    switch.turn_off();
+    let patience = if has_failed { DRAIN_AFTER_FAILURE } else { settings.drain_grace + settings.drain_max };
+    tracing::info!(?patience, "stopping; whoever asks again is not waited for");
+    tokio::select! {
+        () = &mut serving => {}
+        () = tokio::time::sleep(patience + DRAIN_MARGIN) => {}
+        () = signals.received() => tracing::warn!("asked again: what was under way is cut off"),
+    }
     Ok(())
 }
 
@@ -323,7 +333,7 @@ impl StopSignals {
     }
 
     /// Until one comes.
-    async fn received(mut self) {
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
