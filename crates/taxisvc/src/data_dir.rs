@@ -1,11 +1,14 @@
 //! The data directory: locked by whoever writes it, with a version, refused when a newer program has written it.
 
 use crate::config::Config;
+use crate::sentinel::{Failing, Sentinel};
 use anyhow::{Context, bail};
 use engine::log::LogId;
 use engine::store::{Reader, Schema};
 use engine_sqlite::Database;
+use rustix::fs::Mode;
 use std::fs::{File, TryLockError};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wiring::Readers;
@@ -13,6 +16,8 @@ use wiring::Readers;
 /// The version of what is stored in it. One that is written by a newer program is refused.
 const VERSION: u32 = 1;
 const VERSION_FILE: &str = "version";
+/// Becomes the version once it is whole.
+const VERSION_FILE_NEW: &str = "version.new";
 const LOCK_FILE: &str = "lock";
 
 /// A data directory that this process alone writes.
@@ -28,21 +33,44 @@ pub(crate) struct Look {
     pub(crate) is_running: bool,
 }
 
-/// Opens the directory to write it; makes it when it is not there.
-pub(crate) fn open(config: &Config, draw: impl FnMut() -> u64) -> anyhow::Result<DataDir> {
+/// Opens the directory to write it; makes it when it is not there. What is made is its owner's alone, for it has names and
+/// journeys of people in it.
+pub(crate) fn open(config: &Config, draw: impl FnMut() -> u64, failing: &Failing) -> anyhow::Result<DataDir> {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let path = &config.data;
-    std::fs::create_dir_all(path)
-        .with_context(|| format!("cannot make the data directory {}", path.display()))?;
+    make(path).with_context(|| format!("cannot make the data directory {}", path.display()))?;
     let lock = lock(path)?;
     check_version(path, true)?;
-    let databases = open_all(config, draw)?;
+    let databases = open_all(config, draw, failing)?;
     Ok(DataDir { databases, _lock: lock })
+}
+
+/// Makes the directory and those it lies in, so that a power cut does not take them with all that is in them.
+fn make(directory: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|path| !is_there(path)).collect();
+    std::fs::create_dir_all(directory)?;
+    for made in missing {
+        sync_entries(made.parent().unwrap_or(made))?;
+    }
+    Ok(())
+}
+
+/// The empty path is where relative ones begin.
+fn is_there(path: &Path) -> bool {
+    path.as_os_str().is_empty() || path.exists()
+}
+
+/// Has a directory's list of files on the disk.
+fn sync_entries(directory: &Path) -> std::io::Result<()> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    File::open(directory)?.sync_all()
 }
 
 /// Opens the directory to look at it, whether or not a server runs on it.
 pub(crate) fn look(config: &Config) -> anyhow::Result<Look> {
     check_version(&config.data, false)?;
     refuse_other_layout(config)?;
+    let is_running = is_locked(&config.data)?;
     let mut readers: Vec<(Vec<&'static str>, Arc<dyn Reader>)> = Vec::new();
     for (name, services) in config.layout().groups() {
         let file = file_of(&config.data, name);
@@ -60,10 +88,14 @@ pub(crate) fn look(config: &Config) -> anyhow::Result<Look> {
         drive: of(wiring::drive::NAME)?,
         view: of(wiring::view::NAME)?,
     };
-    Ok(Look { readers, is_running: lock(&config.data).is_err() })
+    Ok(Look { readers, is_running })
 }
 
-fn open_all(config: &Config, mut draw: impl FnMut() -> u64) -> anyhow::Result<Vec<wiring::Database>> {
+fn open_all(
+    config: &Config,
+    mut draw: impl FnMut() -> u64,
+    failing: &Failing,
+) -> anyhow::Result<Vec<wiring::Database>> {
     refuse_other_layout(config)?;
     let mut databases = Vec::new();
     for (name, services) in config.layout().groups() {
@@ -72,7 +104,8 @@ fn open_all(config: &Config, mut draw: impl FnMut() -> u64) -> anyhow::Result<Ve
         let database = Database::create_or_open(&file, &schemas, LogId(draw()), VERSION)
             .with_context(|| format!("cannot use {}", file.display()))?;
         let store = database.store().context("a database that was opened just now has its writer")?;
-        databases.push(wiring::Database { services, store, reader: database.reader() });
+        let reader = Arc::new(Sentinel { reader: database.reader(), failing: failing.clone() });
+        databases.push(wiring::Database { services, store, reader });
     }
     Ok(databases)
 }
@@ -118,15 +151,42 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
     }
 }
 
+/// Whether somebody writes the directory. The look takes no lock that a server could run into for longer than a moment, and
+/// makes no file: what is looked at may be a copy, or not be ours to write.
+fn is_locked(directory: &Path) -> anyhow::Result<bool> {
+    let path = directory.join(LOCK_FILE);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error).with_context(|| format!("cannot open {}", path.display())),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+/// All of it or nothing: half a version would be one that nobody knows.
+fn write_version(directory: &Path) -> std::io::Result<()> {
+    let new = directory.join(VERSION_FILE_NEW);
+    let mut file = File::create(&new)?;
+    writeln!(file, "{VERSION}")?;
+    file.sync_all()?;
+    std::fs::rename(&new, directory.join(VERSION_FILE))?;
+    sync_entries(directory)
+}
+
 fn check_version(directory: &Path, make: bool) -> anyhow::Result<()> {
     let path = directory.join(VERSION_FILE);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && make => {
-            return std::fs::write(&path, format!("{VERSION}\n"))
-                .with_context(|| format!("cannot write {}", path.display()));
+        Err(error) if error.kind() == ErrorKind::NotFound && make => {
+            return write_version(directory).with_context(|| format!("cannot write {}", path.display()));
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             bail!(
                 "{} is not a data directory of taxisvc: it has no file {VERSION_FILE:?}",
                 directory.display()
@@ -146,4 +206,41 @@ fn check_version(directory: &Path, make: bool) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_directory_and_its_version_are_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("a/b");
+        make(&directory).unwrap();
+        make(&directory).unwrap();
+        // What a power cut left of an earlier attempt is in nobody's way.
+        std::fs::write(directory.join(VERSION_FILE_NEW), "").unwrap();
+        assert!(check_version(&directory, false).is_err());
+        check_version(&directory, true).unwrap();
+        check_version(&directory, false).unwrap();
+        assert_eq!(std::fs::read_to_string(directory.join(VERSION_FILE)).unwrap(), "1\n");
+        assert!(!directory.join(VERSION_FILE_NEW).exists());
+    }
+
+    #[test]
+    fn those_who_look_see_who_writes_and_not_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        assert!(!is_locked(directory).unwrap());
+        assert!(!directory.join(LOCK_FILE).exists(), "a look makes nothing");
+        let writing = lock(directory).unwrap();
+        assert!(is_locked(directory).unwrap());
+        drop(writing);
+        let looking = File::open(directory.join(LOCK_FILE)).unwrap();
+        looking.lock_shared().unwrap();
+        assert!(!is_locked(directory).unwrap());
+        std::fs::remove_file(directory.join(LOCK_FILE)).unwrap();
+        std::os::unix::fs::symlink(LOCK_FILE, directory.join(LOCK_FILE)).unwrap();
+        assert!(is_locked(directory).is_err(), "what cannot be known is said");
+    }
 }

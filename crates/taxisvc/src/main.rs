@@ -5,6 +5,8 @@ mod config;
 mod data_dir;
 mod log;
 mod metrics;
+mod open_files;
+mod sentinel;
 mod servers;
 mod up;
 

@@ -3,6 +3,8 @@
 use crate::config::Config;
 use crate::data_dir;
 use crate::metrics::Health;
+use crate::open_files;
+use crate::sentinel::{Failing, fail};
 use crate::servers::{self, Port};
 use anyhow::{Context, bail};
 use api::Api;
@@ -46,7 +48,9 @@ pub(crate) fn everything(config: &Config) -> anyhow::Result<ExitCode> {
     let stopwatch = Stopwatch::start();
     // What is not understood is said before anything is made.
     gateway_settings(config)?;
-    let data = data_dir::open(config, draw)?;
+    open_files::raise_limit();
+    let failing = Failing::default();
+    let data = data_dir::open(config, draw, &failing)?;
     let runtime = runtime()?;
     let options = Options {
         rules: config.rules(),
@@ -59,20 +63,25 @@ pub(crate) fn everything(config: &Config) -> anyhow::Result<ExitCode> {
         delay: Arc::new(TokioDelay(runtime.handle().clone())),
     };
     let assembly = wiring::assemble(data.databases, &options)?;
-    let (machine, system) = Machine::start(config, assembly)?;
-    let result = runtime.block_on(serve(config, &system, machine.failed.clone(), stopwatch));
+    let (machine, system) = Machine::start(config, assembly, &failing)?;
+    let result = runtime.block_on(serve(config, &system, failing.subscribe(), stopwatch));
+    let failure = failing.borrow().clone();
     // Handlers hold on to the engine; it ends after them.
     runtime.shutdown_timeout(Duration::from_secs(1));
     let engine = machine.stop();
     result?;
     engine?;
-    Ok(ExitCode::SUCCESS)
+    match failure {
+        None => Ok(ExitCode::SUCCESS),
+        Some(why) => bail!(why),
+    }
 }
 
 /// The gateway in front of services elsewhere.
 pub(crate) fn gateway_alone(config: &Config) -> anyhow::Result<ExitCode> {
     let routes = remote_routes(config)?;
     let settings = gateway_settings(config)?;
+    open_files::raise_limit();
     runtime()?.block_on(async {
         let gateway = Gateway::new(settings, routes);
         gateway.check_health().await;
@@ -108,15 +117,11 @@ type Thread = JoinHandle<Result<(), Fatal>>;
 struct Machine {
     stop: Arc<AtomicBool>,
     threads: Vec<(Thread, Arc<Doorbell>)>,
-    /// Turns true when a thread ended though nobody asked it to.
-    failed: watch::Receiver<bool>,
 }
 
 impl Machine {
-    fn start(config: &Config, assembly: Assembly) -> anyhow::Result<(Self, System)> {
+    fn start(config: &Config, assembly: Assembly, failing: &Failing) -> anyhow::Result<(Self, System)> {
         let (stopping, stopped) = watch::channel(false);
-        let (failing, failed) = watch::channel(false);
-        let failing = Arc::new(failing);
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
         let mut engines = Vec::new();
@@ -139,7 +144,7 @@ impl Machine {
             settings: api_settings(config)?,
             stopping: stopped,
         });
-        Ok((Self { stop, threads, failed }, System { api, engines, stopping }))
+        Ok((Self { stop, threads }, System { api, engines, stopping }))
     }
 
     /// Has everything answered that was accepted, and ends.
@@ -159,7 +164,7 @@ impl Machine {
     }
 }
 
-fn drive(runner: Runner, stop: &AtomicBool, failing: &watch::Sender<bool>) -> Result<(), Fatal> {
+fn drive(runner: Runner, stop: &AtomicBool, failing: &Failing) -> Result<(), Fatal> {
     let tell = OnEnd(failing);
     let ended = runner.run(stop, ENGINE_DRAIN_MAX);
     if let Err(fatal) = &ended {
@@ -170,18 +175,18 @@ fn drive(runner: Runner, stop: &AtomicBool, failing: &watch::Sender<bool>) -> Re
 }
 
 /// Tells that a thread ended, also when it panics.
-struct OnEnd<'a>(&'a watch::Sender<bool>);
+struct OnEnd<'a>(&'a Failing);
 
 impl Drop for OnEnd<'_> {
     fn drop(&mut self) {
-        self.0.send_replace(true);
+        fail(self.0, "an engine ended though nobody asked it to".to_owned());
     }
 }
 
 async fn serve(
     config: &Config,
     system: &System,
-    mut failed: watch::Receiver<bool>,
+    mut failed: watch::Receiver<Option<String>>,
     stopwatch: Stopwatch,
 ) -> anyhow::Result<()> {
     let ports = ports(config, system).await?;
@@ -193,7 +198,7 @@ async fn serve(
     let has_failed = tokio::select! {
         () = &mut serving => false,
         () = signals.received() => false,
-        _ = failed.wait_for(|failed| *failed) => true,
+        _ = failed.wait_for(Option::is_some) => true,
     };
     system.stopping.send_replace(true);
     switch.turn_off();

@@ -2,6 +2,7 @@
 
 use crate::world::World;
 use crate::world::process::{Ended, Server, run, settings, taxisvc};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Starts a server that is expected not to start.
@@ -88,4 +89,30 @@ fn what_is_no_data_directory_is_refused() {
         assert_says(&audited.stderr, &["is not a data directory of taxisvc", nowhere]);
         assert_eq!(data.exists(), nowhere == "empty", "an audit makes nothing");
     }
+}
+
+/// Names of people and where they went are in it.
+#[test]
+fn what_is_made_is_its_owners_alone() {
+    let world = World::start();
+    world.call(10.0);
+    let data = world.data();
+    let files = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path());
+    let made: Vec<_> = files.chain([data]).collect();
+    assert!(made.len() > 4, "{made:?}");
+    for path in made {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} has {mode:o}", path.display());
+    }
+}
+
+/// A copy that is nobody's to write is looked at all the same.
+#[test]
+fn a_look_takes_nothing_and_makes_nothing() {
+    let mut world = World::start();
+    world.call(10.0);
+    world.kill();
+    std::fs::remove_file(world.data().join("lock")).unwrap();
+    world.audit();
+    assert!(!world.data().join("lock").exists());
 }

@@ -1,0 +1,150 @@
+//! A reader that calls for help: what is fatal when the writer sees it is so when a reader does.
+
+use engine::log::{EntityKey, LogId, Recorded, ShardName};
+use engine::store::{EntityRow, Query, Reader, Snapshot, StoreError, Stored};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Why the process has to stop, once it has to.
+pub(crate) type Failing = Arc<watch::Sender<Option<String>>>;
+
+/// Says why, unless somebody has said so before.
+pub(crate) fn fail(failing: &Failing, why: String) {
+    failing.send_if_modified(|reason| {
+        let is_first = reason.is_none();
+        if is_first {
+            *reason = Some(why);
+        }
+        is_first
+    });
+}
+
+/// Passes everything on to a reader, and tells when that says that nothing can be promised any more.
+pub(crate) struct Sentinel {
+    pub(crate) reader: Arc<dyn Reader>,
+    pub(crate) failing: Failing,
+}
+
+impl Sentinel {
+    fn watched<T>(&self, read: Stored<T>) -> Stored<T> {
+        if let Err(StoreError::Fatal(why)) = &read {
+            tracing::error!(why, "a read failed fatally");
+            fail(&self.failing, format!("a read failed, and nothing can be promised any more: {why}"));
+        }
+        read
+    }
+}
+
+impl Reader for Sentinel {
+    fn log(&self) -> LogId {
+        self.reader.log()
+    }
+
+    fn apart(&self) -> Arc<dyn Reader> {
+        Arc::new(Self { reader: self.reader.apart(), failing: self.failing.clone() })
+    }
+
+    fn get(&self, service: &'static str, key: EntityKey) -> Stored<Option<EntityRow>> {
+        self.watched(self.reader.get(service, key))
+    }
+
+    fn list(&self, query: &Query) -> Stored<Vec<EntityRow>> {
+        self.watched(self.reader.list(query))
+    }
+
+    fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>> {
+        self.watched(self.reader.counts(service, kind))
+    }
+
+    fn events_after(&self, shard: ShardName, position: u64, limit: usize) -> Stored<Vec<Recorded>> {
+        self.watched(self.reader.events_after(shard, position, limit))
+    }
+
+    fn last_position(&self, shard: ShardName) -> Stored<u64> {
+        self.watched(self.reader.last_position(shard))
+    }
+
+    fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
+        self.watched(self.reader.snapshot())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails alike whatever it is asked.
+    #[derive(Clone)]
+    struct Broken(StoreError);
+
+    impl Reader for Broken {
+        fn log(&self) -> LogId {
+            LogId(1)
+        }
+
+        fn apart(&self) -> Arc<dyn Reader> {
+            Arc::new(self.clone())
+        }
+
+        fn get(&self, _: &'static str, _: EntityKey) -> Stored<Option<EntityRow>> {
+            Err(self.0.clone())
+        }
+
+        fn list(&self, _: &Query) -> Stored<Vec<EntityRow>> {
+            Err(self.0.clone())
+        }
+
+        fn counts(&self, _: &'static str, _: &'static str) -> Stored<Vec<(String, u64)>> {
+            Err(self.0.clone())
+        }
+
+        fn events_after(&self, _: ShardName, _: u64, _: usize) -> Stored<Vec<Recorded>> {
+            Err(self.0.clone())
+        }
+
+        fn last_position(&self, _: ShardName) -> Stored<u64> {
+            Err(self.0.clone())
+        }
+
+        fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
+            Err(self.0.clone())
+        }
+    }
+
+    /// Why the process stops after each way to read.
+    fn reasons(error: &StoreError) -> Vec<Option<String>> {
+        let shard = ShardName { service: "call", index: 0 };
+        let ways: [fn(&dyn Reader, ShardName); 5] = [
+            |reader, _| drop(reader.get("call", EntityKey { kind: "call", id: 1 })),
+            |reader, _| drop(reader.counts("call", "call")),
+            |reader, shard| drop(reader.events_after(shard, 0, 1)),
+            |reader, shard| drop(reader.apart().last_position(shard)),
+            |reader, _| drop(reader.snapshot()),
+        ];
+        let reason = |read: &fn(&dyn Reader, ShardName)| {
+            let failing = Failing::default();
+            let sentinel = Sentinel { reader: Arc::new(Broken(error.clone())), failing: failing.clone() };
+            read(&sentinel, shard);
+            failing.borrow().clone()
+        };
+        ways.iter().map(reason).collect()
+    }
+
+    #[test]
+    fn what_is_fatal_stops_the_process_whoever_reads_it() {
+        for reason in reasons(&StoreError::Fatal("the disk image is malformed".into())) {
+            assert!(reason.is_some_and(|reason| reason.contains("malformed")));
+        }
+        for reason in reasons(&StoreError::Unavailable("locked".into())) {
+            assert_eq!(reason, None, "it may pass");
+        }
+    }
+
+    #[test]
+    fn the_first_reason_is_kept() {
+        let failing = Failing::default();
+        fail(&failing, "first".into());
+        fail(&failing, "second".into());
+        assert_eq!(failing.borrow().as_deref(), Some("first"));
+    }
+}
