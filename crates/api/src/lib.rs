@@ -28,6 +28,7 @@ mod view;
 mod wait;
 
 pub use health::{Health, health_router};
+pub use problem::problem_types;
 pub use settings::{Settings, Trust};
 
 use axum::Router;

@@ -10,87 +10,54 @@ use std::collections::BTreeMap;
 
 use crate::idempotency::REPLAYED;
 
-/// What a program can rely on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Malformed,
-    NotFound,
-    MethodNotAllowed,
-    NotAcceptable,
-    RequestTimeout,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-    /// Well-formed, but nothing that could be done.
-    Impossible,
-    KeyReused,
-    /// Not in the state that it is in.
-    NotAllowedNow,
-    OtherFare,
-    OtherLog,
-    PaymentRefused,
-    PaymentGivenUp,
-    /// Too much at once; nothing was stored.
-    TooBusy,
-    /// The store cannot be read just now.
-    Unavailable,
-    NotReadYet,
-    OutcomeUnknown,
-    Internal,
+/// A kind a line: the last segment of its type's URI, its status and its title.
+macro_rules! kinds {
+    ($($(#[$comment:meta])* $kind:ident = $name:literal, $status:ident, $title:literal;)*) => {
+        /// What a program can rely on.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Kind {
+            $($(#[$comment])* $kind,)*
+        }
+
+        impl Kind {
+            const ALL: &[Self] = &[$(Self::$kind),*];
+
+            fn facts(self) -> (&'static str, StatusCode, &'static str) {
+                match self {
+                    $(Self::$kind => ($name, StatusCode::$status, $title),)*
+                }
+            }
+        }
+    };
 }
 
-impl Kind {
-    /// The last segment of the type's URI, the status, and the title.
-    fn facts(self) -> (&'static str, StatusCode, &'static str) {
-        match self {
-            Self::Malformed => ("malformed", StatusCode::BAD_REQUEST, "The request is malformed"),
-            Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "There is nothing here"),
-            Self::MethodNotAllowed => {
-                ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed")
-            }
-            Self::NotAcceptable => {
-                ("not-acceptable", StatusCode::NOT_ACCEPTABLE, "No such form of it can be given")
-            }
-            Self::RequestTimeout => {
-                ("request-timeout", StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time")
-            }
-            Self::PayloadTooLarge => {
-                ("payload-too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
-            }
-            Self::UnsupportedMediaType => {
-                ("unsupported-media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON")
-            }
-            Self::Impossible => ("impossible", StatusCode::UNPROCESSABLE_ENTITY, "This cannot be done"),
-            Self::KeyReused => (
-                "idempotency-key-reused",
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "The idempotency key came with another body before",
-            ),
-            Self::NotAllowedNow => {
-                ("not-allowed-now", StatusCode::CONFLICT, "This is not allowed in this state")
-            }
-            Self::OtherFare => ("other-fare", StatusCode::CONFLICT, "The fare is another"),
-            Self::OtherLog => ("another-log", StatusCode::CONFLICT, "The position is one of another log"),
-            Self::PaymentRefused => {
-                ("payment-refused", StatusCode::PAYMENT_REQUIRED, "The payment is refused")
-            }
-            Self::PaymentGivenUp => {
-                ("payment-given-up", StatusCode::GATEWAY_TIMEOUT, "The payment is given up for good")
-            }
-            Self::TooBusy => {
-                ("too-busy", StatusCode::SERVICE_UNAVAILABLE, "Too much at once; nothing was stored")
-            }
-            Self::Unavailable => {
-                ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "The store cannot be read just now")
-            }
-            Self::NotReadYet => {
-                ("not-read-yet", StatusCode::SERVICE_UNAVAILABLE, "What was asked for is not read yet")
-            }
-            Self::OutcomeUnknown => {
-                ("outcome-unknown", StatusCode::GATEWAY_TIMEOUT, "Whether this was done is not known")
-            }
-            Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "The fault is ours"),
-        }
-    }
+kinds! {
+    Malformed = "malformed", BAD_REQUEST, "The request is malformed";
+    NotFound = "not-found", NOT_FOUND, "There is nothing here";
+    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "This method is not allowed";
+    NotAcceptable = "not-acceptable", NOT_ACCEPTABLE, "No such form of it can be given";
+    RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The request did not arrive in time";
+    PayloadTooLarge = "payload-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
+    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body is not JSON";
+    /// Well-formed, but nothing that could be done.
+    Impossible = "impossible", UNPROCESSABLE_ENTITY, "This cannot be done";
+    KeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key came with another body before";
+    /// Not in the state that it is in.
+    NotAllowedNow = "not-allowed-now", CONFLICT, "This is not allowed in this state";
+    OtherFare = "other-fare", CONFLICT, "The fare is another";
+    OtherLog = "another-log", CONFLICT, "The position is one of another log";
+    PaymentRefused = "payment-refused", PAYMENT_REQUIRED, "The payment is refused";
+    PaymentGivenUp = "payment-given-up", GATEWAY_TIMEOUT, "The payment is given up for good";
+    TooBusy = "too-busy", SERVICE_UNAVAILABLE, "Too much at once; nothing was stored";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The store cannot be read just now";
+    NotReadYet = "not-read-yet", SERVICE_UNAVAILABLE, "What was asked for is not read yet";
+    OutcomeUnknown = "outcome-unknown", GATEWAY_TIMEOUT, "Whether this was done is not known";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "The fault is ours";
+}
+
+/// Every type of problem that is answered here: the last segment of its URI, its status, its title.
+pub fn problem_types() -> impl Iterator<Item = (&'static str, StatusCode, &'static str)> {
+    Kind::ALL.iter().map(|kind| kind.facts())
 }
 
 /// One answer of that sort; boxed, since nearly every request has none.

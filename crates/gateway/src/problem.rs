@@ -6,83 +6,69 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 
-/// What a client can rely on: each kind has one type, one status and one title, for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The request cannot be understood, or is framed so that two readers could understand it differently.
-    Malformed,
-    /// No route takes this path.
-    NotFound,
-    /// The method is not for a gateway.
-    MethodNotAllowed,
-    /// The body is over the limit.
-    PayloadTooLarge,
-    /// The body did not come in time.
-    RequestTimeout,
-    /// The client asks more than its share.
-    RateLimited,
-    /// More requests than are worked on at once; nothing was done.
-    TooBusy,
-    /// No replica could be asked; nothing was done.
-    UpstreamUnavailable,
-    /// A replica broke off; nothing was to be done but read.
-    UpstreamBroken,
-    /// The answer to a read did not come in time.
-    UpstreamTimeout,
-    /// A change was asked for, and whether it was made is not known.
-    OutcomeUnknown,
+/// A kind a line: its type's URI relative to the origin, its status and its title.
+macro_rules! kinds {
+    ($($(#[$comment:meta])* $kind:ident = $uri:literal, $status:ident, $title:literal;)*) => {
+        /// What a client can rely on: each kind has one type, one status and one title, for ever.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Kind {
+            $($(#[$comment])* $kind,)*
+        }
+
+        impl Kind {
+            /// Every kind there is.
+            pub const ALL: &[Kind] = &[$(Kind::$kind),*];
+
+            /// The type's URI, relative to the origin.
+            #[must_use]
+            pub fn uri(self) -> &'static str {
+                match self {
+                    $(Kind::$kind => $uri,)*
+                }
+            }
+
+            /// The status it comes with.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                match self {
+                    $(Kind::$kind => StatusCode::$status,)*
+                }
+            }
+
+            /// What it means, in a few words.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self {
+                    $(Kind::$kind => $title,)*
+                }
+            }
+        }
+    };
 }
 
-impl Kind {
-    /// The type's URI, relative to the origin.
-    #[must_use]
-    pub fn uri(self) -> &'static str {
-        match self {
-            Kind::Malformed => "/problems/malformed",
-            Kind::NotFound => "/problems/not-found",
-            Kind::MethodNotAllowed => "/problems/method-not-allowed",
-            Kind::PayloadTooLarge => "/problems/payload-too-large",
-            Kind::RequestTimeout => "/problems/request-timeout",
-            Kind::RateLimited => "/problems/rate-limited",
-            Kind::TooBusy => "/problems/too-busy",
-            Kind::UpstreamUnavailable => "/problems/upstream-unavailable",
-            Kind::UpstreamBroken => "/problems/upstream-broken",
-            Kind::UpstreamTimeout => "/problems/upstream-timeout",
-            Kind::OutcomeUnknown => "/problems/outcome-unknown",
-        }
-    }
-
-    /// The status it comes with.
-    #[must_use]
-    pub fn status(self) -> StatusCode {
-        match self {
-            Kind::Malformed => StatusCode::BAD_REQUEST,
-            Kind::NotFound => StatusCode::NOT_FOUND,
-            Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Kind::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Kind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Kind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            Kind::TooBusy | Kind::UpstreamUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Kind::UpstreamBroken => StatusCode::BAD_GATEWAY,
-            Kind::UpstreamTimeout | Kind::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self {
-            Kind::Malformed => "The request is malformed",
-            Kind::NotFound => "There is nothing here",
-            Kind::MethodNotAllowed => "This method is not allowed",
-            Kind::PayloadTooLarge => "The body is too large",
-            Kind::RequestTimeout => "The request did not arrive in time",
-            Kind::RateLimited => "Too many requests from this client",
-            Kind::TooBusy => "Too many requests at once",
-            Kind::UpstreamUnavailable => "The service cannot be reached",
-            Kind::UpstreamBroken => "The service broke off its answer",
-            Kind::UpstreamTimeout => "The service did not answer in time",
-            Kind::OutcomeUnknown => "Whether this was done is not known",
-        }
-    }
+kinds! {
+    /// The request cannot be understood, or is framed so that two readers could understand it differently.
+    Malformed = "/problems/malformed", BAD_REQUEST, "The request is malformed";
+    /// No route takes this path.
+    NotFound = "/problems/not-found", NOT_FOUND, "There is nothing here";
+    /// The method is not for a gateway.
+    MethodNotAllowed = "/problems/method-not-allowed", METHOD_NOT_ALLOWED, "This method is not allowed";
+    /// The body is over the limit.
+    PayloadTooLarge = "/problems/payload-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
+    /// The body did not come in time.
+    RequestTimeout = "/problems/request-timeout", REQUEST_TIMEOUT, "The request did not arrive in time";
+    /// The client asks more than its share.
+    RateLimited = "/problems/rate-limited", TOO_MANY_REQUESTS, "Too many requests from this client";
+    /// More requests than are worked on at once; nothing was done.
+    TooBusy = "/problems/too-busy", SERVICE_UNAVAILABLE, "Too much at once; nothing was stored";
+    /// No replica could be asked; nothing was done.
+    UpstreamUnavailable = "/problems/upstream-unavailable", SERVICE_UNAVAILABLE, "The service cannot be reached";
+    /// A replica broke off; nothing was to be done but read.
+    UpstreamBroken = "/problems/upstream-broken", BAD_GATEWAY, "The service broke off its answer";
+    /// The answer to a read did not come in time.
+    UpstreamTimeout = "/problems/upstream-timeout", GATEWAY_TIMEOUT, "The service did not answer in time";
+    /// A change was asked for, and whether it was made is not known.
+    OutcomeUnknown = "/problems/outcome-unknown", GATEWAY_TIMEOUT, "Whether this was done is not known";
 }
 
 /// One such answer.

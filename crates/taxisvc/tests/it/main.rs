@@ -13,6 +13,7 @@ mod drain;
 mod gateway_alone;
 mod killed_and_resumed;
 mod layouts;
+mod problem_types;
 mod service_alone;
 mod the_originals_commands;
 mod wrong_input;
