@@ -1,25 +1,13 @@
 //! The checks of the house: what no compiler sees, and what a reviewer would otherwise say twice.
 
+mod arrows;
+mod documents;
+
 use anyhow::{Context, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 const FILE_LINES_MAX: usize = 500;
-const ARCHITECTURE_LINES_MAX: usize = 250;
-const README_LINES_MAX: usize = 140;
-
-/// Who must never be reached from whom, however indirectly: `cargo tree -p left -i right` finds nothing.
-const FORBIDDEN_ARROWS: [(&str, &str, &str); 8] = [
-    ("engine", "taxi", "the engine has never heard of a taxi"),
-    ("engine", "tokio", "the engine knows no runtime"),
-    ("engine", "rusqlite", "only engine-* know a driver library"),
-    ("engine-sqlite", "taxi", "a store knows no business"),
-    ("taxi", "engine", "the business knows no machine"),
-    ("taxi", "tokio", "the business is pure"),
-    ("gateway", "taxi", "the gateway knows HTTP and nothing else"),
-    ("wiring", "axum", "only api and gateway know HTTP"),
-];
 
 /// The folders of the business, which meet only in event.rs.
 const SERVICES: [&str; 4] = ["call", "payment", "drive", "view"];
@@ -33,6 +21,12 @@ const FORBIDDEN_TEXTS: [(&str, &str); 5] = [
     (concat!("/ho", "me/"), "a path of somebody's machine"),
 ];
 
+/// What must not stand in a test besides: one that waits for a time is slow on a fast machine and wrong on a slow one.
+const FORBIDDEN_IN_TESTS: (&str, &str) =
+    (concat!("time::", "sleep("), "wait for a condition, by polling it or by being told");
+
+const TESTS: &str = "#[cfg(test)]\nmod tests";
+
 const FOLDERS_NOT_ALLOWED: [&str; 4] = ["common", "utils", "helpers", "types"];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
@@ -42,8 +36,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
         faults.extend(faults_of_file(&name, &text).into_iter().map(|fault| format!("{name}: {fault}")));
     }
-    faults.extend(faults_of_documents(root));
-    faults.extend(faults_of_arrows(root)?);
+    faults.extend(documents::faults(root)?);
+    faults.extend(arrows::faults(root)?);
     if faults.is_empty() {
         println!("the house is tidy");
         return Ok(());
@@ -71,7 +65,8 @@ fn faults_of_file(name: &str, text: &str) -> Vec<String> {
         faults.push("it does not open with one //! sentence".to_owned());
     }
     let is_test = name.contains("/tests/") || name.ends_with("tests.rs");
-    let lines = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().lines().count();
+    let (code, tests) = text.split_once(TESTS).unwrap_or((text, ""));
+    let lines = code.lines().count();
     if !is_test && lines > FILE_LINES_MAX {
         faults.push(format!("{lines} lines without its tests; split it by idea at {FILE_LINES_MAX}"));
     }
@@ -79,6 +74,11 @@ fn faults_of_file(name: &str, text: &str) -> Vec<String> {
         if let Some(line) = text.lines().position(|line| line.contains(forbidden)) {
             faults.push(format!("line {} says {forbidden}: {why}", line + 1));
         }
+    }
+    let (forbidden, why) = FORBIDDEN_IN_TESTS;
+    let tests = if is_test { text } else { tests };
+    if tests.contains(forbidden) {
+        faults.push(format!("a test says {forbidden}…): {why}"));
     }
     if let Some(folder) = name.split('/').find(|part| FOLDERS_NOT_ALLOWED.contains(part)) {
         faults.push(format!("a folder called {folder} says nothing"));
@@ -91,41 +91,42 @@ fn faults_of_file(name: &str, text: &str) -> Vec<String> {
 fn sideways(name: &str, text: &str) -> Option<String> {
     let inside = name.strip_prefix("crates/taxi/src/")?;
     let own = SERVICES.iter().find(|service| inside.starts_with(&format!("{service}/")))?;
-    let others = SERVICES.iter().filter(|other| *other != own);
-    let mut imports = others.map(|other| format!("crate::{other}"));
-    let import = imports.find(|import| text.lines().any(|line| line.contains(&format!("{import}::"))))?;
-    Some(format!("it imports {import}; the services of the business meet only in event.rs"))
+    let reached = reached(text);
+    let other = SERVICES.iter().filter(|other| *other != own).find(|other| reached.contains(*other))?;
+    Some(format!("it reaches {other}; the services of the business meet only in event.rs"))
 }
 
-fn faults_of_documents(root: &Path) -> Vec<String> {
-    let mut faults = Vec::new();
-    for (name, lines_max) in [("ARCHITECTURE.md", ARCHITECTURE_LINES_MAX), ("README.md", README_LINES_MAX)] {
-        match fs::read_to_string(root.join(name)) {
-            Ok(text) if text.lines().count() <= lines_max => {}
-            Ok(text) => {
-                faults.push(format!("{name} has {} lines, {lines_max} at most", text.lines().count()))
-            }
-            Err(error) => faults.push(format!("{name}: {error}")),
-        }
-    }
-    faults
+/// What a file reaches from the top of its crate or from above itself: `crate::a`, `crate::{b, c::d}`, `super::e`.
+fn reached(text: &str) -> Vec<&str> {
+    let roots = ["crate::", "super::"].into_iter();
+    let paths =
+        roots.flat_map(|root| text.match_indices(root).map(|(place, root)| &text[place + root.len()..]));
+    let names = paths.flat_map(|path| match path.strip_prefix('{') {
+        Some(group) => firsts_of_group(group),
+        None => vec![first_name(path)],
+    });
+    names.collect()
 }
 
-fn faults_of_arrows(root: &Path) -> anyhow::Result<Vec<String>> {
-    let mut faults = Vec::new();
-    for (from, to, why) in FORBIDDEN_ARROWS {
-        let arguments = ["tree", "--locked", "--edges", "normal", "--prefix", "none", "-p", from];
-        let output = Command::new(env!("CARGO")).current_dir(root).args(arguments).output();
-        let output = output.context("cannot start cargo")?;
-        if !output.status.success() {
-            bail!("`cargo {}` failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
-        }
-        let tree = String::from_utf8_lossy(&output.stdout);
-        if tree.lines().any(|line| line.split(' ').next() == Some(to)) {
-            faults.push(format!("{from} reaches {to}: {why}"));
+fn first_name(path: &str) -> &str {
+    let path = path.trim_start();
+    &path[..path.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(path.len())]
+}
+
+/// The first names of what stands between braces, up to the one that closes them.
+fn firsts_of_group(group: &str) -> Vec<&str> {
+    let mut firsts = vec![first_name(group)];
+    let mut depth = 0_usize;
+    for (place, letter) in group.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => firsts.push(first_name(&group[place + 1..])),
+            _ => {}
         }
     }
-    Ok(faults)
+    firsts
 }
 
 #[cfg(test)]
@@ -142,7 +143,21 @@ mod tests {
         check("crates/a/src/lib.rs", &format!("//! Long.\n{}", "\n".repeat(600)), "split it");
         check("crates/a/src/lib.rs", concat!("//! A.\n#[", "allow(dead_code)]"), "#[expect");
         check("crates/a/src/utils/lib.rs", "//! A.\n", "says nothing");
-        check("crates/taxi/src/call/mod.rs", "//! A.\nuse crate::drive::Drive;", "crate::drive");
+        let sleep = concat!("//! A.\nfn a() { tokio::time::", "sleep(b) }");
+        check("crates/a/tests/it/main.rs", sleep, "wait for a condition");
+        assert_eq!(faults_of_file("crates/a/src/lib.rs", sleep), [""; 0]);
+        for sideways in [
+            "use crate::drive::Drive;",
+            "use crate::{drive, id};",
+            "use crate::{\n    event::{Event, view},\n    drive::{self, Drive},\n};",
+            "use super::super::drive;",
+            "fn a() -> crate::drive::Drive {}",
+        ] {
+            check("crates/taxi/src/call/mod.rs", &format!("//! A.\n{sideways}"), "it reaches drive");
+        }
+        let downwards =
+            "//! A.\nuse crate::call::Call;\nuse crate::{event::{drive, view}, id};\nuse super::policy;";
+        assert_eq!(faults_of_file("crates/taxi/src/call/mod.rs", downwards), [""; 0]);
         assert_eq!(
             faults_of_file("crates/taxi/src/call/mod.rs", "//! A.\nuse crate::event::Event;"),
             [""; 0]
