@@ -82,21 +82,36 @@ fn what_a_replay_does_not_understand_is_said() {
     }
 }
 
-/// The trips of a whole day of New York, where they are.
+/// How often the sample is repeated where there is no recorded day.
+const SAMPLES_A_DAY: usize = 100;
+
+/// The trips of a whole day of New York: those that the developer names, those that lie beside this repository, or else a
+/// day that is made of the sample.
 #[expect(clippy::disallowed_methods, reason = "a developer may say where the trips lie")]
-fn whole_day() -> Option<PathBuf> {
+fn whole_day(folder: &Path) -> PathBuf {
+    if let Some(named) = std::env::var_os("TAXISVC_TRIPS").map(PathBuf::from) {
+        // The processes of the test run in folders of their own.
+        return named.canonicalize().unwrap_or_else(|error| panic!("TAXISVC_TRIPS={named:?}: {error}"));
+    }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let beside = here.ancestors().nth(3).map(|root| root.join("shared/data/nyc_yellow_2022-01-01.csv.gz"));
-    std::env::var_os("TAXISVC_TRIPS").map(PathBuf::from).or(beside).filter(|trips| trips.exists())
+    beside.filter(|trips| trips.exists()).unwrap_or_else(|| made_of_the_sample(folder))
+}
+
+fn made_of_the_sample(folder: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(sample("nyc.csv")).unwrap();
+    let (names, rows) = text.split_once('\n').unwrap();
+    let day = folder.join("day.csv");
+    std::fs::write(&day, format!("{names}\n{}", rows.repeat(SAMPLES_A_DAY))).unwrap();
+    println!("no recorded day: TAXISVC_TRIPS may name one; {SAMPLES_A_DAY} samples are replayed instead");
+    day
 }
 
 #[test]
 #[ignore = "replays a whole day of New York, twice; `cargo xtask ci` runs it"]
 fn the_whole_day_killed_three_times_ends_as_an_undisturbed_one() {
-    let Some(trips) = whole_day() else {
-        println!("no trips: TAXISVC_TRIPS names the file of a whole day; nothing was replayed");
-        return;
-    };
+    let folder = tempfile::tempdir().unwrap();
+    let trips = whole_day(folder.path());
     let stopwatch = Stopwatch::start();
     let world = World::start();
     let undisturbed = replay_all(&world, &trips, &["--clients", "64"]);
