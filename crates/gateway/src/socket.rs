@@ -1,4 +1,5 @@
-//! A TCP stream whose peer must read, or is given up, and of which is known whether a length was announced.
+//! A TCP stream whose peer must read, or is given up, of which is known whether a length was announced, and on which
+//! what the protocol below refuses by itself is refused in our words.
 
 use std::future::Future;
 use std::io;
@@ -18,11 +19,13 @@ pub(crate) struct Socket {
     write_timeout: Duration,
     stuck: Option<Pin<Box<Sleep>>>,
     lengths: LengthLines,
+    /// What is being written in place of a bare refusal.
+    instead: Option<Instead>,
 }
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, write_timeout: Duration) -> Socket {
-        Socket { stream, write_timeout, stuck: None, lengths: LengthLines::default() }
+        Socket { stream, write_timeout, stuck: None, lengths: LengthLines::default(), instead: None }
     }
 
     /// Is set whenever a line that announces a length has been read.
@@ -61,7 +64,17 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if self.instead.is_none() {
+            self.instead = Instead::of(bytes);
+        }
+        let this = &mut *self;
+        let written = match &mut this.instead {
+            Some(instead) => instead.poll_write(Pin::new(&mut this.stream), context),
+            None => Pin::new(&mut this.stream).poll_write(context, bytes),
+        };
+        if written.is_ready() {
+            self.instead = None;
+        }
         self.watch(context, written)
     }
 
@@ -70,6 +83,9 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(first) = slices.first().filter(|first| self.instead.is_some() || is_bare_refusal(first)) {
+            return self.poll_write(context, first);
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.watch(context, written)
     }
@@ -85,6 +101,59 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// A problem document that is written in place of an answer without a body.
+struct Instead {
+    bytes: Vec<u8>,
+    written: usize,
+    /// How many bytes it stands for.
+    replaced: usize,
+}
+
+/// The statuses with which the protocol below refuses by itself what it cannot read.
+const REFUSALS: [(&str, &str, &str); 3] = [
+    ("400", "Bad Request", "the request is not well-formed HTTP/1.1"),
+    ("414", "URI Too Long", "the address of the request is too long"),
+    ("431", "Request Header Fields Too Large", "the head of the request is too large"),
+];
+
+fn is_bare_refusal(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.1 4")
+        && bytes.ends_with(b"\r\n\r\n")
+        && memchr::memmem::find(bytes, b"\r\ncontent-length: 0\r\n").is_some()
+        && memchr::memmem::find(bytes, b"\r\nconnection: close\r\n").is_some()
+}
+
+impl Instead {
+    /// Nothing where the bytes are not a whole bare refusal.
+    fn of(bytes: &[u8]) -> Option<Instead> {
+        if !is_bare_refusal(bytes) {
+            return None;
+        }
+        let refused = |(status, _, _): &&(&str, &str, &str)| bytes[9..].starts_with(status.as_bytes());
+        let (status, reason, detail) = REFUSALS.iter().find(refused)?;
+        let body = format!(
+            r#"{{"type":"/problems/malformed","title":"The request is malformed","status":{status},"detail":"{detail}"}}"#
+        );
+        let head = format!(
+            "HTTP/1.1 {status} {reason}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        Some(Instead { bytes: (head + &body).into_bytes(), written: 0, replaced: bytes.len() })
+    }
+
+    fn poll_write(
+        &mut self,
+        mut stream: Pin<&mut TcpStream>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        while self.written < self.bytes.len() {
+            self.written += ready!(stream.as_mut().poll_write(context, &self.bytes[self.written..]))?;
+        }
+        Poll::Ready(Ok(self.replaced))
     }
 }
 

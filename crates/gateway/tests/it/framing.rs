@@ -73,9 +73,12 @@ async fn what_is_no_request_is_refused() {
         ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400),
         (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(20_000)), 431),
         (format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(150)), 431),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(), 400),
     ] {
         let mut client = Client::connect(address).await;
-        assert_eq!(client.ask(&request).await.status, status, "{request:.40}");
+        let answer = client.ask(&request).await;
+        let told = (answer.status, answer.problem());
+        assert_eq!(told, (status, "/problems/malformed".to_owned()), "{request:.40}");
     }
 }
 
