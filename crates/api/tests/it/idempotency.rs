@@ -188,3 +188,22 @@ async fn a_repeat_that_cannot_wait_is_told_that_the_call_is_stored() {
     assert_eq!(again.json()["callId"], first.json()["callId"]);
     drop(open);
 }
+
+#[tokio::test]
+async fn what_the_store_did_not_take_may_be_asked_again() {
+    let faults = vec![Some(Fault::Unavailable); 12];
+    let world = World::with(Setup { faults, ..Setup::default() });
+    let refused = loop {
+        let answer = world.post_with("/calls", CALL, &[KEY]).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        if answer.json()["detail"] == "nothing was stored; try again" {
+            break answer;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(refused.json()["type"], "/problems/too-busy");
+    let placed = world.place(CALL, &[KEY]).await;
+    assert_eq!((placed.status, placed.header("idempotent-replayed")), (StatusCode::CREATED, None));
+    assert_eq!(calls(&world).await, 1);
+}
