@@ -126,7 +126,7 @@ impl<S: Service> Batch<S> {
                 None => {
                     let before = self.entry(lane, key);
                     let (replaces, tag_before) = (before.version, before.tag.clone());
-                    self.touched.insert(key, Touched { entry, is_changed: true, replaces, tag_before });
+                    self.touched.insert(key, Touched { entry, replaces, tag_before });
                 }
             }
         }

@@ -19,7 +19,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// An entity that a batch changes.
 pub(crate) struct Touched<State> {
     pub(crate) entry: Entry<State>,
-    pub(crate) is_changed: bool,
     pub(crate) replaces: u64,
     pub(crate) tag_before: Option<Cow<'static, str>>,
 }

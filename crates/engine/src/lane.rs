@@ -322,7 +322,7 @@ impl<S: Service> AnyLane for Lane<S> {
         }
         let events = self.recorded(set.events, last_position, log);
         bus.append(self.shard, events);
-        let changed = batch.touched.iter().filter(|(_, touched)| touched.is_changed);
+        let changed = batch.touched.iter();
         self.watches.notify(changed.filter_map(|(key, touched)| Some((*key, touched.entry.state.as_ref()?))));
         for (key, touched) in std::mem::take(&mut batch.touched) {
             self.cache.put(key, touched.entry);
