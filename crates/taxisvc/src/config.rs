@@ -24,12 +24,15 @@ pub(crate) struct Config {
     pub(crate) listen: IpAddr,
     /// A level (`info`), or directives (`info,engine=debug`).
     pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
     pub(crate) ports: Ports,
     pub(crate) store: Store,
     pub(crate) tariff: Tariff,
     pub(crate) deadlines: Deadlines,
     pub(crate) answers: Answers,
     pub(crate) gateway: Gateway,
+    pub(crate) limits: Limits,
+    pub(crate) operator: Operator,
     pub(crate) upstreams: Upstreams,
     pub(crate) provider: provider::settings::Settings,
 }
@@ -54,6 +57,20 @@ pub(crate) struct Store {
     pub(crate) shards: u16,
     /// The first call's number in a new data directory.
     pub(crate) first_id: u64,
+    /// Below this much room on the disk, an alert is shown.
+    pub(crate) room_warn_bytes: u64,
+    /// Below this much, new requests are refused; what is under way uses the rest to come to its end.
+    pub(crate) room_min_bytes: u64,
+    /// How long dead letters that were skipped are kept for whoever asks.
+    pub(crate) keep_skipped_days: u32,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +126,27 @@ pub(crate) struct Gateway {
     pub(crate) cors_credentials: bool,
 }
 
+/// What one client, and what all of them, may have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// Calls that one rider may make in a minute; 0 is no limit.
+    pub(crate) calls_per_rider_per_minute: u32,
+    /// Calls that one rider may make at once, where there is a limit.
+    pub(crate) calls_per_rider_burst: u32,
+    /// Event streams that may be open at once.
+    pub(crate) streams_max: usize,
+    /// Event streams that one address may have open at once.
+    pub(crate) streams_per_client_max: usize,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Operator {
+    /// What operators show; empty is the one that the first start draws and keeps in the data directory.
+    pub(crate) token: String,
+}
+
 /// The replicas of each service, `host:port`, for a gateway that runs alone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -126,12 +164,15 @@ impl Default for Config {
             data: PathBuf::from("taxisvc-data"),
             listen: IpAddr::from([127, 0, 0, 1]),
             log: "info".to_owned(),
+            log_format: LogFormat::Text,
             ports: Ports::default(),
             store: Store::default(),
             tariff: Tariff::default(),
             deadlines: Deadlines::default(),
             answers: Answers::default(),
             gateway: Gateway::default(),
+            limits: Limits::default(),
+            operator: Operator::default(),
             upstreams: Upstreams::default(),
             provider: provider::settings::Settings::default(),
         }
@@ -146,7 +187,14 @@ impl Default for Ports {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { layout: Layout::Together, shards: 1, first_id: 1 }
+        Self {
+            layout: Layout::Together,
+            shards: 1,
+            first_id: 1,
+            room_warn_bytes: 1 << 30,
+            room_min_bytes: 256 << 20,
+            keep_skipped_days: 90,
+        }
     }
 }
 
@@ -187,6 +235,17 @@ impl Default for Gateway {
             trusted_proxies: Vec::new(),
             cors_origins: vec!["*".to_owned()],
             cors_credentials: false,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            calls_per_rider_per_minute: 0,
+            calls_per_rider_burst: 10,
+            streams_max: 256,
+            streams_per_client_max: 64,
         }
     }
 }

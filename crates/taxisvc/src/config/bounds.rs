@@ -7,6 +7,9 @@ use std::ops::RangeInclusive;
 /// Numbers in JSON are exact up to 2^53; half of them are left to count upwards.
 const FIRST_ID_MAX: u64 = 1 << 52;
 const SHARDS_MAX: u64 = 64;
+const STREAMS_MAX: u64 = 100_000;
+/// A shorter one can be guessed.
+const TOKEN_LENGTH_MIN: usize = 16;
 const WON_PER_KM_MAX: i64 = 1_000_000_000;
 
 const MINUTE_MS: u64 = 60_000;
@@ -20,6 +23,7 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     store_and_tariff(config)?;
     deadlines(config)?;
     gateway(config)?;
+    limits(config)?;
     provider(config)
 }
 
@@ -28,6 +32,11 @@ fn store_and_tariff(config: &Config) -> anyhow::Result<()> {
     within("store.shards", u64::from(store.shards), 1..=SHARDS_MAX, "")?;
     let why = "JSON's numbers are exact up to 2^53, and calls are counted upwards from it";
     within("store.first_id", store.first_id, 1..=FIRST_ID_MAX, why)?;
+    if store.room_warn_bytes < store.room_min_bytes {
+        bail!(
+            "store.room_warn_bytes must not be below store.room_min_bytes: an alert comes before a refusal"
+        );
+    }
     if tariff.won_per_km <= 0 || tariff.won_per_km > WON_PER_KM_MAX {
         bail!("tariff.won_per_km is {}, and must be 1 to {WON_PER_KM_MAX}", tariff.won_per_km);
     }
@@ -79,6 +88,28 @@ fn gateway(config: &Config) -> anyhow::Result<()> {
     }
     if gateway.cors_credentials && gateway.cors_origins.iter().any(|origin| origin == "*") {
         bail!("gateway.cors_credentials needs origins by name: any origin with credentials is none at all");
+    }
+    Ok(())
+}
+
+fn limits(config: &Config) -> anyhow::Result<()> {
+    let limits = &config.limits;
+    if limits.calls_per_rider_burst == 0 {
+        bail!(
+            "limits.calls_per_rider_burst must be 1 or more; limits.calls_per_rider_per_minute = 0 is no limit"
+        );
+    }
+    for (name, value) in [
+        ("limits.streams_max", limits.streams_max),
+        ("limits.streams_per_client_max", limits.streams_per_client_max),
+    ] {
+        within(name, value as u64, 1..=STREAMS_MAX, "each holds a connection open")?;
+    }
+    let token = &config.operator.token;
+    if !token.is_empty()
+        && (token.len() < TOKEN_LENGTH_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        bail!("operator.token must have {TOKEN_LENGTH_MIN} visible ASCII characters or more");
     }
     Ok(())
 }
@@ -149,6 +180,10 @@ mod tests {
         check(|config| config.gateway.body_bytes_max = 0, &["gateway.body_bytes_max"]);
         check(|config| config.gateway.rate_limit_burst = 0, &["rate_limit_burst", "no limit"]);
         check(|config| config.gateway.cors_credentials = true, &["cors_credentials", "by name"]);
+        check(|config| config.store.room_warn_bytes = 0, &["room_warn_bytes", "room_min_bytes", "alert"]);
+        check(|config| config.limits.calls_per_rider_burst = 0, &["calls_per_rider_burst", "no limit"]);
+        check(|config| config.limits.streams_max = 0, &["limits.streams_max is 0"]);
+        check(|config| config.operator.token = "short".into(), &["operator.token", "16"]);
         check(|config| config.provider.lost_per_mille = 1_001, &["lost_per_mille", "thousand"]);
         check(|config| config.provider.delay_ms_min = 1, &["delay_ms_min", "delay_ms_max"]);
     }

@@ -1,0 +1,75 @@
+//! The languages in which people are spoken to.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Language {
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    #[serde(rename = "ko")]
+    Korean,
+}
+
+impl Language {
+    pub const ALL: [Self; 2] = [Self::English, Self::Korean];
+
+    /// The tag of BCP 47.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Korean => "ko",
+        }
+    }
+
+    /// The one of ours that a header `Accept-Language` (RFC 9110, 12.5.4) likes best; English where it likes none.
+    pub fn wanted(accepted: &str) -> Self {
+        let mut best = (0, Self::default());
+        for range in accepted.split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let primary = parts.next().unwrap_or_default().split('-').next().unwrap_or_default();
+            let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1_000), per_mille);
+            let language = match primary.to_ascii_lowercase().as_str() {
+                "en" | "*" => Self::English,
+                "ko" => Self::Korean,
+                _ => continue,
+            };
+            if let Some(quality) = quality.filter(|quality| *quality > best.0) {
+                best = (quality, language);
+            }
+        }
+        best.1
+    }
+}
+
+/// `0.8` as 800; nothing when it is no quality.
+fn per_mille(text: &str) -> Option<u32> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_quality = matches!(whole, "0" | "1")
+        && fraction.len() <= 3
+        && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let thousandths = format!("{whole}{fraction:0<3}").parse().ok()?;
+    (is_quality && thousandths <= 1_000).then_some(thousandths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_that_is_liked_best_is_spoken() {
+        for (accepted, language) in [
+            ("", Language::English),
+            ("ko", Language::Korean),
+            ("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7", Language::Korean),
+            ("en-GB, ko;q=0.5", Language::English),
+            ("de, ko;q=0.2", Language::Korean),
+            ("*, ko;q=0.5", Language::English),
+            ("ko;q=0, de", Language::English),
+            ("ko;q=much, en;q=0.001", Language::English),
+            ("KO", Language::Korean),
+        ] {
+            assert_eq!(Language::wanted(accepted), language, "{accepted}");
+        }
+    }
+}
