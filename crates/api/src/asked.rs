@@ -92,6 +92,38 @@ impl Asked {
 pub(crate) struct Methods {
     api: Arc<Api>,
     router: MethodRouter,
+    names: Vec<&'static str>,
+}
+
+/// The paths of one router, and the list of them.
+pub(crate) struct Routes {
+    router: Router,
+    list: Vec<(&'static str, &'static str)>,
+}
+
+impl Routes {
+    pub(crate) fn new() -> Self {
+        Self { router: Router::new(), list: Vec::new() }
+    }
+
+    pub(crate) fn route(mut self, path: &'static str, methods: Methods) -> Self {
+        self.list.extend(methods.names.iter().map(|name| (*name, path)));
+        Self { router: self.router.route(path, methods.router), ..self }
+    }
+
+    /// Methods and paths.
+    pub(crate) fn list(self) -> Vec<(&'static str, &'static str)> {
+        self.list
+    }
+
+    /// A router that tells in our words what it does not have.
+    pub(crate) fn into_router(self, api: &Arc<Api>) -> Router {
+        let api = api.clone();
+        self.router.fallback(move |request: Request<Body>| {
+            let (asked, _) = Asked::of(&api, request);
+            async move { asked.finish(Err(Problem::new(Kind::NotFound, "no service has this path"))) }
+        })
+    }
 }
 
 impl Methods {
@@ -104,44 +136,31 @@ impl Methods {
                 asked.finish(Err(Problem::new(Kind::MethodNotAllowed, detail)))
             }
         });
-        Self { api: api.clone(), router }
+        Self { api: api.clone(), router, names: Vec::new() }
     }
 
-    pub(crate) fn get<W, F>(self, work: W) -> Self
+    pub(crate) fn get<W, F>(mut self, work: W) -> Self
     where
         W: FnOnce(Asked) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Answered> + Send + 'static,
     {
         let api = self.api.clone();
+        self.names.push("GET");
         let router =
             self.router.get(move |request: Request<Body>| answer(api, request, |asked, _| work(asked)));
         Self { router, ..self }
     }
 
-    pub(crate) fn post<W, F>(self, work: W) -> Self
+    pub(crate) fn post<W, F>(mut self, work: W) -> Self
     where
         W: FnOnce(Asked, Body) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Answered> + Send + 'static,
     {
         let api = self.api.clone();
+        self.names.push("POST");
         let router = self.router.post(move |request: Request<Body>| answer(api, request, work));
         Self { router, ..self }
     }
-}
-
-impl From<Methods> for MethodRouter {
-    fn from(methods: Methods) -> Self {
-        methods.router
-    }
-}
-
-/// A router that tells in our words what it does not have.
-pub(crate) fn with_fallback(api: &Arc<Api>, router: Router) -> Router {
-    let api = api.clone();
-    router.fallback(move |request: Request<Body>| {
-        let (asked, _) = Asked::of(&api, request);
-        async move { asked.finish(Err(Problem::new(Kind::NotFound, "no service has this path"))) }
-    })
 }
 
 async fn answer<W, F>(api: Arc<Api>, request: Request<Body>, work: W) -> Response

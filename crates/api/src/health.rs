@@ -26,6 +26,8 @@ struct State {
     reason: Option<String>,
 }
 
+pub(crate) const PATHS: [&str; 4] = ["/health/live", "/health/ready", "/actuator/health", "/metrics"];
+
 /// `/health/live`, `/health/ready`, `/actuator/health` and `/metrics`. It has no fallback, to be merged with any router.
 pub fn health_router(health: Arc<dyn Health>) -> Router {
     let (for_alias, for_metrics) = (health.clone(), health.clone());
@@ -34,11 +36,12 @@ pub fn health_router(health: Arc<dyn Health>) -> Router {
         let ids = ids.clone();
         methods.fallback(async move |headers: HeaderMap| refuse_method(&headers, &ids))
     };
+    let [live, ready, alias, figures] = PATHS;
     Router::new()
-        .route("/health/live", only(get(async || state(Ok(())))))
-        .route("/health/ready", only(get(async move || state(health.ready()))))
-        .route("/actuator/health", only(get(async move || state(for_alias.ready()))))
-        .route("/metrics", only(get(async move || metrics(for_metrics.metrics()))))
+        .route(live, only(get(async || state(Ok(())))))
+        .route(ready, only(get(async move || state(health.ready()))))
+        .route(alias, only(get(async move || state(for_alias.ready()))))
+        .route(figures, only(get(async move || metrics(for_metrics.metrics()))))
 }
 
 fn state(ready: Result<(), String>) -> Response {

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use wiring::{Handles, Readers};
 
-use crate::asked::{Ids, Methods, with_fallback};
+use crate::asked::{Ids, Methods, Routes};
 use crate::desk::Desk;
 use crate::events::Streams;
 
@@ -92,54 +92,81 @@ impl Api {
 
 /// `/calls/**`.
 pub fn call_router(api: &Arc<Api>) -> Router {
-    let router = Router::new()
-        .route(
-            "/calls",
-            Methods::of(api).get(|asked| read::list(asked, &call::CALLS)).post(call::place).into(),
-        )
-        .route("/calls/cancel", Methods::of(api).post(call::cancel).into())
-        .route("/calls/{id}", Methods::of(api).get(|asked| read::one(asked, &call::CALLS)).into());
-    with_fallback(api, router)
+    call_routes(api).into_router(api)
 }
 
 /// `/payments/**` and `/fares`; `/callpay` too where it is payment's own port.
 pub fn payment_router(api: &Arc<Api>, has_callpay: bool) -> Router {
-    let mut router = Router::new()
-        .route("/payments", Methods::of(api).get(|asked| read::list(asked, &payment::PAYMENTS)).into())
-        .route("/payments/{id}", Methods::of(api).get(|asked| read::one(asked, &payment::PAYMENTS)).into())
-        .route("/fares", Methods::of(api).get(fare::quote).into());
-    if has_callpay {
-        router = router.route("/callpay", Methods::of(api).post(callpay::pay).into());
-    }
-    with_fallback(api, router)
+    payment_routes(api, has_callpay).into_router(api)
 }
 
 /// `/drives/**`.
 pub fn drive_router(api: &Arc<Api>) -> Router {
-    let router = Router::new()
-        .route("/drives", Methods::of(api).get(|asked| read::list(asked, &drive::DRIVES)).into())
-        .route("/drives/end", Methods::of(api).post(drive::end).into())
-        .route("/drives/{id}", Methods::of(api).get(|asked| read::one(asked, &drive::DRIVES)).into());
-    with_fallback(api, router)
+    drive_routes(api).into_router(api)
 }
 
 /// `/callViews/**`.
 pub fn view_router(api: &Arc<Api>) -> Router {
-    let router = Router::new()
-        .route("/callViews", Methods::of(api).get(|asked| read::list(asked, &view::CALL_VIEWS)).into())
-        .route("/callViews/search/findByCallId", Methods::of(api).get(view::find_by_call_id).into())
-        .route("/callViews/{id}", Methods::of(api).get(|asked| read::one(asked, &view::CALL_VIEWS)).into());
-    with_fallback(api, router)
+    view_routes(api).into_router(api)
 }
 
 /// `/events`, all services' merged.
 pub fn events_router(api: &Arc<Api>) -> Router {
-    let router = Router::new().route("/events", Methods::of(api).get(events::stream).into());
-    with_fallback(api, router)
+    events_routes(api).into_router(api)
 }
 
 /// `/`, until there are pages.
 pub fn web_router(api: &Arc<Api>) -> Router {
-    let router = Router::new().route("/", Methods::of(api).get(index::page).into());
-    with_fallback(api, router)
+    web_routes(api).into_router(api)
+}
+
+/// Every method and path that the routers have, for whoever compares them with a document.
+pub fn routes(api: &Arc<Api>) -> Vec<(&'static str, &'static str)> {
+    let all = [
+        call_routes(api),
+        payment_routes(api, true),
+        drive_routes(api),
+        view_routes(api),
+        events_routes(api),
+        web_routes(api),
+    ];
+    let listed = all.into_iter().flat_map(Routes::list);
+    listed.chain(health::PATHS.map(|path| ("GET", path))).collect()
+}
+
+fn call_routes(api: &Arc<Api>) -> Routes {
+    Routes::new()
+        .route("/calls", Methods::of(api).get(|asked| read::list(asked, &call::CALLS)).post(call::place))
+        .route("/calls/cancel", Methods::of(api).post(call::cancel))
+        .route("/calls/{id}", Methods::of(api).get(|asked| read::one(asked, &call::CALLS)))
+}
+
+fn payment_routes(api: &Arc<Api>, has_callpay: bool) -> Routes {
+    let routes = Routes::new()
+        .route("/payments", Methods::of(api).get(|asked| read::list(asked, &payment::PAYMENTS)))
+        .route("/payments/{id}", Methods::of(api).get(|asked| read::one(asked, &payment::PAYMENTS)))
+        .route("/fares", Methods::of(api).get(fare::quote));
+    if has_callpay { routes.route("/callpay", Methods::of(api).post(callpay::pay)) } else { routes }
+}
+
+fn drive_routes(api: &Arc<Api>) -> Routes {
+    Routes::new()
+        .route("/drives", Methods::of(api).get(|asked| read::list(asked, &drive::DRIVES)))
+        .route("/drives/end", Methods::of(api).post(drive::end))
+        .route("/drives/{id}", Methods::of(api).get(|asked| read::one(asked, &drive::DRIVES)))
+}
+
+fn view_routes(api: &Arc<Api>) -> Routes {
+    Routes::new()
+        .route("/callViews", Methods::of(api).get(|asked| read::list(asked, &view::CALL_VIEWS)))
+        .route("/callViews/search/findByCallId", Methods::of(api).get(view::find_by_call_id))
+        .route("/callViews/{id}", Methods::of(api).get(|asked| read::one(asked, &view::CALL_VIEWS)))
+}
+
+fn events_routes(api: &Arc<Api>) -> Routes {
+    Routes::new().route("/events", Methods::of(api).get(events::stream))
+}
+
+fn web_routes(api: &Arc<Api>) -> Routes {
+    Routes::new().route("/", Methods::of(api).get(index::page))
 }
