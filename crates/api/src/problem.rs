@@ -33,6 +33,8 @@ macro_rules! kinds {
 
 kinds! {
     Malformed = "malformed", BAD_REQUEST, "The request is malformed";
+    /// Who asks has not shown that they may.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "This is for operators";
     NotFound = "not-found", NOT_FOUND, "There is nothing here";
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "This method is not allowed";
     NotAcceptable = "not-acceptable", NOT_ACCEPTABLE, "No such form of it can be given";
@@ -49,6 +51,7 @@ kinds! {
     PaymentRefused = "payment-refused", PAYMENT_REQUIRED, "The payment is refused";
     PaymentGivenUp = "payment-given-up", GATEWAY_TIMEOUT, "The payment is given up for good";
     TooBusy = "too-busy", SERVICE_UNAVAILABLE, "Too much at once; nothing was stored";
+    StorageFull = "storage-full", SERVICE_UNAVAILABLE, "There is no room for anything new; nothing was stored";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The store cannot be read just now";
     NotReadYet = "not-read-yet", SERVICE_UNAVAILABLE, "What was asked for is not read yet";
     OutcomeUnknown = "outcome-unknown", GATEWAY_TIMEOUT, "Whether this was done is not known";
@@ -162,6 +165,9 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if told.kind == Kind::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(seconds) = told.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
