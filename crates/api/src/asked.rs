@@ -3,8 +3,9 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::MethodRouter;
+use axum::routing::{MethodRouter, any};
 use bytes::Bytes;
 use engine::idempotency::Idempotency;
 use engine::log::{Cause, Origin};
@@ -119,10 +120,34 @@ impl Routes {
     /// A router that tells in our words what it does not have.
     pub(crate) fn into_router(self, api: &Arc<Api>) -> Router {
         let api = api.clone();
-        self.router.fallback(move |request: Request<Body>| {
-            let (asked, _) = Asked::of(&api, request);
-            async move { asked.finish(Err(Problem::new(Kind::NotFound, "no service has this path"))) }
+        self.router.fallback(async move |request: Request<Body>| {
+            refuse(&api, request, Problem::new(Kind::NotFound, "no service has this path"))
         })
+    }
+
+    /// The same, and whatever begins with `prefix` is refused to whom `guard` does not let in, be it there or not.
+    pub(crate) fn into_guarded_router(
+        self,
+        api: &Arc<Api>,
+        prefix: &'static str,
+        guard: fn(&Api, &HeaderMap) -> Result<(), Problem>,
+    ) -> Router {
+        let (nothing_here, guarded) = (api.clone(), api.clone());
+        let nothing_here = any(async move |request: Request<Body>| {
+            refuse(&nothing_here, request, Problem::new(Kind::NotFound, "no service has this path"))
+        });
+        let router = self.router.route(prefix, nothing_here.clone());
+        let router = router.route(&format!("{prefix}/{{*rest}}"), nothing_here);
+        let router = router.layer(from_fn(move |request: Request<Body>, next: Next| {
+            let api = guarded.clone();
+            async move {
+                match guard(&api, request.headers()) {
+                    Ok(()) => next.run(request).await,
+                    Err(problem) => refuse(&api, request, problem),
+                }
+            }
+        }));
+        Self { router, ..self }.into_router(api)
     }
 }
 
@@ -151,6 +176,17 @@ impl Methods {
         Self { router, ..self }
     }
 
+    pub(crate) fn put<W, F>(mut self, work: W) -> Self
+    where
+        W: FnOnce(Asked, Body) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Answered> + Send + 'static,
+    {
+        let api = self.api.clone();
+        self.names.push("PUT");
+        let router = self.router.put(move |request: Request<Body>| answer(api, request, work));
+        Self { router, ..self }
+    }
+
     pub(crate) fn post<W, F>(mut self, work: W) -> Self
     where
         W: FnOnce(Asked, Body) -> F + Clone + Send + Sync + 'static,
@@ -161,6 +197,12 @@ impl Methods {
         let router = self.router.post(move |request: Request<Body>| answer(api, request, work));
         Self { router, ..self }
     }
+}
+
+/// Refuses a request that no handler takes.
+pub(crate) fn refuse(api: &Arc<Api>, request: Request<Body>, problem: Problem) -> Response {
+    let (asked, _) = Asked::of(api, request);
+    asked.finish(Err(problem))
 }
 
 async fn answer<W, F>(api: Arc<Api>, request: Request<Body>, work: W) -> Response

@@ -132,13 +132,18 @@ pub(crate) async fn place(asked: Asked, body: Body) -> Answered {
 
 /// `POST /calls/cancel`.
 pub(crate) async fn cancel(asked: Asked, body: Body) -> Answered {
+    cancel_by(asked, body, (Actor::Rider, CANCEL)).await
+}
+
+/// The same for whoever wants it.
+pub(crate) async fn cancel_by(asked: Asked, body: Body, (actor, route): (Actor, &'static str)) -> Answered {
     let (form, base) = (asked.form()?, asked.base()?);
     let body = asked.read(body).await?;
     let call_id = body::call_id(&body::fields(&body)?, "callId")?;
     let order = Order {
         command: Command::Cancel(call_id),
-        origin: asked.origin(Actor::Rider),
-        idempotency: asked.idempotency(CANCEL, &body)?,
+        origin: asked.origin(actor),
+        idempotency: asked.idempotency(route, &body)?,
     };
     let handle = &asked.api.handles.call;
     let watching = watch(handle, key(&CALLS, call_id), is_cancelled_or_over)?;

@@ -69,13 +69,18 @@ impl<'a> Resource<'a> {
 
 /// `POST /drives/end`.
 pub(crate) async fn end(asked: Asked, body: Body) -> Answered {
+    end_by(asked, body, (Actor::Driver, END)).await
+}
+
+/// The same for whoever wants it.
+pub(crate) async fn end_by(asked: Asked, body: Body, (actor, route): (Actor, &'static str)) -> Answered {
     let (form, base) = (asked.form()?, asked.base()?);
     let body = asked.read(body).await?;
     let call_id = body::call_id(&body::fields(&body)?, "driveId")?;
     let order = Order {
         command: Command::End(call_id),
-        origin: asked.origin(Actor::Driver),
-        idempotency: asked.idempotency(END, &body)?,
+        origin: asked.origin(actor),
+        idempotency: asked.idempotency(route, &body)?,
     };
     let done = give(&asked.api.handles.drive, order, asked.api.settings.reply_wait_max, refused).await?;
     Ok(done.mark(answer(form, &done.state, &base)))

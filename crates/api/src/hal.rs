@@ -45,6 +45,12 @@ impl Form {
     }
 }
 
+/// Refuses a client that does not take plain JSON, where there is no other form.
+pub(crate) fn json_only(headers: &HeaderMap) -> Result<(), Problem> {
+    let media_type = Form::Json.media_type();
+    liking(headers, media_type).map(|_| ()).ok_or_else(|| not_acceptable(media_type))
+}
+
 pub(crate) fn not_acceptable(given: &'static str) -> Problem {
     Problem::new(Kind::NotAcceptable, format!("this comes as {given}"))
 }

@@ -16,6 +16,7 @@ mod health;
 mod idempotency;
 mod index;
 mod json;
+mod operator;
 mod paging;
 mod payment;
 mod position;
@@ -28,6 +29,7 @@ mod view;
 mod wait;
 
 pub use health::{Health, health_router};
+pub use operator::{LogLevel, Operator, Token};
 pub use problem::problem_types;
 pub use settings::{Settings, Trust};
 
@@ -47,6 +49,7 @@ pub struct Parts {
     pub readers: Readers,
     pub bus: Arc<Bus>,
     pub settings: Settings,
+    pub operator: Operator,
     /// Turns true when the process is about to stop: event streams end then.
     pub stopping: watch::Receiver<bool>,
 }
@@ -57,6 +60,7 @@ pub struct Api {
     pub readers: Readers,
     pub bus: Arc<Bus>,
     pub settings: Settings,
+    pub(crate) operator: Arc<Operator>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) ids: Arc<Ids>,
@@ -70,6 +74,7 @@ impl Api {
             readers: parts.readers,
             bus: parts.bus,
             settings: parts.settings,
+            operator: Arc::new(parts.operator),
             streams: Arc::new(streams),
             desk: Arc::default(),
             ids: Arc::new(Ids::draw()),
@@ -83,6 +88,7 @@ impl Api {
             readers: self.readers.clone(),
             bus: self.bus.clone(),
             settings: Settings { trust_forwarded: Trust::Everybody, ..self.settings.clone() },
+            operator: self.operator.clone(),
             streams: self.streams.clone(),
             desk: self.desk.clone(),
             ids: self.ids.clone(),
@@ -115,6 +121,11 @@ pub fn events_router(api: &Arc<Api>) -> Router {
     events_routes(api).into_router(api)
 }
 
+/// `/operator/**`. Whoever does not show the token learns nothing, not even which paths there are.
+pub fn operator_router(api: &Arc<Api>) -> Router {
+    operator::routes(api).into_guarded_router(api, "/operator", operator::admit)
+}
+
 /// `/`, until there are pages.
 pub fn web_router(api: &Arc<Api>) -> Router {
     web_routes(api).into_router(api)
@@ -128,6 +139,7 @@ pub fn routes(api: &Arc<Api>) -> Vec<(&'static str, &'static str)> {
         drive_routes(api),
         view_routes(api),
         events_routes(api),
+        operator::routes(api),
         web_routes(api),
     ];
     let listed = all.into_iter().flat_map(Routes::list);

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::data_dir;
+use crate::log;
 use crate::metrics::Health;
 use crate::open_files;
 use crate::sentinel::{Failing, fail};
@@ -142,6 +143,7 @@ impl Machine {
             readers: assembly.readers,
             bus: assembly.bus,
             settings: api_settings(config)?,
+            operator: operator(config)?,
             stopping: stopped,
         });
         Ok((Self { stop, threads }, System { api, engines, stopping }))
@@ -226,7 +228,7 @@ async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
         (
             "call",
             config.ports.call,
-            with_health(api::call_router(api).fallback_service(api::events_router(api))),
+            with_health(api::call_router(api).fallback_service(of_all_services(api))),
         ),
         ("payment", config.ports.payment, with_health(api::payment_router(api, true))),
         ("drive", config.ports.drive, with_health(api::drive_router(api))),
@@ -240,6 +242,11 @@ async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
     Ok(ports)
 }
 
+/// What is about all services, for a gateway elsewhere.
+fn of_all_services(api: &Arc<Api>) -> Router {
+    api::operator_router(api).fallback_service(api::events_router(api))
+}
+
 /// The contract's routes, answered by this process.
 fn local_routes(api: &Arc<Api>) -> Vec<Route> {
     let route = |name, prefixes, router| Route { name, prefixes, upstream: Upstream::Local(router) };
@@ -249,6 +256,7 @@ fn local_routes(api: &Arc<Api>) -> Vec<Route> {
         route("drive", &["/drives"], api::drive_router(api)),
         route("view", &["/callViews"], api::view_router(api)),
         route("events", &["/events"], api::events_router(api)),
+        route("operator", &["/operator"], api::operator_router(api)),
         Route::everything_else("web", Upstream::Local(api::web_router(api))),
     ]
 }
@@ -271,6 +279,7 @@ fn remote_routes(config: &Config) -> anyhow::Result<Vec<Route>> {
         route("drive", &["/drives"], http("drive", &upstreams.drive)?),
         route("view", &["/callViews"], http("view", &upstreams.view)?),
         route("events", &["/events"], http("call", &upstreams.call)?),
+        route("operator", &["/operator"], http("call", &upstreams.call)?),
         Route::everything_else("web", http("web", &upstreams.web)?),
     ])
 }
@@ -313,6 +322,16 @@ fn api_settings(config: &Config) -> anyhow::Result<api::Settings> {
         allow_test_payment_methods: config.provider.obey_test_methods,
         trust_forwarded: api::Trust::Peers(Arc::new(are_trusted)),
         ..api::Settings::default()
+    })
+}
+
+/// What operators need of the process.
+fn operator(config: &Config) -> anyhow::Result<api::Operator> {
+    let token = Some(config.operator.token.as_str()).filter(|token| !token.is_empty());
+    Ok(api::Operator {
+        token: token.map(api::Token::new),
+        log: log::level().context("the log is not started")?,
+        config: serde_json::Value::Null,
     })
 }
 

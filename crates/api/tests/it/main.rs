@@ -8,6 +8,7 @@ mod events;
 mod golden;
 mod health;
 mod idempotency;
+mod operator;
 mod pages;
 mod positions;
 mod world;

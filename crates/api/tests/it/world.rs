@@ -1,6 +1,6 @@
 //! A whole system in memory with its runners on threads of their own, spoken to through its routers.
 
-use api::{Api, Parts, Settings};
+use api::{Api, LogLevel, Operator, Parts, Settings, Token};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -30,6 +30,9 @@ use wiring::{Database, Handles, Layout, Options};
 /// When everything happens: the clock stands.
 pub(crate) const NOW: Timestamp = Timestamp(1_795_472_466_964);
 pub(crate) const LOG: LogId = LogId(0xdead_beef);
+
+/// What operators show.
+pub(crate) const TOKEN: &str = "correct-horse-battery-staple";
 
 /// Longer than anything takes; only a test that would never end runs into it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -70,6 +73,29 @@ pub(crate) struct Held(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
 impl Delay for Held {
     fn after(&self, _: u64, then: Box<dyn FnOnce() + Send>) {
         self.0.lock().unwrap().push(then);
+    }
+}
+
+/// A process that logs nothing, at whatever level.
+struct OneLevel(Mutex<String>);
+
+impl Default for OneLevel {
+    fn default() -> Self {
+        Self(Mutex::new("info".to_owned()))
+    }
+}
+
+impl LogLevel for OneLevel {
+    fn get(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn set(&self, directives: &str) -> Result<(), String> {
+        if !["error", "warn", "info", "debug", "trace"].contains(&directives) {
+            return Err(format!("{directives} is not a level"));
+        }
+        directives.clone_into(&mut self.0.lock().unwrap());
+        Ok(())
     }
 }
 
@@ -175,6 +201,11 @@ impl World {
             readers: assembly.readers,
             bus: assembly.bus,
             settings: setup.settings,
+            operator: Operator {
+                token: Some(Token::new(TOKEN)),
+                log: Arc::new(OneLevel::default()),
+                config: serde_json::json!({"tariff": {"won_per_km": 10_000}}),
+            },
             stopping: told,
         });
         let routers = vec![
@@ -185,6 +216,7 @@ impl World {
             ("/drives", api::drive_router(&api)),
             ("/callViews", api::view_router(&api)),
             ("/events", api::events_router(&api)),
+            ("/operator", api::operator_router(&api)),
             ("/", api::web_router(&api)),
         ];
         Self { api, handles, routers, late, gates, stopping, stop, runners, dies: false }

@@ -1,0 +1,59 @@
+//! The process itself: how much it logs, and what is configured.
+
+use axum::body::Body;
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::asked::{Answered, Asked};
+use crate::body;
+use crate::hal::{Form, json_only, respond, to_json};
+use crate::problem::{Kind, Problem};
+
+const LEVEL: &str = "level";
+
+/// How much the process logs.
+pub trait LogLevel: Send + Sync + 'static {
+    /// A level (`info`), or directives (`info,engine=debug`).
+    fn get(&self) -> String;
+
+    /// From now on; else why not.
+    fn set(&self, directives: &str) -> Result<(), String>;
+}
+
+#[derive(Serialize)]
+struct Level {
+    level: String,
+}
+
+/// `GET /operator/log`.
+pub(super) async fn log(asked: Asked) -> Answered {
+    json_only(&asked.head.headers)?;
+    Ok(level(&asked))
+}
+
+/// `PUT /operator/log`, `{"level":"debug"}`.
+pub(super) async fn set_log(asked: Asked, body: Body) -> Answered {
+    json_only(&asked.head.headers)?;
+    let bytes = asked.read(body).await?;
+    let fields = body::fields(&bytes)?;
+    let wanted = body::required(&fields, LEVEL)?;
+    asked.api.operator.log.set(wanted).map_err(|why| {
+        tracing::debug!(why, "a log level was refused");
+        let detail =
+            "a level is error, warn, info, debug or trace, or one for each module: info,engine=debug";
+        Problem::new(Kind::Impossible, detail).of_field(LEVEL)
+    })?;
+    tracing::info!(level = wanted, "the log level is set");
+    Ok(level(&asked))
+}
+
+/// `GET /operator/config`.
+pub(super) async fn config(asked: Asked) -> Answered {
+    json_only(&asked.head.headers)?;
+    Ok(respond(http::StatusCode::OK, Form::Json, to_json(&asked.api.operator.config)))
+}
+
+fn level(asked: &Asked) -> Response {
+    let level = Level { level: asked.api.operator.log.get() };
+    respond(http::StatusCode::OK, Form::Json, to_json(&level))
+}
