@@ -1,5 +1,7 @@
 //! Time as an argument: the one place where a clock is read.
 
+pub mod steady;
+
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,15 +20,22 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// The machine's clock as it is set: it may be set again at any moment, and then leaps.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-impl Clock for SystemClock {
+impl SystemClock {
+    /// Microseconds since 1970-01-01T00:00:00Z.
     #[expect(clippy::disallowed_methods, reason = "this is the edge that reads the clock")]
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now_us() -> i64 {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Timestamp(since.map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)))
+        since.map_or(0, |elapsed| i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(Self::now_us() / 1_000)
     }
 }
 
