@@ -1,24 +1,17 @@
 //! What is configured: defaults, under a TOML file, under the environment, under flags; unknown names are refused.
 
-mod bounds;
+pub(crate) mod bounds;
+mod place;
+pub(crate) mod sources;
 
-use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use toml::{Table, Value};
-
-/// The file that is read when it is there and no other is named.
-const FILE: &str = "taxisvc.toml";
-/// Every setting's name in the environment: this, its path, in capitals, joined by `_`.
-const PREFIX: &str = "TAXISVC_";
-/// The original's name for `log`.
-const ORDER_LOG_LEVEL: &str = "ORDER_LOG_LEVEL";
+use std::path::PathBuf;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
-    /// The directory in which everything is stored.
+    /// The directory in which everything is stored; empty until it is known where that is on this machine.
     pub(crate) data: PathBuf,
     /// The address on which every port listens.
     pub(crate) listen: IpAddr,
@@ -161,7 +154,7 @@ pub(crate) struct Upstreams {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            data: PathBuf::from("taxisvc-data"),
+            data: PathBuf::new(),
             listen: IpAddr::from([127, 0, 0, 1]),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
@@ -250,37 +243,6 @@ impl Default for Limits {
     }
 }
 
-/// Reads the file and the environment. Flags come after, by whoever parses them, and then it has to be validated.
-#[expect(clippy::disallowed_methods, reason = "this is the edge that reads the environment")]
-pub(crate) fn read(file: Option<&Path>) -> anyhow::Result<Config> {
-    let mut table = Table::try_from(Config::default()).context("the defaults cannot be written as TOML")?;
-    let known = paths(&table, "");
-    let found = file.map(Path::to_owned).or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()));
-    if let Some(file) = found {
-        let text =
-            std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let said: Table = text.parse().with_context(|| format!("{} is not TOML", file.display()))?;
-        merge(&mut table, said);
-        read_types(&table)
-            .with_context(|| format!("{} says something that is not understood", file.display()))?;
-    }
-    if let Ok(level) = std::env::var(ORDER_LOG_LEVEL) {
-        table.insert("log".to_owned(), Value::String(level.to_lowercase()));
-    }
-    for (name, text) in std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)) {
-        let path = known.iter().find(|path| environment_name(path) == name);
-        let Some(path) = path else { bail!("{name} is not a setting; docs/configuration.md lists them") };
-        set(&mut table, path, &text).with_context(|| format!("{name}={text:?} is not understood"))?;
-        read_types(&table).with_context(|| format!("{name}={text:?} is not understood"))?;
-    }
-    read_types(&table)
-}
-
-/// Names and types, not whether the values make sense.
-fn read_types(table: &Table) -> anyhow::Result<Config> {
-    Ok(table.clone().try_into()?)
-}
-
 impl Config {
     /// Once everything is said that is said: by itself, a setting may make no sense beside the defaults of others.
     pub(crate) fn validate(&self) -> anyhow::Result<()> {
@@ -314,60 +276,11 @@ impl Config {
     }
 }
 
-/// Every setting's path, `ports.gateway`.
-fn paths(table: &Table, before: &str) -> Vec<String> {
-    let mut all = Vec::new();
-    for (name, value) in table {
-        let path = if before.is_empty() { name.clone() } else { format!("{before}.{name}") };
-        match value {
-            Value::Table(inner) => all.extend(paths(inner, &path)),
-            Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => all.push(path),
-            Value::Datetime(_) | Value::Array(_) => all.push(path),
-        }
-    }
-    all
-}
-
-fn environment_name(path: &str) -> String {
-    format!("{PREFIX}{}", path.replace('.', "_").to_uppercase())
-}
-
-/// Sets one setting from text, which is read as what the setting is now.
-fn set(table: &mut Table, path: &str, text: &str) -> anyhow::Result<()> {
-    let (parents, name) = path.rsplit_once('.').unwrap_or(("", path));
-    let mut at = table;
-    for parent in parents.split('.').filter(|parent| !parent.is_empty()) {
-        at = at.get_mut(parent).and_then(Value::as_table_mut).context("it has no such part")?;
-    }
-    let value = match at.get(name).context("it has no such part")? {
-        Value::Integer(_) => Value::Integer(text.parse().context("a whole number is expected")?),
-        Value::Boolean(_) => Value::Boolean(text.parse().context("true or false is expected")?),
-        Value::Array(_) => {
-            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
-        }
-        Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Table(_) => {
-            Value::String(text.to_owned())
-        }
-    };
-    at.insert(name.to_owned(), value);
-    Ok(())
-}
-
-fn merge(table: &mut Table, said: Table) {
-    for (name, value) in said {
-        match (table.get_mut(&name), value) {
-            (Some(Value::Table(known)), Value::Table(said)) => merge(known, said),
-            (_, value) => {
-                table.insert(name, value);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::sources::{environment_name, paths, read_types, set};
     use super::*;
+    use toml::{Table, Value};
 
     fn with(path: &str, text: &str) -> anyhow::Result<Config> {
         let mut table = Table::try_from(Config::default())?;

@@ -1,5 +1,8 @@
 //! The data directory: locked by whoever writes it, with a version, refused when a newer program has written it.
 
+pub(crate) mod listening;
+pub(crate) mod token;
+
 use crate::config::Config;
 use crate::sentinel::{Failing, Sentinel};
 use anyhow::{Context, bail};
@@ -149,6 +152,11 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
+}
+
+/// Refuses what is no data directory of ours.
+pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
+    check_version(&config.data, false)
 }
 
 /// Whether somebody writes the directory. The look takes no lock that a server could run into for longer than a moment, and

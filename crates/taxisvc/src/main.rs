@@ -1,6 +1,6 @@
 //! The binary: everything in one process, or the part that is asked for.
 
-mod audit;
+mod commands;
 mod config;
 mod data_dir;
 mod log;
@@ -10,14 +10,28 @@ mod sentinel;
 mod servers;
 mod up;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use config::sources::{self, Flags};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+const HELP: &str = "\
+Examples:
+  taxisvc                              run everything; it says where it listens and where its data is
+  taxisvc doctor                       is everything as it should be, and if not, what to do
+  taxisvc explain 7                    the whole story of call 7
+  taxisvc events --follow              what happens, as it happens
+  taxisvc audit                        does everything add up
+
+Commands that look read the data directory, whether or not a server runs on it. `taxisvc help COMMAND` says more.
+
+Exit codes: 0 when it did what was asked; 1 when not, with a line on standard error; 2 when the command line is not \
+understood.";
+
 /// A call-taxi platform: a rider calls, pays, a driver is found or the money goes back.
 #[derive(Debug, Parser)]
-#[command(name = "taxisvc", version, about)]
+#[command(name = "taxisvc", version, about, after_long_help = HELP)]
 struct Arguments {
     #[command(flatten)]
     common: Common,
@@ -30,7 +44,7 @@ struct Common {
     /// The settings, in TOML [default: taxisvc.toml, when it is there]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The directory in which everything is stored [default: taxisvc-data]
+    /// The directory in which everything is stored [default: ./taxisvc-data when it is there, else the platform's place]
     #[arg(long, global = true, value_name = "DIRECTORY")]
     data: Option<PathBuf>,
     /// The address on which every port listens [default: 127.0.0.1]
@@ -58,7 +72,13 @@ enum Command {
     /// Drives recorded trips through a running system
     Replay(replay::options::Options),
     /// Checks every invariant of a data directory, whether or not a server runs on it
-    Audit(audit::Options),
+    Audit(commands::audit::Options),
+    /// Prints every setting that is in force, and where it comes from
+    Config(commands::config::Options),
+    /// Prints the operator's token, which `/operator/**` wants, or draws another
+    Token(commands::token::Options),
+    /// Prints a script that completes taxisvc's commands in a shell
+    Completions(commands::completions::Options),
 }
 
 fn main() -> ExitCode {
@@ -72,21 +92,26 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let mut config = config::read(arguments.common.config.as_deref())?;
-    config.data = arguments.common.data.unwrap_or(config.data);
-    config.listen = arguments.common.listen.unwrap_or(config.listen);
-    config.log = arguments.common.log.unwrap_or(config.log);
-    config.validate()?;
+    let command = arguments.command.unwrap_or(Command::Up);
+    if let Command::Completions(options) = &command {
+        return commands::completions::run(Arguments::command(), options);
+    }
+    let Common { config, data, listen, log } = arguments.common;
+    let in_force = sources::read(&Flags { config, data, listen, log })?;
+    let config = &in_force.config;
     log::start(&config.log)?;
-    match arguments.command.unwrap_or(Command::Up) {
-        Command::Up => up::everything(&config),
-        Command::Gateway => up::gateway_alone(&config),
+    match command {
+        Command::Up => up::everything(&in_force),
+        Command::Gateway => up::gateway_alone(config),
         Command::Call => Err(alone("call")),
         Command::Payment => Err(alone("payment")),
         Command::Drive => Err(alone("drive")),
         Command::View => Err(alone("view")),
         Command::Replay(options) => replay(options),
-        Command::Audit(options) => audit::run(&config, &options),
+        Command::Audit(options) => commands::audit::run(config, &options),
+        Command::Config(options) => commands::config::run(&in_force, &options),
+        Command::Token(options) => commands::token::run(config, &options, up::draw),
+        Command::Completions(options) => commands::completions::run(Arguments::command(), &options),
     }
 }
 

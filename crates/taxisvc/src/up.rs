@@ -1,7 +1,9 @@
 //! `taxisvc up`: opens the data, starts the engine, listens, says what to try, and stops without losing anything.
 
+use crate::commands;
 use crate::config::Config;
-use crate::data_dir;
+use crate::config::sources::InForce;
+use crate::data_dir::{self, listening, token};
 use crate::log;
 use crate::metrics::Health;
 use crate::open_files;
@@ -10,7 +12,7 @@ use crate::servers::{self, Port};
 use anyhow::{Context, bail};
 use api::Api;
 use axum::Router;
-use engine::clock::{Stopwatch, SystemClock};
+use engine::clock::{Clock, Stopwatch, SystemClock};
 use engine::handle::Doorbell;
 use engine::lane::LaneSettings;
 use engine::runner::{Fatal, Runner, Stats};
@@ -45,13 +47,16 @@ pub(crate) fn runtime() -> anyhow::Result<Runtime> {
 }
 
 /// Everything in one process.
-pub(crate) fn everything(config: &Config) -> anyhow::Result<ExitCode> {
+pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
+    let config = &in_force.config;
     let stopwatch = Stopwatch::start();
     // What is not understood is said before anything is made.
     gateway_settings(config)?;
     open_files::raise_limit();
     let failing = Failing::default();
     let data = data_dir::open(config, draw, &failing)?;
+    let token = token::find_or_draw(config, draw)?;
+    say_token(&token);
     let runtime = runtime()?;
     let options = Options {
         rules: config.rules(),
@@ -64,7 +69,8 @@ pub(crate) fn everything(config: &Config) -> anyhow::Result<ExitCode> {
         delay: Arc::new(TokioDelay(runtime.handle().clone())),
     };
     let assembly = wiring::assemble(data.databases, &options)?;
-    let (machine, system) = Machine::start(config, assembly, &failing)?;
+    let operator = operator(in_force, &token)?;
+    let (machine, system) = Machine::start(config, assembly, operator, &failing)?;
     let result = runtime.block_on(serve(config, &system, failing.subscribe(), stopwatch));
     let failure = failing.borrow().clone();
     // Handlers hold on to the engine; it ends after them.
@@ -121,7 +127,12 @@ struct Machine {
 }
 
 impl Machine {
-    fn start(config: &Config, assembly: Assembly, failing: &Failing) -> anyhow::Result<(Self, System)> {
+    fn start(
+        config: &Config,
+        assembly: Assembly,
+        operator: api::Operator,
+        failing: &Failing,
+    ) -> anyhow::Result<(Self, System)> {
         let (stopping, stopped) = watch::channel(false);
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
@@ -143,7 +154,7 @@ impl Machine {
             readers: assembly.readers,
             bus: assembly.bus,
             settings: api_settings(config)?,
-            operator: operator(config)?,
+            operator,
             stopping: stopped,
         });
         Ok((Self { stop, threads }, System { api, engines, stopping }))
@@ -193,6 +204,8 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let ports = ports(config, system).await?;
     let mut signals = StopSignals::listen()?;
+    let gateway = ports.first().map(|port| port.address).context("there is a gateway")?;
+    let announced = listening::announce(&config.data, gateway, SystemClock.now().0)?;
     say_hello(config, &ports, stopwatch);
     let (switch, shutdown) = Switch::new();
     let settings = server_settings(config);
@@ -202,6 +215,7 @@ async fn serve(
         () = signals.received() => false,
         _ = failed.wait_for(Option::is_some) => true,
     };
+    drop(announced);
     system.stopping.send_replace(true);
     switch.turn_off();
     let patience = if has_failed { DRAIN_AFTER_FAILURE } else { settings.drain_grace + settings.drain_max };
@@ -326,12 +340,11 @@ fn api_settings(config: &Config) -> anyhow::Result<api::Settings> {
 }
 
 /// What operators need of the process.
-fn operator(config: &Config) -> anyhow::Result<api::Operator> {
-    let token = Some(config.operator.token.as_str()).filter(|token| !token.is_empty());
+fn operator(in_force: &InForce, token: &token::Token) -> anyhow::Result<api::Operator> {
     Ok(api::Operator {
-        token: token.map(api::Token::new),
+        token: Some(api::Token::new(&token.text)),
         log: log::level().context("the log is not started")?,
-        config: serde_json::Value::Null,
+        config: serde_json::to_value(commands::config::told(in_force))?,
     })
 }
 
@@ -365,6 +378,16 @@ impl StopSignals {
     }
 }
 
+/// Once: who lost it finds it where it is kept.
+fn say_token(token: &token::Token) {
+    if let (true, Some(file)) = (token.is_new, &token.file) {
+        let text =
+            format!("The operator's token, shown this once and kept in {}: {}\n", file.display(), token.text);
+        // Nobody may be reading; that is no reason not to serve.
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+}
+
 fn say_hello(config: &Config, ports: &[Port], stopwatch: Stopwatch) {
     let ready_ms = stopwatch.elapsed().as_millis();
     let mut text =
@@ -385,7 +408,7 @@ fn say_hello(config: &Config, ports: &[Port], stopwatch: Stopwatch) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the edge that draws chance")]
-fn draw() -> u64 {
+pub(crate) fn draw() -> u64 {
     rand::random()
 }
 

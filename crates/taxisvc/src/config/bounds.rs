@@ -1,7 +1,7 @@
 //! Which settings make sense, alone and together; what does not is refused with the reason.
 
 use super::Config;
-use anyhow::bail;
+use anyhow::{Context, bail};
 use std::ops::RangeInclusive;
 
 /// Numbers in JSON are exact up to 2^53; half of them are left to count upwards.
@@ -106,10 +106,13 @@ fn limits(config: &Config) -> anyhow::Result<()> {
         within(name, value as u64, 1..=STREAMS_MAX, "each holds a connection open")?;
     }
     let token = &config.operator.token;
-    if !token.is_empty()
-        && (token.len() < TOKEN_LENGTH_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()))
-    {
-        bail!("operator.token must have {TOKEN_LENGTH_MIN} visible ASCII characters or more");
+    if token.is_empty() { Ok(()) } else { check_token(token).context("operator.token") }
+}
+
+/// Whether it can be sent as a bearer token and is too long to be guessed.
+pub(crate) fn check_token(token: &str) -> anyhow::Result<()> {
+    if token.len() < TOKEN_LENGTH_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        bail!("a token has {TOKEN_LENGTH_MIN} visible ASCII characters or more");
     }
     Ok(())
 }
@@ -147,7 +150,7 @@ mod tests {
     fn check(change: impl FnOnce(&mut Config), words: &[&str]) {
         let mut config = Config::default();
         change(&mut config);
-        let error = config.validate().unwrap_err().to_string();
+        let error = format!("{:#}", config.validate().unwrap_err());
         for word in words {
             assert!(error.contains(word), "{word:?} is not in {error:?}");
         }

@@ -14,7 +14,8 @@ fn check(arguments: &[&str], pairs: &[(&str, &str)], file: &str, words: &[&str])
     for word in words {
         assert!(ended.stderr.contains(word), "{word:?} is not said: {ended:?}");
     }
-    assert!(!folder.path().join("taxisvc-data").exists(), "nothing was made");
+    let made = ["taxisvc-data", ".local", "Library"].map(|name| folder.path().join(name).exists());
+    assert_eq!(made, [false; 3], "nothing was made");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod original;
 mod stories;
 
 mod bad_settings;
+mod commands;
 mod data_directory;
 mod drain;
 mod gateway_alone;

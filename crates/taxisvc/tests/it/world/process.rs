@@ -33,6 +33,8 @@ pub(crate) struct Ended {
 pub(crate) fn taxisvc(folder: &Path, settings: &Settings, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taxisvc"));
     command.current_dir(folder).args(arguments).env_remove("ORDER_LOG_LEVEL");
+    // Where the platform would have the data lies in the folder too, and what is said is English.
+    command.env("HOME", folder).env_remove("XDG_DATA_HOME").env_remove("LC_ALL").env("LANG", "C.UTF-8");
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TAXISVC_")) {
         command.env_remove(name);
     }

@@ -1,13 +1,24 @@
 //! `taxisvc audit`: every invariant over a data directory, running or not.
 
+use super::print;
 use crate::config::Config;
 use crate::data_dir;
 use engine::clock::{Clock, SystemClock};
-use std::io::Write;
 use std::process::ExitCode;
 use wiring::audit;
 
+const HELP: &str = "\
+Examples:
+  taxisvc audit
+  taxisvc audit --data a-copy --json | jq .money
+
+What is wrong is named row by row. On the way is what one service has said and the next has not heard yet; late is what \
+has been on its way for more than ten minutes beside a running server.
+
+Exit codes: 0 when everything holds, 1 when not or when the directory cannot be read.";
+
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = HELP)]
 pub(crate) struct Options {
     /// Print the report as JSON
     #[arg(long)]
@@ -19,8 +30,10 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
     let now = look.is_running.then(|| SystemClock.now());
     let rules = audit::Options { rules: config.rules(), ..audit::Options::default() };
     let report = audit::audit_readers(&look.readers, now, &rules)?;
-    let text = if options.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
-    // A reader that has seen enough is no fault of the data.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    if options.json {
+        print::json(&report)?;
+    } else {
+        print::text(&format!("{report}\n"))?;
+    }
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,0 +1,292 @@
+//! Where every setting comes from: the defaults, under a file, under the environment, under flags.
+
+use super::{Config, place};
+use anyhow::{Context, bail};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// The file that is read when it is there and no other is named.
+const FILE: &str = "taxisvc.toml";
+/// Every setting's name in the environment: this, its path, in capitals, joined by `_`.
+const PREFIX: &str = "TAXISVC_";
+/// The original's name for `log`.
+const ORDER_LOG_LEVEL: &str = "ORDER_LOG_LEVEL";
+/// What nobody is shown.
+const SECRETS: [&str; 1] = ["operator.token"];
+
+/// What was said on the command line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) listen: Option<IpAddr>,
+    pub(crate) log: Option<String>,
+}
+
+/// The settings, and who said each of them.
+#[derive(Debug, Clone)]
+pub(crate) struct InForce {
+    pub(crate) config: Config,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
+    /// In the order of their paths.
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// One setting as it is in force.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Setting {
+    pub(crate) path: String,
+    pub(crate) value: Value,
+    pub(crate) source: Source,
+    /// Why the default is what it is, where that is not the same everywhere.
+    pub(crate) why: Option<&'static str>,
+    /// What was said besides and does not count, the stronger first; the default is not among them.
+    pub(crate) overridden: Vec<(Source, Value)>,
+}
+
+impl Setting {
+    pub(crate) fn is_secret(&self) -> bool {
+        SECRETS.contains(&self.path.as_str())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Default,
+    File(PathBuf),
+    Environment(String),
+    Flag(&'static str),
+}
+
+impl Source {
+    /// Its kind, in one word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File(_) => "file",
+            Self::Environment(_) => "environment",
+            Self::Flag(_) => "flag",
+        }
+    }
+
+    /// Which of its kind.
+    pub(crate) fn name(&self) -> Option<String> {
+        match self {
+            Self::Default => None,
+            Self::File(path) => Some(path.display().to_string()),
+            Self::Environment(name) => Some(name.clone()),
+            Self::Flag(name) => Some((*name).to_owned()),
+        }
+    }
+}
+
+/// Reads everything, and refuses what makes no sense.
+pub(crate) fn read(flags: &Flags) -> anyhow::Result<InForce> {
+    let mut layers = Layers::new()?;
+    let there = || Some(PathBuf::from(FILE)).filter(|file| file.exists());
+    let file = flags.config.clone().or_else(there);
+    if let Some(file) = &file {
+        layers.lay_file(file)?;
+    }
+    layers.lay_environment()?;
+    layers.lay_flags(flags)?;
+    let mut config = read_types(&layers.table)?;
+    let mut why = None;
+    if config.data.as_os_str().is_empty() {
+        let chosen = place::of_data();
+        config.data = chosen.path;
+        why = Some(chosen.why);
+    }
+    config.validate()?;
+    let settings = layers.settings(&config, why);
+    Ok(InForce { config, file, settings })
+}
+
+/// What is said in the environment about the one who runs it, such as their language.
+#[expect(clippy::disallowed_methods, reason = "this is the edge that reads the environment")]
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The table in force, and everything that was said about each of its settings, the weaker first.
+struct Layers {
+    table: Table,
+    said: BTreeMap<String, Vec<(Source, Value)>>,
+}
+
+impl Layers {
+    fn new() -> anyhow::Result<Self> {
+        let table = Table::try_from(Config::default()).context("the defaults cannot be written as TOML")?;
+        Ok(Self { table, said: BTreeMap::new() })
+    }
+
+    fn lay_file(&mut self, file: &Path) -> anyhow::Result<()> {
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let said: Table = text.parse().with_context(|| format!("{} is not TOML", file.display()))?;
+        let told = paths(&said, "");
+        merge(&mut self.table, said);
+        read_types(&self.table)
+            .with_context(|| format!("{} says something that is not understood", file.display()))?;
+        for path in told {
+            self.note(&path, Source::File(file.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn lay_environment(&mut self) -> anyhow::Result<()> {
+        if let Some(level) = environment(ORDER_LOG_LEVEL) {
+            self.lay("log", &level.to_lowercase(), Source::Environment(ORDER_LOG_LEVEL.to_owned()))?;
+        }
+        let known = paths(&self.table, "");
+        for (name, text) in std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)) {
+            let path = known.iter().find(|path| environment_name(path) == name);
+            let Some(path) = path else { bail!("{name} is not a setting; docs/configuration.md lists them") };
+            let shown = if SECRETS.contains(&path.as_str()) { String::new() } else { format!("={text:?}") };
+            self.lay(path, &text, Source::Environment(name.clone()))
+                .with_context(|| format!("{name}{shown} is not understood"))?;
+        }
+        Ok(())
+    }
+
+    fn lay_flags(&mut self, flags: &Flags) -> anyhow::Result<()> {
+        if let Some(data) = &flags.data {
+            let data = data.to_str().context("--data names a path that is no UTF-8")?;
+            self.lay("data", data, Source::Flag("--data"))?;
+        }
+        if let Some(listen) = flags.listen {
+            self.lay("listen", &listen.to_string(), Source::Flag("--listen"))?;
+        }
+        if let Some(log) = &flags.log {
+            self.lay("log", log, Source::Flag("--log"))?;
+        }
+        Ok(())
+    }
+
+    fn lay(&mut self, path: &str, text: &str, source: Source) -> anyhow::Result<()> {
+        set(&mut self.table, path, text)?;
+        read_types(&self.table)?;
+        self.note(path, source);
+        Ok(())
+    }
+
+    fn note(&mut self, path: &str, source: Source) {
+        if let Some(value) = get(&self.table, path) {
+            self.said.entry(path.to_owned()).or_default().push((source, value.clone()));
+        }
+    }
+
+    /// Everything as it is in force; `data` as it was chosen, with why, where nobody said it.
+    fn settings(mut self, config: &Config, why: Option<&'static str>) -> Vec<Setting> {
+        let setting = |path: String| {
+            let mut said = self.said.remove(&path).unwrap_or_default();
+            let default = || (Source::Default, get(&self.table, &path).cloned());
+            let (source, value) = said.pop().map_or_else(default, |(source, value)| (source, Some(value)));
+            said.reverse();
+            let is_chosen = path == "data" && why.is_some();
+            let chosen = is_chosen.then(|| Value::String(config.data.display().to_string()));
+            let value = chosen.or(value).unwrap_or_else(|| Value::String(String::new()));
+            let why = why.filter(|_| is_chosen);
+            Setting { path, value, source, why, overridden: said }
+        };
+        let mut known = paths(&self.table, "");
+        known.sort();
+        known.into_iter().map(setting).collect()
+    }
+}
+
+/// Names and types, not whether the values make sense.
+pub(super) fn read_types(table: &Table) -> anyhow::Result<Config> {
+    Ok(table.clone().try_into()?)
+}
+
+/// Every setting's path, `ports.gateway`.
+pub(super) fn paths(table: &Table, before: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, value) in table {
+        let path = if before.is_empty() { name.clone() } else { format!("{before}.{name}") };
+        match value {
+            Value::Table(inner) => all.extend(paths(inner, &path)),
+            Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => all.push(path),
+            Value::Datetime(_) | Value::Array(_) => all.push(path),
+        }
+    }
+    all
+}
+
+pub(super) fn environment_name(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "_").to_uppercase())
+}
+
+fn get<'t>(table: &'t Table, path: &str) -> Option<&'t Value> {
+    match path.split_once('.') {
+        Some((part, rest)) => get(table.get(part)?.as_table()?, rest),
+        None => table.get(path),
+    }
+}
+
+/// Sets one setting from text, which is read as what the setting is now.
+pub(super) fn set(table: &mut Table, path: &str, text: &str) -> anyhow::Result<()> {
+    let (parents, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut at = table;
+    for parent in parents.split('.').filter(|parent| !parent.is_empty()) {
+        at = at.get_mut(parent).and_then(Value::as_table_mut).context("it has no such part")?;
+    }
+    let value = match at.get(name).context("it has no such part")? {
+        Value::Integer(_) => Value::Integer(text.parse().context("a whole number is expected")?),
+        Value::Boolean(_) => Value::Boolean(text.parse().context("true or false is expected")?),
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+        }
+        Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Table(_) => {
+            Value::String(text.to_owned())
+        }
+    };
+    at.insert(name.to_owned(), value);
+    Ok(())
+}
+
+fn merge(table: &mut Table, said: Table) {
+    for (name, value) in said {
+        match (table.get_mut(&name), value) {
+            (Some(Value::Table(known)), Value::Table(said)) => merge(known, said),
+            (_, value) => {
+                table.insert(name, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file, a name of the environment and a flag, over the defaults.
+    #[test]
+    fn each_setting_tells_who_said_it_and_who_else_did() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("said.toml");
+        std::fs::write(&file, "log = \"warn\"\n[ports]\ngateway = 9000\ncall = 9001\n").unwrap();
+        let mut layers = Layers::new().unwrap();
+        layers.lay_file(&file).unwrap();
+        layers.lay("ports.call", "9100", Source::Environment("TAXISVC_PORTS_CALL".into())).unwrap();
+        let flags = Flags { log: Some("debug".into()), data: Some("here".into()), ..Flags::default() };
+        layers.lay_flags(&flags).unwrap();
+        let settings = layers.settings(&Config::default(), None);
+        let of = |path: &str| settings.iter().find(|setting| setting.path == path).unwrap().clone();
+        assert_eq!(of("ports.gateway").source, Source::File(file.clone()));
+        assert_eq!(of("ports.gateway").value, Value::Integer(9000));
+        assert_eq!(of("ports.call").source, Source::Environment("TAXISVC_PORTS_CALL".into()));
+        assert_eq!(of("ports.call").overridden, [(Source::File(file.clone()), Value::Integer(9001))]);
+        assert_eq!(of("log").source, Source::Flag("--log"));
+        assert_eq!(of("log").overridden, [(Source::File(file), Value::String("warn".into()))]);
+        assert_eq!(of("data").source, Source::Flag("--data"));
+        assert_eq!(of("ports.web").source, Source::Default);
+        assert!(of("operator.token").is_secret() && !of("log").is_secret());
+        assert_eq!(settings.len(), paths(&Table::try_from(Config::default()).unwrap(), "").len());
+    }
+}

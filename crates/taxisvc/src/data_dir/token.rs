@@ -1,0 +1,115 @@
+//! The operator's token: the one of the settings, else the one that the first start drew and keeps beside the data.
+
+use crate::config::Config;
+use crate::config::bounds::check_token;
+use anyhow::Context;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+const FILE: &str = "operator-token";
+/// Becomes the token once it is whole.
+const FILE_NEW: &str = "operator-token.new";
+/// Nobody else's.
+const MODE: u32 = 0o600;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) text: String,
+    /// Where it is kept; nothing when it is set.
+    pub(crate) file: Option<PathBuf>,
+    /// Whether it was drawn just now, and nobody has seen it yet.
+    pub(crate) is_new: bool,
+}
+
+/// The token that is there, if one is.
+pub(crate) fn find(config: &Config) -> anyhow::Result<Option<Token>> {
+    if !config.operator.token.is_empty() {
+        return Ok(Some(Token { text: config.operator.token.clone(), file: None, is_new: false }));
+    }
+    let file = config.data.join(FILE);
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text.trim().to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+    };
+    check_token(&text).with_context(|| {
+        format!("{} holds no token: remove it, and the next start draws another", file.display())
+    })?;
+    Ok(Some(Token { text, file: Some(file), is_new: false }))
+}
+
+/// The token that is there, else a new one.
+pub(crate) fn find_or_draw(config: &Config, draw: impl FnMut() -> u64) -> anyhow::Result<Token> {
+    match find(config)? {
+        Some(token) => Ok(token),
+        None => renew(&config.data, draw),
+    }
+}
+
+/// Another token in the place of the one that is kept.
+pub(crate) fn renew(directory: &Path, mut draw: impl FnMut() -> u64) -> anyhow::Result<Token> {
+    let text = format!("{:016x}{:016x}", draw(), draw());
+    let file = directory.join(FILE);
+    write(directory, &text).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(Token { text, file: Some(file), is_new: true })
+}
+
+fn write(directory: &Path, text: &str) -> std::io::Result<()> {
+    let new = directory.join(FILE_NEW);
+    // One that was left by an attempt that broke off may have another mode.
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = File::options().write(true).create_new(true).mode(MODE).open(&new)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()?;
+    std::fs::rename(&new, directory.join(FILE))?;
+    super::sync_entries(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn config(directory: &Path) -> Config {
+        Config { data: directory.to_owned(), ..Config::default() }
+    }
+
+    #[test]
+    fn it_is_drawn_once_and_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        assert_eq!(find(&config).unwrap(), None);
+        let mut next = 0;
+        let mut draw = || {
+            next += 1;
+            next
+        };
+        let first = find_or_draw(&config, &mut draw).unwrap();
+        assert!(first.is_new && first.text.len() == 32, "{first:?}");
+        let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, MODE);
+        let again = find_or_draw(&config, &mut draw).unwrap();
+        assert_eq!((again.text.as_str(), again.is_new), (first.text.as_str(), false));
+        std::fs::write(folder.path().join(FILE_NEW), "half a tok").unwrap();
+        let renewed = renew(folder.path(), &mut draw).unwrap();
+        assert_ne!(renewed.text, first.text);
+        assert_eq!(find(&config).unwrap().unwrap().text, renewed.text);
+    }
+
+    #[test]
+    fn one_that_is_set_counts_and_one_that_is_none_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(folder.path());
+        std::fs::write(folder.path().join(FILE), "short\n").unwrap();
+        let error = format!("{:#}", find(&config).unwrap_err());
+        assert!(error.contains(FILE) && error.contains("16"), "{error}");
+        config.operator.token = "0123456789abcdef".to_owned();
+        let token = find_or_draw(&config, || unreachable!("it is set")).unwrap();
+        assert_eq!((token.text.as_str(), token.file), ("0123456789abcdef", None));
+    }
+}

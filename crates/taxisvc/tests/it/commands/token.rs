@@ -1,0 +1,52 @@
+//! The operator's token: drawn once, shown once, kept for its owner, renewed; and where the running server listens.
+
+use super::{assert_says, on, refused, said};
+use crate::world::World;
+use serde_json::Value;
+
+#[test]
+fn it_is_drawn_by_the_first_start_and_kept() {
+    let mut world = World::start();
+    let token = said(&world, &["token"]);
+    assert_eq!(token.trim().len(), 32, "{token}");
+    world.kill();
+    world.start_again();
+    assert_eq!(said(&world, &["token"]), token);
+    let renewed = on(&world, &["token", "--renew"]);
+    assert_eq!(renewed.code, Some(0), "{renewed:?}");
+    assert_says(&renewed.stderr, &["http://", "started again"]);
+    assert_ne!(renewed.stdout, token);
+    assert_eq!(said(&world, &["token"]), renewed.stdout);
+    world.kill();
+    let again = on(&world, &["token", "--renew"]);
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""), "nobody has to be started again");
+}
+
+#[test]
+fn one_that_is_set_is_not_renewed_and_one_that_is_not_there_is_not_made_up() {
+    let world = World::with(&[("OPERATOR_TOKEN", "0123456789abcdef")]);
+    assert_eq!(said(&world, &["token"]), "0123456789abcdef\n");
+    refused(&world, &["token", "--renew"], &["operator.token is set"]);
+    assert!(!world.data().join("operator-token").exists());
+    let nowhere = world.folder().join("nowhere");
+    let ended = crate::world::process::run(
+        world.folder(),
+        &Vec::new(),
+        &["token", "--renew", "--data", nowhere.to_str().unwrap()],
+    );
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(!nowhere.exists());
+}
+
+#[test]
+fn where_it_listens_is_said_while_it_does() {
+    let mut world = World::start();
+    let file = world.data().join("listening");
+    let said: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(said["gateway"], format!("http://{}", world.address("gateway")));
+    assert!(said["startedAt"].as_i64().unwrap() > 0 && said["pid"].as_u64().unwrap() > 0, "{said}");
+    let mut server = world.take_server();
+    server.terminate();
+    assert!(server.ended().success());
+    assert!(!file.exists());
+}
