@@ -6,7 +6,7 @@ use crate::read;
 use crate::tables::{Kind, Tables, place};
 use crate::writer::Writer;
 use engine::effect::Effect;
-use engine::store::{Commit, EntityWrite, WriteSet};
+use engine::store::{Commit, EntityWrite, LetterSkip, TimerMove, WriteSet};
 use rusqlite::{CachedStatement, Connection, params};
 
 /// What is undone in memory when a commit fails: keys that were added, by service.
@@ -85,6 +85,7 @@ impl One<'_> {
         let position = self.write_events()?;
         self.write_effects()?;
         self.write_dead_letters()?;
+        self.move_timers()?;
         self.write_counts()?;
         Ok(position)
     }
@@ -250,6 +251,35 @@ impl One<'_> {
         let mut delete = self.prepare(&self.tables.letter.delete)?;
         for number in &self.set.dead_letters_done {
             delete.execute(params![shard, integer(*number)?])?;
+        }
+        if !self.set.dead_letters_skipped.is_empty() {
+            self.skip_dead_letters(shard)?;
+        }
+        Ok(())
+    }
+
+    fn skip_dead_letters(&self, shard: i64) -> Result<(), Failure> {
+        let mut skip = self.prepare(&self.tables.letter.skip)?;
+        let mut pass_over = self.prepare(&self.tables.letter.pass_over)?;
+        for LetterSkip { number, skip: passed, passed_over } in &self.set.dead_letters_skipped {
+            let number = integer(*number)?;
+            if skip.execute(params![shard, number, passed.by, passed.reason, passed.at.0])? != 1 {
+                return Err(Failure::Conflict);
+            }
+            if let Some((source, position)) = passed_over {
+                let (log, service) = (source.log.to_string(), &source.service);
+                pass_over.execute(params![shard, log, service, source.shard, integer(*position)?])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn move_timers(&self) -> Result<(), Failure> {
+        for TimerMove { key, from, due } in &self.set.timers_moved {
+            let mut update = self.prepare(&self.tables.kind(key.kind)?.move_timer)?;
+            if update.execute(params![integer(key.id)?, from.name, from.due.0, due.0])? != 1 {
+                return Err(Failure::Conflict);
+            }
         }
         Ok(())
     }

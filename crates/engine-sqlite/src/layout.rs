@@ -7,8 +7,9 @@ use engine::log::LogId;
 use engine::store::Schema;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-/// The version of the tables' layout. A file of a newer one is refused, one of an older one is to be migrated here.
-pub const FORMAT: u32 = 1;
+/// The version of the tables' layout. A file of a newer one is refused, one of an older one is made
+/// one of this when it is opened to be written.
+pub const FORMAT: u32 = 2;
 
 const CREATE_META: &str = "\
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID; \
@@ -57,12 +58,13 @@ impl Layout {
             set_meta(&transaction, "program", &program.to_string())?;
             set_meta(&transaction, "log", &new_log.to_string())?;
         }
-        check_versions(&transaction, program)?;
+        let format = check_versions(&transaction, program)?;
+        upgrade(&transaction, format)?;
         for schema in schemas {
             add_service(&transaction, schema)?;
         }
         set_meta(&transaction, "program", &program.to_string())?;
-        let layout = Self::read(&transaction, schemas)?;
+        let layout = Self::read(&transaction, schemas, FORMAT)?;
         transaction.commit()?;
         Ok(layout)
     }
@@ -77,11 +79,11 @@ impl Layout {
         if !has_meta(connection)? {
             return Err(OpenError::Foreign);
         }
-        check_versions(connection, program)?;
-        Self::read(connection, schemas)
+        let format = check_versions(connection, program)?;
+        Self::read(connection, schemas, format)
     }
 
-    fn read(connection: &Connection, schemas: &[Schema]) -> Result<Self, OpenError> {
+    fn read(connection: &Connection, schemas: &[Schema], format: u32) -> Result<Self, OpenError> {
         let log = meta(connection, "log")?;
         let log = log.parse().map_err(OpenError::Damaged)?;
         let mut statement = connection.prepare("SELECT name, shards FROM meta_service ORDER BY name")?;
@@ -94,7 +96,7 @@ impl Layout {
                 return Err(OpenError::Shards { service: name, stored: shards, asked: asked.shards });
             }
         }
-        let services = schemas.iter().map(|schema| tables_of(connection, *schema));
+        let services = schemas.iter().map(|schema| tables_of(connection, *schema, format));
         Ok(Self { log, schemas: schemas.to_vec(), services: services.collect::<Result<_, _>>()? })
     }
 }
@@ -137,7 +139,8 @@ fn set_meta(transaction: &Transaction<'_>, name: &str, value: &str) -> rusqlite:
     transaction.execute(sql, [name, value])
 }
 
-fn check_versions(connection: &Connection, program: u32) -> Result<(), OpenError> {
+/// Refuses what a newer program has written; returns the format of the tables.
+fn check_versions(connection: &Connection, program: u32) -> Result<u32, OpenError> {
     let stored = |name: &'static str| {
         let text = meta(connection, name)?;
         let number = text.parse::<u32>();
@@ -149,6 +152,20 @@ fn check_versions(connection: &Connection, program: u32) -> Result<(), OpenError
             return Err(OpenError::Newer { what, found, known });
         }
     }
+    stored("format")
+}
+
+/// Makes the tables of an older format those of this one, within the transaction of the opening.
+fn upgrade(transaction: &Transaction<'_>, format: u32) -> Result<(), OpenError> {
+    if format == FORMAT {
+        return Ok(());
+    }
+    let mut statement = transaction.prepare("SELECT name FROM meta_service")?;
+    let services: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for service in services {
+        transaction.execute_batch(&Tables::to_format_2(&service))?;
+    }
+    set_meta(transaction, "format", &FORMAT.to_string())?;
     Ok(())
 }
 
@@ -174,7 +191,7 @@ fn add_service(transaction: &Transaction<'_>, schema: &Schema) -> Result<(), Ope
     Ok(())
 }
 
-fn tables_of(connection: &Connection, schema: Schema) -> Result<Tables, OpenError> {
+fn tables_of(connection: &Connection, schema: Schema, format: u32) -> Result<Tables, OpenError> {
     let service = schema.service;
     let sql = "SELECT name, code FROM meta_kind WHERE service = ?1";
     let mut statement = connection.prepare(sql)?;
@@ -192,5 +209,5 @@ fn tables_of(connection: &Connection, schema: Schema) -> Result<Tables, OpenErro
         let (_, code) = code.ok_or_else(|| OpenError::MissingService(format!("{service} ({kind})")))?;
         kinds.push(Kind::new(service, kind, *code));
     }
-    Ok(Tables::new(schema, kinds))
+    Ok(Tables::new(schema, kinds, format))
 }

@@ -10,6 +10,7 @@ mod layout;
 mod list;
 mod read;
 mod reader;
+mod rebuild;
 mod tables;
 mod writer;
 

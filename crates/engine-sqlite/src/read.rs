@@ -4,12 +4,12 @@ use crate::failure::{Failure, integer, number, small};
 use crate::layout::Layout;
 use crate::tables::{Kind, POSITION_MAX, Tables, place, position_of, shard_of_place};
 use engine::clock::Timestamp;
-use engine::dead_letter::DeadLetter;
+use engine::dead_letter::{DeadLetter, Skip};
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source, shard_of};
-use engine::store::{EntityRow, InboxKey, Visit};
+use engine::store::{BACKLOG_AGED_MAX, BACKLOG_COUNTED_MAX, Backlog, EntityRow, InboxKey, Visit};
 use engine::timer::{DueTimer, Timer};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::borrow::Cow;
 
 pub(crate) type Read<T> = Result<T, Failure>;
@@ -203,35 +203,107 @@ pub(crate) fn effects(connection: &Connection, tables: &Tables) -> Read<Vec<Effe
     Ok(found)
 }
 
+/// Which dead letters of a shard are meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Letters {
+    Every,
+    Waiting,
+    OfEntity(u64),
+    Numbered(u64),
+}
+
 pub(crate) fn dead_letters(
     connection: &Connection,
     layout: &Layout,
     shard: ShardName,
-    entity_id: Option<u64>,
+    which: Letters,
 ) -> Read<Vec<DeadLetter>> {
     let tables = layout.tables(shard.service)?;
     let index = tables.own_shard(shard)?;
-    let sql = entity_id.map_or(&tables.letter.all, |_| &tables.letter.of_entity);
+    let (sql, which) = match which {
+        Letters::Every => (&tables.letter.every, None),
+        Letters::Waiting => (&tables.letter.waiting, None),
+        Letters::OfEntity(id) => (&tables.letter.of_entity, Some(id)),
+        Letters::Numbered(number) => (&tables.letter.one, Some(number)),
+    };
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = match entity_id {
+    let mut rows = match which {
         None => statement.query([index])?,
-        Some(id) => statement.query([index, id.cast_signed()])?,
+        Some(which) => statement.query([index, which.cast_signed()])?,
     };
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let parcel: String = row.get(2)?;
-        let entity_id: i64 = row.get(1)?;
-        found.push(DeadLetter {
-            number: number(row, 0)?,
-            // A dead letter may be about an id that nothing else may have, so all 64 bits are kept.
-            entity_id: entity_id.cast_unsigned(),
-            parcel: serde_json::from_str(&parcel)
-                .map_err(|error| Failure::Broken(format!("a dead letter: {error}")))?,
-            reason: row.get(3)?,
-            at: Timestamp(row.get(4)?),
-        });
+        found.push(dead_letter_of(row)?);
     }
     Ok(found)
+}
+
+fn dead_letter_of(row: &Row<'_>) -> Read<DeadLetter> {
+    let parcel: String = row.get(2)?;
+    let entity_id: i64 = row.get(1)?;
+    let skipped_at: Option<i64> = row.get(7)?;
+    let skipped = match skipped_at {
+        None => None,
+        Some(at) => Some(Skip { by: row.get(5)?, reason: row.get(6)?, at: Timestamp(at) }),
+    };
+    Ok(DeadLetter {
+        number: number(row, 0)?,
+        // A dead letter may be about an id that nothing else may have, so all 64 bits are kept.
+        entity_id: entity_id.cast_unsigned(),
+        parcel: serde_json::from_str(&parcel)
+            .map_err(|error| Failure::Broken(format!("a dead letter: {error}")))?,
+        reason: row.get(3)?,
+        at: Timestamp(row.get(4)?),
+        skipped,
+    })
+}
+
+pub(crate) fn passed_over(
+    connection: &Connection,
+    layout: &Layout,
+    shard: ShardName,
+) -> Read<Vec<(Source, u64)>> {
+    let tables = layout.tables(shard.service)?;
+    let index = tables.own_shard(shard)?;
+    let mut statement = connection.prepare_cached(&tables.letter.passed_over)?;
+    let mut rows = statement.query([index])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let log: String = row.get(0)?;
+        let log = log.parse().map_err(Failure::Broken)?;
+        let source = Source { log, service: Cow::Owned(row.get(1)?), shard: small(row, 2)? };
+        found.push((source, number(row, 3)?));
+    }
+    Ok(found)
+}
+
+/// What is to be done in a service: each figure from one end of an index, and no further than is counted.
+pub(crate) fn backlog(connection: &Connection, tables: &Tables, overdue_before: Timestamp) -> Read<Backlog> {
+    let most = BACKLOG_COUNTED_MAX.cast_signed();
+    let count = |sql: &str| -> Read<u64> {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([most])?;
+        rows.next()?.map_or(Ok(0), |row| number(row, 0))
+    };
+    let mut backlog = Backlog {
+        effects_open: count(&tables.effect.open)?,
+        letters_waiting: count(&tables.letter.count_waiting)?,
+        letters_skipped: count(&tables.letter.count_skipped)?,
+        ..Backlog::default()
+    };
+    for kind in &tables.kinds {
+        let mut statement = connection.prepare_cached(&kind.overdue)?;
+        let mut rows = statement.query([overdue_before.0, most])?;
+        backlog.timers_overdue += rows.next()?.map_or(Ok(0), |row| number(row, 0))?;
+        let mut statement = connection.prepare_cached(&kind.first_due)?;
+        let first: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
+        let first = first.map(Timestamp);
+        backlog.timer_first_due = backlog.timer_first_due.into_iter().chain(first).min();
+    }
+    let mut statement = connection.prepare_cached(&tables.effect.oldest)?;
+    let oldest: Option<i64> = statement.query_row([BACKLOG_AGED_MAX.cast_signed()], |row| row.get(0))?;
+    backlog.effect_oldest = oldest.map(Timestamp);
+    Ok(backlog)
 }
 
 pub(crate) fn counts(connection: &Connection, tables: &Tables, kind: &str) -> Read<Vec<(String, u64)>> {

@@ -3,10 +3,11 @@
 use crate::failure::Failure;
 use crate::layout::Layout;
 use crate::read;
+use engine::clock::Timestamp;
 use engine::dead_letter::DeadLetter;
 use engine::effect::Effect;
-use engine::log::{EntityKey, LogId, Recorded, ShardName};
-use engine::store::{EntityRow, InboxKey, Query, Reader, Schema, Snapshot, Stored, Visit};
+use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
+use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Schema, Snapshot, Stored, Visit};
 use rusqlite::Connection;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -141,6 +142,10 @@ impl Reader for Pool {
         self.read(|connection, layout| read::last_position(connection, layout, shard))
     }
 
+    fn backlog(&self, service: &'static str, overdue_before: Timestamp) -> Stored<Backlog> {
+        self.read(|connection, layout| read::backlog(connection, layout.tables(service)?, overdue_before))
+    }
+
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
         let begun = self.lend().and_then(|connection| {
             // The moment is that of the first read, so one is made at once.
@@ -225,7 +230,11 @@ impl Snapshot for Moment<'_> {
     }
 
     fn dead_letters(&self, shard: ShardName) -> Stored<Vec<DeadLetter>> {
-        self.read(|connection, layout| read::dead_letters(connection, layout, shard, None))
+        self.read(|connection, layout| read::dead_letters(connection, layout, shard, read::Letters::Every))
+    }
+
+    fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {
+        self.read(|connection, layout| read::passed_over(connection, layout, shard))
     }
 
     fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>> {

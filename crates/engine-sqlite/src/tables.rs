@@ -1,6 +1,7 @@
 //! The tables of one service, and every statement that is ever run on them.
 
 use crate::failure::Failure;
+use engine::effect::EFFECTS_PER_VERSION_MAX;
 use engine::log::ShardName;
 use engine::store::Schema;
 
@@ -37,7 +38,10 @@ pub(crate) struct Kind {
     pub(crate) due: String,
     pub(crate) all: String,
     pub(crate) id_max: String,
-    pub(crate) clear: String,
+    pub(crate) move_timer: String,
+    pub(crate) overdue: String,
+    pub(crate) first_due: String,
+    pub(crate) drop_some: String,
 }
 
 pub(crate) const ENTITY_COLUMNS: &str = "id, version, tag, timer, due, effects_open, state";
@@ -60,7 +64,12 @@ impl Kind {
             due: format!("SELECT id, timer, due FROM {table} WHERE due <= ?1 ORDER BY due, id"),
             all: format!("SELECT {ENTITY_COLUMNS} FROM {table} ORDER BY id"),
             id_max: format!("SELECT max(id) FROM {table}"),
-            clear: format!("DELETE FROM {table}"),
+            move_timer: format!("UPDATE {table} SET due = ?4 WHERE id = ?1 AND timer = ?2 AND due = ?3"),
+            overdue: format!("SELECT count(*) FROM (SELECT 1 FROM {table} WHERE due < ?1 LIMIT ?2)"),
+            first_due: format!("SELECT due FROM {table} WHERE due IS NOT NULL ORDER BY due LIMIT 1"),
+            drop_some: format!(
+                "DELETE FROM {table} WHERE id <= (SELECT max(id) FROM (SELECT id FROM {table} ORDER BY id LIMIT ?1))"
+            ),
             table,
         }
     }
@@ -80,7 +89,7 @@ impl Kind {
 }
 
 impl Tables {
-    pub(crate) fn new(schema: Schema, kinds: Vec<Kind>) -> Self {
+    pub(crate) fn new(schema: Schema, kinds: Vec<Kind>, format: u32) -> Self {
         let service = schema.service;
         Self {
             schema,
@@ -89,9 +98,34 @@ impl Tables {
             inbox: InboxSql::new(service),
             effect: EffectSql::new(service),
             answer: AnswerSql::new(service),
-            letter: LetterSql::new(service),
+            letter: LetterSql::new(service, format),
             counter: CounterSql::new(service),
         }
+    }
+
+    /// What makes a service's tables of format 1 those of format 2: letters that were passed over stay on record.
+    pub(crate) fn to_format_2(service: &str) -> String {
+        let s = service;
+        format!(
+            "ALTER TABLE \"{s}_dead_letter\" ADD COLUMN skipped_by TEXT; \
+             ALTER TABLE \"{s}_dead_letter\" ADD COLUMN skipped_why TEXT; \
+             ALTER TABLE \"{s}_dead_letter\" ADD COLUMN skipped_at INTEGER; \
+             DROP INDEX \"{s}_dead_letter_by_entity\"; \
+             {letters}",
+            letters = Self::create_for_letters(s),
+        )
+    }
+
+    fn create_for_letters(s: &str) -> String {
+        format!(
+            "CREATE INDEX \"{s}_dead_letter_by_entity\" ON \"{s}_dead_letter\" (shard, entity_id) \
+               WHERE skipped_at IS NULL; \
+             CREATE INDEX \"{s}_dead_letter_by_skip\" ON \"{s}_dead_letter\" (skipped_at) \
+               WHERE skipped_at IS NOT NULL; \
+             CREATE TABLE \"{s}_passed_over\" (shard INTEGER NOT NULL, log TEXT NOT NULL, service TEXT NOT NULL, \
+               source_shard INTEGER NOT NULL, position INTEGER NOT NULL, \
+               PRIMARY KEY (shard, log, service, source_shard, position)) STRICT, WITHOUT ROWID;"
+        )
     }
 
     /// What makes the service's tables, except those of its kinds.
@@ -115,10 +149,12 @@ impl Tables {
                fingerprint BLOB NOT NULL, kind INTEGER NOT NULL, id INTEGER NOT NULL, refusal TEXT, \
                at INTEGER NOT NULL) STRICT; \
              CREATE TABLE \"{s}_dead_letter\" (number INTEGER PRIMARY KEY AUTOINCREMENT, shard INTEGER NOT NULL, \
-               entity_id INTEGER NOT NULL, parcel TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT; \
-             CREATE INDEX \"{s}_dead_letter_by_entity\" ON \"{s}_dead_letter\" (shard, entity_id); \
+               entity_id INTEGER NOT NULL, parcel TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, \
+               skipped_by TEXT, skipped_why TEXT, skipped_at INTEGER) STRICT; \
+             {letters} \
              CREATE TABLE \"{s}_counter\" (kind INTEGER NOT NULL, tag TEXT NOT NULL, count INTEGER NOT NULL, \
-               PRIMARY KEY (kind, tag)) STRICT, WITHOUT ROWID;"
+               PRIMARY KEY (kind, tag)) STRICT, WITHOUT ROWID;",
+            letters = Self::create_for_letters(s),
         )
     }
 
@@ -224,6 +260,8 @@ pub(crate) struct EffectSql {
     pub(crate) delete: String,
     pub(crate) due: String,
     pub(crate) all: String,
+    pub(crate) open: String,
+    pub(crate) oldest: String,
 }
 
 impl EffectSql {
@@ -242,6 +280,12 @@ impl EffectSql {
                    AND earlier.sequence < due.sequence) ORDER BY claimed_until, kind, id, sequence"
             ),
             all: format!("SELECT {effect} FROM \"{s}_effect\" WHERE kind = ?1 ORDER BY id, sequence"),
+            open: format!("SELECT count(*) FROM (SELECT 1 FROM \"{s}_effect\" LIMIT ?1)"),
+            oldest: format!(
+                "SELECT min(at) FROM (SELECT kind AS k, id AS i, sequence FROM \"{s}_effect\" \
+                   ORDER BY kind, id, sequence LIMIT ?1) \
+                 JOIN \"{s}_event\" ON kind = k AND id = i AND version = sequence / {EFFECTS_PER_VERSION_MAX}"
+            ),
         }
     }
 }
@@ -275,27 +319,76 @@ impl AnswerSql {
     }
 }
 
-/// Dead letters.
+/// Dead letters, and the events that were passed over.
 #[derive(Debug)]
 pub(crate) struct LetterSql {
     pub(crate) insert: String,
     pub(crate) delete: String,
-    pub(crate) all: String,
+    pub(crate) every: String,
+    pub(crate) waiting: String,
     pub(crate) of_entity: String,
+    pub(crate) one: String,
+    pub(crate) skip: String,
+    pub(crate) pass_over: String,
+    pub(crate) passed_over: String,
+    pub(crate) prune: String,
+    pub(crate) count_waiting: String,
+    pub(crate) count_skipped: String,
+    pub(crate) clear_waiting: String,
+    pub(crate) clear_passed_over: String,
 }
 
 impl LetterSql {
-    fn new(s: &str) -> Self {
-        let letter = "number, entity_id, parcel, reason, at";
+    /// A file of format 1 that may only be looked at knows of no letter that was passed over.
+    fn new(s: &str, format: u32) -> Self {
+        let is_first = format == 1;
+        let letter = if is_first {
+            "number, entity_id, parcel, reason, at, NULL, NULL, NULL"
+        } else {
+            "number, entity_id, parcel, reason, at, skipped_by, skipped_why, skipped_at"
+        };
+        let (waits, skipped) =
+            if is_first { ("TRUE", "FALSE") } else { ("skipped_at IS NULL", "skipped_at IS NOT NULL") };
+        let passed_over = "log, service, source_shard, position";
         Self {
             insert: format!(
                 "INSERT INTO \"{s}_dead_letter\" (shard, entity_id, parcel, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)"
             ),
-            delete: format!("DELETE FROM \"{s}_dead_letter\" WHERE shard = ?1 AND number = ?2"),
-            all: format!("SELECT {letter} FROM \"{s}_dead_letter\" WHERE shard = ?1 ORDER BY number"),
-            of_entity: format!(
-                "SELECT {letter} FROM \"{s}_dead_letter\" WHERE shard = ?1 AND entity_id = ?2 ORDER BY number"
+            delete: format!("DELETE FROM \"{s}_dead_letter\" WHERE shard = ?1 AND number = ?2 AND {waits}"),
+            every: format!("SELECT {letter} FROM \"{s}_dead_letter\" WHERE shard = ?1 ORDER BY number"),
+            waiting: format!(
+                "SELECT {letter} FROM \"{s}_dead_letter\" WHERE shard = ?1 AND {waits} ORDER BY number"
             ),
+            of_entity: format!(
+                "SELECT {letter} FROM \"{s}_dead_letter\" WHERE shard = ?1 AND entity_id = ?2 AND {waits} \
+                 ORDER BY number"
+            ),
+            one: format!("SELECT {letter} FROM \"{s}_dead_letter\" WHERE shard = ?1 AND number = ?2"),
+            skip: format!(
+                "UPDATE \"{s}_dead_letter\" SET skipped_by = ?3, skipped_why = ?4, skipped_at = ?5 \
+                 WHERE shard = ?1 AND number = ?2 AND skipped_at IS NULL"
+            ),
+            pass_over: format!(
+                "INSERT INTO \"{s}_passed_over\" (shard, {passed_over}) VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT DO NOTHING"
+            ),
+            passed_over: if is_first {
+                format!("SELECT NULL, NULL, NULL, NULL WHERE ?1 IS NULL AND '{s}' IS NULL")
+            } else {
+                format!(
+                    "SELECT {passed_over} FROM \"{s}_passed_over\" WHERE shard = ?1 \
+                     ORDER BY log, service, source_shard, position"
+                )
+            },
+            prune: format!("DELETE FROM \"{s}_dead_letter\" WHERE skipped_at < ?1"),
+            count_waiting: format!(
+                "SELECT count(*) FROM (SELECT 1 FROM \"{s}_dead_letter\" WHERE {waits} LIMIT ?1)"
+            ),
+            count_skipped: format!(
+                "SELECT count(*) FROM (SELECT 1 FROM \"{s}_dead_letter\" WHERE {skipped} LIMIT ?1)"
+            ),
+            clear_waiting: format!("DELETE FROM \"{s}_dead_letter\" WHERE {waits}"),
+            clear_passed_over: format!("DELETE FROM \"{s}_passed_over\""),
         }
     }
 }

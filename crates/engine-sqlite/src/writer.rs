@@ -5,13 +5,14 @@ use crate::failure::{Failure, number};
 use crate::keys::Keys;
 use crate::layout::Layout;
 use crate::read;
+use crate::rebuild;
 use crate::tables::Tables;
 use engine::clock::Timestamp;
 use engine::dead_letter::DeadLetter;
 use engine::effect::Effect;
 use engine::idempotency::{IdempotencyRow, RequestKey};
 use engine::log::{EntityKey, LogId, ShardName};
-use engine::store::{Commit, EntityRow, InboxKey, Store, StoreError, Stored, WriteSet};
+use engine::store::{Commit, EntityRow, InboxKey, Rebuild, Store, StoreError, Stored, WriteSet};
 use engine::timer::DueTimer;
 use rusqlite::{Connection, params};
 use std::fs::File;
@@ -106,19 +107,6 @@ impl Writer {
         Ok(forgotten.len())
     }
 
-    fn drop_rows(&mut self, service: &str) -> Result<(), Failure> {
-        let place = self.layout.place(service)?;
-        let tables = &self.layout.services()[place];
-        let transaction = self.connection.transaction()?;
-        for kind in &tables.kinds {
-            transaction.execute(&kind.clear, [])?;
-        }
-        transaction.execute(&tables.inbox.clear, [])?;
-        transaction.execute(&tables.counter.clear, [])?;
-        transaction.commit()?;
-        Ok(())
-    }
-
     /// Whether the last commit of every set's shard is this one, and where it left the log.
     fn find(&self, sets: &[WriteSet]) -> Result<Commit, Failure> {
         let mut positions = Vec::with_capacity(sets.len());
@@ -205,7 +193,13 @@ impl Store for Writer {
     }
 
     fn dead_letters(&mut self, shard: ShardName, entity_id: Option<u64>) -> Stored<Vec<DeadLetter>> {
-        stored(read::dead_letters(&self.connection, &self.layout, shard, entity_id))
+        let which = entity_id.map_or(read::Letters::Waiting, read::Letters::OfEntity);
+        stored(read::dead_letters(&self.connection, &self.layout, shard, which))
+    }
+
+    fn dead_letter(&mut self, shard: ShardName, number: u64) -> Stored<Option<DeadLetter>> {
+        let which = read::Letters::Numbered(number);
+        stored(read::dead_letters(&self.connection, &self.layout, shard, which)).map(|mut found| found.pop())
     }
 
     fn reserve(&mut self, service: &'static str, count: u32, least: u64) -> Stored<u64> {
@@ -235,8 +229,31 @@ impl Store for Writer {
         Ok(pruned)
     }
 
-    fn drop_projection(&mut self, service: &'static str) -> Stored<()> {
-        stored(self.drop_rows(service))
+    fn prune_skipped(&mut self, before: Timestamp) -> Stored<u64> {
+        let mut pruned = 0;
+        for tables in self.layout.services() {
+            let prune = self.connection.prepare_cached(&tables.letter.prune);
+            let gone = prune.and_then(|mut prune| prune.execute([before.0]));
+            pruned += stored(gone.map_err(Failure::from))? as u64;
+        }
+        Ok(pruned)
+    }
+
+    fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>> {
+        stored(rebuild::stage(&self.connection, service))
+    }
+
+    fn begin_rebuild(&mut self, service: &'static str) -> Stored<()> {
+        stored(rebuild::note(&self.connection, service, Some(Rebuild::Dropping)))
+    }
+
+    fn drop_some(&mut self, service: &'static str, limit: usize) -> Stored<Rebuild> {
+        let tables = stored(self.layout.tables(service))?;
+        stored(rebuild::drop_some(&self.connection, tables, limit))
+    }
+
+    fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
+        stored(rebuild::note(&self.connection, service, None))
     }
 }
 

@@ -144,6 +144,20 @@ impl Bus {
         if events.is_empty() {
             return;
         }
+        for event in &events {
+            tracing::debug!(
+                target: "event",
+                service = shard.service,
+                shard = shard.index,
+                position = event.position,
+                event_type = %event.event_type,
+                entity_id = event.entity_id,
+                actor = %event.actor,
+                cause = event.cause,
+                trace_id = event.trace_id(),
+                "recorded"
+            );
+        }
         if let Some(tail) = self.tail(shard) {
             tail.append(events);
         }

@@ -61,6 +61,11 @@ impl<State> Cache<State> {
         self.young.insert(key, entry);
     }
 
+    pub(crate) fn remove(&mut self, key: EntityKey) {
+        self.young.remove(&key);
+        self.old.remove(&key);
+    }
+
     /// Makes room; called between batches, so that nothing a batch has loaded goes while it is decided.
     pub(crate) fn age(&mut self) {
         if self.young.len() > GENERATION_MAX {

@@ -16,6 +16,16 @@ pub struct DeadLetter {
     pub parcel: Parcel,
     pub reason: String,
     pub at: Timestamp,
+    /// Set once an operator has passed it over: then it waits for nothing, and nothing waits behind it.
+    pub skipped: Option<Skip>,
+}
+
+/// Who passed a dead letter over, why, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skip {
+    pub by: String,
+    pub reason: String,
+    pub at: Timestamp,
 }
 
 /// A message from inside the system, as opposed to a command from its edge.

@@ -7,6 +7,7 @@ use crate::effect::Effect;
 use crate::handle::Request;
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::lane::{Answer, Cursor, Input, Lane, Place};
+use crate::letters::{Retried, Skipped};
 use crate::log::{EntityKey, Recorded, ShardName, shard_of};
 use crate::step::{Step, panic_text, step};
 use crate::store::{EffectClaim, EntityRow, EntityWrite, InboxKey, InboxMove, Store, Stored, WriteSet};
@@ -40,6 +41,14 @@ pub(crate) struct Batch<S: Service> {
     parked: FxHashSet<u64>,
     moves_matter: bool,
     can_remember: bool,
+    /// What came of each dead letter that was taken up again.
+    pub(crate) came_of: HashMap<u64, Retried>,
+    /// What came of each that is to be passed over, in the order of the inputs.
+    pub(crate) skipped: Vec<Skipped>,
+    /// Entities of which a dead letter is gone: what was put aside behind it is taken up.
+    pub(crate) freed: FxHashSet<u64>,
+    /// Entities of which the lane may know less than the store.
+    pub(crate) stale: Vec<EntityKey>,
 }
 
 /// One input of the batch, when it is decided.
@@ -66,6 +75,10 @@ impl<S: Service> Batch<S> {
             parked: FxHashSet::default(),
             moves_matter: false,
             can_remember: true,
+            came_of: HashMap::new(),
+            skipped: Vec::new(),
+            freed: FxHashSet::default(),
+            stale: Vec::new(),
         }
     }
 
@@ -75,12 +88,11 @@ impl<S: Service> Batch<S> {
         let refused = lane.narrowed.as_ref().filter(|narrowed| narrowed.take == 0);
         let refused = refused.map(|narrowed| format!("the store refuses it: {}", narrowed.reason));
         self.inputs = lane.pending.drain(..take).collect();
+        if self.inputs.iter().any(|input| matches!(input, Input::Skip(_))) {
+            return self.decide_letters(lane, store, (now, refused));
+        }
         let steps: Vec<Step<S>> = self.inputs.iter().map(|input| step(lane, input)).collect();
-        self.load(lane, store, &steps).inspect_err(|_| {
-            for input in std::mem::take(&mut self.inputs).into_iter().rev() {
-                lane.pending.push_front(input);
-            }
-        })?;
+        self.load(lane, store, &steps).inspect_err(|_| self.give_back(lane))?;
         let inputs = std::mem::take(&mut self.inputs);
         for (index, (input, step)) in inputs.iter().zip(&steps).enumerate() {
             let item = Item { index, input, now };
@@ -92,6 +104,25 @@ impl<S: Service> Batch<S> {
         self.inputs = inputs;
         self.finish(lane);
         Ok(())
+    }
+
+    fn decide_letters(
+        &mut self,
+        lane: &mut Lane<S>,
+        store: &mut dyn Store,
+        (now, refused): (Timestamp, Option<String>),
+    ) -> Stored<()> {
+        if let Some(reason) = refused {
+            self.skipped = self.inputs.iter().map(|_| Skipped::NotNow(reason.clone())).collect();
+            return Ok(());
+        }
+        self.decide_skips(lane, store, now).inspect_err(|_| self.give_back(lane))
+    }
+
+    fn give_back(&mut self, lane: &mut Lane<S>) {
+        for input in std::mem::take(&mut self.inputs).into_iter().rev() {
+            lane.pending.push_front(input);
+        }
     }
 
     /// Loads all that the batch will look at, in bulk. A state that cannot be read is poison to those alone who need it.
@@ -148,7 +179,7 @@ impl<S: Service> Batch<S> {
             return;
         }
         if let Some(id) = parcel_id(input)
-            && !matches!(step, Step::Skip)
+            && !matches!(step, Step::Skip | Step::Elsewhere(_))
             && self.is_parked(lane, id, input)
         {
             return self.set_aside(lane, item, "an earlier message of the same key waits".into());
@@ -163,7 +194,11 @@ impl<S: Service> Batch<S> {
             (Step::Command(given), _) => (&given.0, &given.1),
             (Step::Begin, Input::Begin(effect)) => return self.begin_again(lane, effect, now),
             (Step::Poison(reason), _) => return self.set_aside(lane, item, reason.clone()),
-            (Step::Skip | Step::Given | Step::Begin, _) => return,
+            (Step::Skip, Input::Again(letter)) => {
+                return self.done_with(letter, Retried::NotWanted("nothing is to be done about it".into()));
+            }
+            (Step::Elsewhere(reason), Input::Again(_)) => return self.set_aside(lane, item, reason.clone()),
+            (Step::Skip | Step::Elsewhere(_) | Step::Given | Step::Begin, _) => return,
         };
         let keys = lane.service.entities(command);
         if let Some(reason) = keys.iter().find_map(|key| self.unreadable.get(key)) {
@@ -171,7 +206,16 @@ impl<S: Service> Batch<S> {
         }
         self.moves_matter = true;
         if !self.is_still_wanted(lane, input) {
-            return;
+            return match input {
+                Input::Again(letter) => self.done_with(letter, Retried::OfThePast),
+                // Another writer may have armed it anew; what is known of the entity here is not to be trusted.
+                Input::Due(due) => self.stale.push(due.key),
+                Input::Command(_)
+                | Input::Event { .. }
+                | Input::Answer(_)
+                | Input::Begin(_)
+                | Input::Skip(_) => {}
+            };
         }
         let decided = {
             let loaded = keys.iter().map(|key| (*key, self.entry(lane, *key).state.as_ref())).collect();
@@ -217,13 +261,24 @@ impl<S: Service> Batch<S> {
                 };
                 self.answers.insert(item.index, answer);
             }
-            Input::Again(letter) => self.set.dead_letters_done.push(letter.number),
-            Input::Event { .. } | Input::Due(_) | Input::Answer(_) | Input::Begin(_) => {
+            Input::Again(letter) => {
+                let refusal = refusal.map(|refusal| Retried::NotWanted(refusal.to_string()));
+                self.done_with(letter, refusal.unwrap_or(Retried::CarriedOut));
+            }
+            Input::Event { .. } | Input::Due(_) | Input::Answer(_) | Input::Begin(_) | Input::Skip(_) => {
                 if let Some(refusal) = refusal {
                     tracing::debug!(%key, %refusal, "a message that the business does not want");
                 }
             }
         }
+    }
+
+    /// A dead letter that was taken up again is gone, once this is committed.
+    fn done_with(&mut self, letter: &DeadLetter, came_of: Retried) {
+        self.moves_matter = true;
+        self.set.dead_letters_done.push(letter.number);
+        self.freed.insert(letter.entity_id);
+        self.came_of.insert(letter.number, came_of);
     }
 
     /// A key that was answered before: the first one's answer, whatever the command would come to now.
@@ -283,7 +338,7 @@ impl<S: Service> Batch<S> {
         match input {
             // A letter that is taken up again waits only behind one that failed again just now.
             Input::Again(_) => self.parked.contains(&id),
-            Input::Command(_) => false,
+            Input::Command(_) | Input::Skip(_) => false,
             Input::Event { .. } | Input::Due(_) | Input::Answer(_) | Input::Begin(_) => {
                 self.parked.contains(&id) || lane.parked.contains(&id)
             }
@@ -296,7 +351,7 @@ impl<S: Service> Batch<S> {
             Input::Due(due) => return self.entry(lane, due.key).timer.as_ref() == Some(&due.timer),
             Input::Answer(parcel) => parcel,
             Input::Again(letter) => &letter.parcel,
-            Input::Command(_) | Input::Event { .. } | Input::Begin(_) => return true,
+            Input::Command(_) | Input::Event { .. } | Input::Begin(_) | Input::Skip(_) => return true,
         };
         let kinds = lane.service.kinds();
         match parcel {
@@ -339,9 +394,10 @@ impl<S: Service> Batch<S> {
             }
             Input::Due(due) => Parcel::due(due.clone()),
             Input::Answer(parcel) => parcel.clone(),
-            Input::Begin(_) => return,
+            Input::Begin(_) | Input::Skip(_) => return,
             Input::Again(letter) => {
                 self.parked.insert(letter.entity_id);
+                self.came_of.insert(letter.number, Retried::StillWaits(reason));
                 return;
             }
         };
@@ -349,7 +405,8 @@ impl<S: Service> Batch<S> {
         tracing::error!(shard = %lane.shard, entity_id, reason, "a message goes to the dead letters");
         self.moves_matter = true;
         self.parked.insert(entity_id);
-        self.set.dead_letters.push(DeadLetter { number: 0, entity_id, parcel, reason, at: item.now });
+        let at = item.now;
+        self.set.dead_letters.push(DeadLetter { number: 0, entity_id, parcel, reason, at, skipped: None });
     }
 
     /// Turns what was touched, read and counted into rows.
@@ -400,7 +457,7 @@ impl<S: Service> Batch<S> {
 
 fn parcel_id<S: Service>(input: &Input<S>) -> Option<u64> {
     match input {
-        Input::Command(_) | Input::Begin(_) => None,
+        Input::Command(_) | Input::Begin(_) | Input::Skip(_) => None,
         Input::Event { event, .. } => Some(event.entity_id),
         Input::Due(due) => Some(due.key.id),
         Input::Answer(parcel) => Some(parcel.entity_id()),

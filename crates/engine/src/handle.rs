@@ -3,8 +3,12 @@
 use crate::Service;
 use crate::dead_letter::Parcel;
 use crate::effect::Effect;
+use crate::figures::{Heard, HeardByShard};
+use crate::gate::Gate;
 use crate::idempotency::Idempotency;
+use crate::letters::{Asked, AskedRetry, AskedSkip, Retried, Skipped};
 use crate::log::{EntityKey, Origin, Position, Source, shard_of};
+use crate::projection::{Anew, Rebuilding, Rebuilt};
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,6 +23,9 @@ pub const NUMBERS_BLOCK: u32 = 40_000;
 
 /// Watches that may be open on a service at once.
 pub const WATCHES_MAX: usize = 100_000;
+
+/// Said to an operator whose wish cannot be taken.
+const BUSY: &str = "too much is asked already, or the engine is stopping";
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -54,6 +61,8 @@ pub struct Request<S: Service> {
 pub enum Overloaded {
     QueueFull,
     ShuttingDown,
+    /// The process has said that it has no room for more.
+    NoRoom,
 }
 
 /// Wakes the loop that serves a shard.
@@ -86,6 +95,8 @@ pub(crate) struct Queue<S: Service> {
     pub(crate) commands: Mutex<VecDeque<Request<S>>>,
     pub(crate) parcels: Mutex<VecDeque<Parcel>>,
     pub(crate) retries: Mutex<Vec<u64>>,
+    pub(crate) asked: Mutex<Asked>,
+    pub(crate) heard: HeardByShard,
     pub(crate) closed: AtomicBool,
     doorbell: Arc<Doorbell>,
 }
@@ -96,6 +107,8 @@ impl<S: Service> Queue<S> {
             commands: Mutex::default(),
             parcels: Mutex::default(),
             retries: Mutex::default(),
+            asked: Mutex::default(),
+            heard: HeardByShard::default(),
             closed: AtomicBool::new(false),
             doorbell,
         }
@@ -203,6 +216,23 @@ impl Progress {
         }
     }
 
+    /// Everything is to be read again.
+    pub(crate) fn forget(&self) {
+        lock(&self.read).clear();
+    }
+
+    /// How many events up to these positions every shard has read.
+    pub(crate) fn read_of(&self, wanted: &[(Source, u64)], shards: u16) -> u64 {
+        let known = lock(&self.read);
+        let of_shard = |shard: u16| {
+            let read = |(source, until): &(Source, u64)| {
+                known.get(&(shard, source.clone())).copied().unwrap_or(0).min(*until)
+            };
+            wanted.iter().map(read).sum::<u64>()
+        };
+        (0..shards).map(of_shard).sum()
+    }
+
     /// The beginning of a log is read by everyone.
     fn has_read(&self, position: &Position, shards: u16) -> bool {
         let known = lock(&self.read);
@@ -220,6 +250,8 @@ pub struct Handle<S: Service> {
     pub(crate) watches: Arc<Watches<S>>,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) anew: Arc<Anew>,
+    gate: Arc<Gate>,
 }
 
 impl<S: Service> Clone for Handle<S> {
@@ -230,6 +262,8 @@ impl<S: Service> Clone for Handle<S> {
             watches: self.watches.clone(),
             numbers: self.numbers.clone(),
             progress: self.progress.clone(),
+            anew: self.anew.clone(),
+            gate: self.gate.clone(),
         }
     }
 }
@@ -242,11 +276,19 @@ impl<S: Service> Handle<S> {
             watches: Arc::new(Watches::default()),
             numbers: Arc::default(),
             progress: Arc::default(),
+            anew: Arc::default(),
+            gate: Arc::default(),
         }
     }
 
     pub fn service(&self) -> &S {
         &self.service
+    }
+
+    /// The same, but commands that are given from here are turned away while the gate is shut.
+    #[must_use]
+    pub fn gated_by(self, gate: Arc<Gate>) -> Self {
+        Self { gate, ..self }
     }
 
     /// Has numbers for new entities kept ready from now on, none of them below `least`, which is 1 or more.
@@ -296,6 +338,9 @@ impl<S: Service> Handle<S> {
         let keys = self.service.entities(&request.command);
         let key = keys.first().expect("a command names the entity it is about");
         let queue = self.queue(key.id);
+        if self.gate.is_shut() {
+            return Err(Overloaded::NoRoom);
+        }
         {
             let mut commands = lock(&queue.commands);
             if queue.closed.load(Ordering::SeqCst) {
@@ -322,6 +367,77 @@ impl<S: Service> Handle<S> {
         let queue = self.queue(entity_id);
         lock(&queue.retries).push(entity_id);
         queue.doorbell.ring();
+    }
+
+    /// Takes one dead letter up again: those of its key that were put aside before it come first, in their order, and
+    /// those that wait behind it after it. `tell` is called once, after the commit.
+    pub fn retry_dead_letter(&self, shard: u16, number: u64, tell: impl FnOnce(Retried) + Send + 'static) {
+        let Some(queue) = self.queues.get(usize::from(shard)) else {
+            return tell(Retried::NoSuchLetter);
+        };
+        {
+            let mut asked = lock(&queue.asked);
+            if asked.has_room() && !queue.closed.load(Ordering::SeqCst) {
+                asked.retries.push(AskedRetry { number, tell: Box::new(tell) });
+                return queue.doorbell.ring();
+            }
+        }
+        tell(Retried::NotNow(BUSY.to_owned()));
+    }
+
+    /// Passes one dead letter over, for good: it stays on record with who and why, is not taken up again, and what
+    /// waits behind it goes on. `tell` is called once, after the commit.
+    pub fn skip_dead_letter(
+        &self,
+        (shard, number): (u16, u64),
+        by_whom: &str,
+        reason: &str,
+        tell: impl FnOnce(Skipped) + Send + 'static,
+    ) {
+        let Some(queue) = self.queues.get(usize::from(shard)) else {
+            return tell(Skipped::NoSuchLetter);
+        };
+        {
+            let mut asked = lock(&queue.asked);
+            if asked.has_room() && !queue.closed.load(Ordering::SeqCst) {
+                let (by, reason) = (by_whom.to_owned(), reason.to_owned());
+                asked.skips.push(AskedSkip { number, by, reason, tell: Box::new(tell) });
+                return queue.doorbell.ring();
+            }
+        }
+        tell(Skipped::NotNow(BUSY.to_owned()));
+    }
+
+    /// Makes a projection anew while everything runs. `tell` is called once it has begun; from before that until it has
+    /// read all that there was, [`Handle::rebuilding`] says how far it is, and what stands in it is not whole. One that
+    /// is broken off by the end of the process goes on at the next start.
+    pub fn rebuild(&self, tell: impl FnOnce(Rebuilt) + Send + 'static) {
+        if !self.service.is_projection() {
+            return tell(Rebuilt::NoProjection);
+        }
+        if let Err(tell) = self.anew.ask(Box::new(tell)) {
+            return tell(Rebuilt::NotNow(BUSY.to_owned()));
+        }
+        self.queues.iter().for_each(|queue| queue.doorbell.ring());
+    }
+
+    /// How far the making anew of the projection is; `None` while it is whole.
+    pub fn rebuilding(&self) -> Option<Rebuilding> {
+        self.anew.progress()
+    }
+
+    /// How many commands wait to be decided, and how many answers to effects.
+    pub fn waiting(&self) -> (u64, u64) {
+        let commands: usize = self.queues.iter().map(|queue| lock(&queue.commands).len()).sum();
+        let answers: usize = self.queues.iter().map(|queue| lock(&queue.parcels).len()).sum();
+        (commands as u64, answers as u64)
+    }
+
+    /// How far the service has got with what others say.
+    pub fn heard(&self) -> Heard {
+        let mut heard = Heard::default();
+        self.queues.iter().for_each(|queue| queue.heard.add_to(&mut heard));
+        heard
     }
 
     /// Calls `watcher` with every committed state of the entity until it says `true`. Begin to watch before the

@@ -11,17 +11,21 @@ use crate::dead_letter::{DeadLetter, Parcel};
 use crate::decide::Batch;
 use crate::effect::{Effect, Performer, Retry};
 use crate::handle::{Handle, NUMBERS_BLOCK, Numbers, Progress, Queue, Reply, Request, Watches, lock};
+use crate::letters::{Asked, AskedSkip, Retried, Skipped, Watchers};
 use crate::log::{LogId, Position, Recorded, ShardName, Source};
 use crate::store::{InboxKey, NewEvent, Store, Stored, WriteSet};
 use crate::timer::DueTimer;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 
 /// Inputs of each sort that one batch takes. Past it only latency grows.
 pub const BATCH_MAX: usize = 512;
+
+/// 90 days.
+pub const KEEP_SKIPPED_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
 /// What may differ from one deployment, or one test, to another.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +34,8 @@ pub struct LaneSettings {
     pub effect_retry: Retry,
     /// Drop events that the inbox has seen. Off only where a test looks at the business rules alone.
     pub deduplicate: bool,
+    /// For how long a dead letter that was passed over stays on record.
+    pub keep_skipped_ms: i64,
 }
 
 impl Default for LaneSettings {
@@ -38,6 +44,7 @@ impl Default for LaneSettings {
             batch_max: BATCH_MAX,
             effect_retry: Retry { delay_ms_first: 2_000, delay_ms_max: 60_000 },
             deduplicate: true,
+            keep_skipped_ms: KEEP_SKIPPED_MS,
         }
     }
 }
@@ -45,11 +52,16 @@ impl Default for LaneSettings {
 /// One thing to decide.
 pub(crate) enum Input<S: Service> {
     Command(Request<S>),
-    Event { partition: u32, event: Arc<Recorded> },
+    Event {
+        partition: u32,
+        event: Arc<Recorded>,
+    },
     Due(DueTimer),
     Answer(Parcel),
     Begin(Effect),
     Again(DeadLetter),
+    /// A dead letter that is to be passed over; in a batch there are only such, or none.
+    Skip(Box<AskedSkip>),
 }
 
 /// How far one log was read: in the store, in what is decided, in what was gathered.
@@ -83,12 +95,15 @@ pub struct Lane<S: Service> {
     pub(crate) last_position: u64,
     /// Set while the store's refusal is narrowed down.
     pub(crate) narrowed: Option<Narrowed>,
+    pub(crate) watchers: Watchers,
     queue: Arc<Queue<S>>,
     watches: Arc<Watches<S>>,
     numbers: Arc<Numbers>,
     progress: Arc<Progress>,
     performer: Box<dyn Performer>,
     open: Option<Batch<S>>,
+    /// Nothing is gathered or decided: the entities are being dropped.
+    is_paused: bool,
     batches: u64,
     replica: u64,
     is_loaded: bool,
@@ -121,8 +136,14 @@ pub trait AnyLane: Send {
     fn turn_away(&mut self, why: &str);
     /// How many commands wait.
     fn waiting(&self) -> usize;
-    /// How many entities have a dead letter.
+    /// How many entities have a dead letter that waits.
     fn parked(&self) -> usize;
+    /// How many inputs are in the batch that is decided and not settled.
+    fn deciding(&self) -> usize;
+    /// Does nothing until it starts over.
+    fn pause(&mut self);
+    /// What its store held of it is dropped: whatever it knows is of the past.
+    fn start_over(&mut self);
     fn is_alarm(&self, event_type: &str) -> bool;
 }
 
@@ -145,12 +166,14 @@ impl<S: Service> Lane<S> {
             pending: VecDeque::new(),
             last_position: 0,
             narrowed: None,
+            watchers: Watchers::default(),
             queue: parts.queue,
             watches: parts.handle.watches,
             numbers: parts.handle.numbers,
             progress: parts.handle.progress,
             performer: parts.performer,
             open: None,
+            is_paused: false,
             batches: 0,
             replica,
             is_loaded: false,
@@ -183,6 +206,15 @@ impl<S: Service> Lane<S> {
         self.progress.note(self.shard.index, read, self.shards);
     }
 
+    pub(crate) fn asked(&self) -> MutexGuard<'_, Asked> {
+        lock(&self.queue.asked)
+    }
+
+    /// Has the dead letters of an entity taken up again in the next turn.
+    pub(crate) fn take_up_again(&self, entity_id: u64) {
+        lock(&self.queue.retries).push(entity_id);
+    }
+
     fn gather_queue(&mut self, store: &mut dyn Store) -> Stored<()> {
         {
             let mut parcels = lock(&self.queue.parcels);
@@ -210,7 +242,8 @@ impl<S: Service> Lane<S> {
         Ok(())
     }
 
-    fn gather_events(&mut self, bus: &Bus) -> Stored<()> {
+    fn gather_events(&mut self, bus: &Bus, now: Timestamp) -> Stored<()> {
+        let (mut heard, mut unread, mut behind_ms) = (0, 0, 0);
         for tail in bus.tails() {
             if tail.shard().service == self.service.name() {
                 continue;
@@ -220,9 +253,16 @@ impl<S: Service> Lane<S> {
             let events = bus.read(self.shard, tail, after, self.settings.batch_max)?;
             if let Some(last) = events.last() {
                 self.inbox.entry(key).or_default().gathered = last.position;
+                heard += events.len() as u64;
+                let left = tail.last()?.saturating_sub(last.position);
+                unread += left;
+                if left > 0 {
+                    behind_ms = now.0.saturating_sub(last.at.0).max(behind_ms);
+                }
             }
             self.pending.extend(events.into_iter().map(|event| Input::Event { partition: 0, event }));
         }
+        self.queue.heard.note(heard, unread, behind_ms.max(0).unsigned_abs());
         Ok(())
     }
 
@@ -273,6 +313,9 @@ impl<S: Service> AnyLane for Lane<S> {
     }
 
     fn gather(&mut self, store: &mut dyn Store, bus: &Bus, now: Timestamp, poll: bool) -> Stored<usize> {
+        if self.is_paused {
+            return Ok(0);
+        }
         self.load_once(store)?;
         if self.shard.index == 0
             && let Some(least) = self.numbers.run_low()
@@ -280,10 +323,10 @@ impl<S: Service> AnyLane for Lane<S> {
             self.numbers.add(store.reserve(self.shard.service, NUMBERS_BLOCK, least)?);
         }
         let is_redoing = !self.pending.is_empty();
-        if !is_redoing {
+        if !is_redoing && !self.gather_asked(store)? {
             self.gather_queue(store)?;
             if self.service.hears() {
-                self.gather_events(bus)?;
+                self.gather_events(bus, now)?;
             }
             if poll {
                 self.gather_due(store, now)?;
@@ -316,7 +359,7 @@ impl<S: Service> AnyLane for Lane<S> {
         }
         self.tell_progress();
         self.parked.extend(set.dead_letters.iter().map(|letter| letter.entity_id));
-        if !set.dead_letters_done.is_empty() {
+        if !(set.dead_letters_done.is_empty() && set.dead_letters_skipped.is_empty()) {
             // What is still parked is known only to the store now.
             self.is_loaded = false;
         }
@@ -327,6 +370,7 @@ impl<S: Service> AnyLane for Lane<S> {
         for (key, touched) in std::mem::take(&mut batch.touched) {
             self.cache.put(key, touched.entry);
         }
+        self.settle_letters(&mut batch);
         self.cache.age();
         let source = Source { log, service: Cow::Borrowed(self.shard.service), shard: self.shard.index };
         let inputs = std::mem::take(&mut batch.inputs);
@@ -373,6 +417,7 @@ impl<S: Service> AnyLane for Lane<S> {
         for input in std::mem::take(&mut self.pending) {
             match input {
                 Input::Command(request) => turned_away.push(request),
+                Input::Skip(asked) => (asked.tell)(Skipped::NotNow(why.to_owned())),
                 kept @ (Input::Event { .. }
                 | Input::Due(_)
                 | Input::Answer(_)
@@ -381,6 +426,7 @@ impl<S: Service> AnyLane for Lane<S> {
             }
         }
         turned_away.extend(lock(&self.queue.commands).drain(..));
+        self.turn_letters_away(why);
         for request in turned_away {
             (request.reply)(Reply::NotStored(why.to_owned()));
         }
@@ -392,6 +438,24 @@ impl<S: Service> AnyLane for Lane<S> {
 
     fn parked(&self) -> usize {
         self.parked.len()
+    }
+
+    fn deciding(&self) -> usize {
+        self.open.as_ref().map_or(0, |batch| batch.inputs.len())
+    }
+
+    fn pause(&mut self) {
+        self.is_paused = true;
+    }
+
+    fn start_over(&mut self) {
+        self.pending.retain(|input| matches!(input, Input::Command(_) | Input::Skip(_)));
+        self.cache.clear();
+        self.inbox.clear();
+        self.narrowed = None;
+        self.watchers.tell_all(&Retried::NoSuchLetter);
+        self.is_loaded = false;
+        self.is_paused = false;
     }
 
     fn is_alarm(&self, event_type: &str) -> bool {

@@ -13,9 +13,12 @@ pub mod conformance;
 pub mod dead_letter;
 mod decide;
 pub mod effect;
+pub mod figures;
+pub mod gate;
 pub mod handle;
 pub mod idempotency;
 pub mod lane;
+pub mod letters;
 pub mod log;
 pub mod memory;
 pub mod projection;
@@ -62,6 +65,11 @@ pub trait Service: Send + Sync + 'static {
     /// Whether it hears what other services say; one that does not is spared the reading.
     fn hears(&self) -> bool {
         true
+    }
+
+    /// Whether its states follow from others' events alone, so that it can be dropped and read anew.
+    fn is_projection(&self) -> bool {
+        false
     }
 
     /// Every entity that deciding `command` may read or change. The first one names the shard.

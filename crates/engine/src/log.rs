@@ -161,6 +161,13 @@ pub struct Recorded {
     pub body: String,
 }
 
+impl Recorded {
+    /// The part of its `traceparent` that all of a trace have in common.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.trace.as_deref()?.split('-').nth(1)
+    }
+}
+
 /// Who wants something and what led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {

@@ -7,10 +7,12 @@ use crate::Service;
 use crate::bus::Bus;
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::effect::Performer;
+use crate::figures::{BATCH_BOUNDS, COMMIT_MICROS_BOUNDS, Histogram};
 use crate::handle::{Doorbell, Handle, Queue};
 use crate::idempotency::WINDOW_MS;
 use crate::lane::{AnyLane, Lane, LaneParts, LaneSettings, Redo};
 use crate::log::ShardName;
+use crate::projection::Projection;
 use crate::store::{Commit, Schema, Store, StoreError, WriteSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -53,7 +55,7 @@ pub enum Turn {
 }
 
 /// What the loop did, for metrics.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stats {
     pub commits: AtomicU64,
     pub events: AtomicU64,
@@ -66,8 +68,32 @@ pub struct Stats {
     pub waiting: AtomicU64,
     pub parked: AtomicU64,
     pub is_available: AtomicBool,
+    /// How many inputs a commit carried.
+    pub batch_inputs: Histogram,
+    /// How long a commit took, in microseconds.
+    pub commit_duration_micros: Histogram,
     started: Stopwatch,
     last_turn_ms: AtomicU64,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            commits: AtomicU64::new(0),
+            events: AtomicU64::new(0),
+            commit_micros: AtomicU64::new(0),
+            redone: AtomicU64::new(0),
+            dead_letters: AtomicU64::new(0),
+            alarms: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            parked: AtomicU64::new(0),
+            is_available: AtomicBool::new(true),
+            batch_inputs: Histogram::new(BATCH_BOUNDS),
+            commit_duration_micros: Histogram::new(COMMIT_MICROS_BOUNDS),
+            started: Stopwatch::default(),
+            last_turn_ms: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Stats {
@@ -96,6 +122,7 @@ pub struct Parts {
 pub struct Runner {
     parts: Parts,
     lanes: Vec<Box<dyn AnyLane>>,
+    projections: Vec<Projection>,
     doorbell: Arc<Doorbell>,
     stats: Arc<Stats>,
     in_doubt: Option<Vec<WriteSet>>,
@@ -112,10 +139,10 @@ pub struct Runner {
 impl Runner {
     pub fn new(parts: Parts) -> Self {
         let stats = Arc::new(Stats::default());
-        stats.is_available.store(true, Ordering::SeqCst);
         Self {
             parts,
             lanes: Vec::new(),
+            projections: Vec::new(),
             doorbell: Arc::new(Doorbell::default()),
             stats,
             in_doubt: None,
@@ -144,6 +171,7 @@ impl Runner {
         schema: Schema,
         performer: impl Fn(&Handle<S>) -> Box<dyn Performer>,
     ) -> Handle<S> {
+        let is_projection = service.is_projection();
         let queues = (0..schema.shards).map(|_| Arc::new(Queue::new(self.doorbell.clone()))).collect();
         let handle = Handle::new(service, queues);
         for (index, queue) in (0..schema.shards).zip(&handle.queues) {
@@ -153,6 +181,14 @@ impl Runner {
             let replica = crate::log::shard_seed(self.parts.replica, shard);
             let lane = Lane::new(parts, shard, schema.shards, self.parts.settings, replica);
             self.lanes.push(Box::new(lane));
+        }
+        if is_projection {
+            let mut projection = Projection::new(schema, handle.anew.clone(), handle.progress.clone());
+            // A store that cannot be read now is asked again at the first turn.
+            if let Err(error) = projection.look(&mut *self.parts.store, &self.parts.bus, &mut self.lanes) {
+                tracing::warn!(%error, service = schema.service, "whether the projection is whole is not known yet");
+            }
+            self.projections.push(projection);
         }
         handle
     }
@@ -174,6 +210,7 @@ impl Runner {
                 self.unavailable_turns = self.unavailable_turns.saturating_add(1);
                 if self.unavailable_turns >= UNAVAILABLE_TURNS_MAX {
                     self.lanes.iter_mut().for_each(|lane| lane.turn_away(&why));
+                    self.projections.iter().for_each(|projection| projection.turn_away(&why));
                 }
                 self.tell_stats();
                 Ok(Turn::Unavailable)
@@ -209,6 +246,10 @@ impl Runner {
         if poll {
             self.next_poll = now.plus_ms(POLL_EVERY_MS);
         }
+        let mut has_rebuilt = false;
+        for projection in &mut self.projections {
+            has_rebuilt |= projection.turn(&mut *self.parts.store, &self.parts.bus, &mut self.lanes)?;
+        }
         let mut busy = Vec::new();
         for (place, lane) in self.lanes.iter_mut().enumerate() {
             if lane.gather(&mut *self.parts.store, &self.parts.bus, now, poll)? > 0 {
@@ -225,7 +266,7 @@ impl Runner {
                 break;
             }
         }
-        Ok(!busy.is_empty())
+        Ok(!busy.is_empty() || has_rebuilt)
     }
 
     fn commit(&mut self, places: &[usize], now: Timestamp) -> Result<(), StoreError> {
@@ -257,6 +298,11 @@ impl Runner {
         let commit = self.parts.store.commit(&sets);
         let micros = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.stats.commit_micros.fetch_add(micros, Ordering::Relaxed);
+        if matches!(commit, Commit::Done(_)) {
+            let inputs: usize = places.iter().map(|place| self.lanes[*place].deciding()).sum();
+            self.stats.batch_inputs.observe(inputs as u64);
+            self.stats.commit_duration_micros.observe(micros);
+        }
         self.conclude(sets, commit, places)
     }
 
@@ -326,7 +372,20 @@ impl Runner {
         if is_time(now, self.next_prune, PRUNE_EVERY_MS) {
             let ran_ms = i64::try_from(self.stats.started.elapsed().as_millis()).unwrap_or(i64::MAX);
             let known = now.min(began_at.plus_ms(ran_ms));
-            let forgotten = self.parts.store.prune(known.plus_ms(-WINDOW_MS))?;
+            let skipped_before = known.plus_ms(-self.parts.settings.keep_skipped_ms);
+            let store = &mut self.parts.store;
+            let forgotten = store
+                .prune(known.plus_ms(-WINDOW_MS))
+                .and_then(|answers| Ok(answers + store.prune_skipped(skipped_before)?));
+            let forgotten = match forgotten {
+                Ok(forgotten) => forgotten,
+                // On a full disk even that may have no room; it must not stand in the way of those who have.
+                Err(StoreError::Unavailable(why)) => {
+                    tracing::debug!(why, "nothing is forgotten this time");
+                    0
+                }
+                Err(fatal @ StoreError::Fatal(_)) => return Err(fatal),
+            };
             self.next_prune = now.plus_ms(if forgotten > 0 { PRUNE_AGAIN_MS } else { PRUNE_EVERY_MS });
         }
         Ok(())

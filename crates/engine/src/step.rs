@@ -14,6 +14,8 @@ pub(crate) enum Step<S: Service> {
     Command(Box<(S::Command, Origin)>),
     Begin,
     Skip,
+    /// Another shard is meant.
+    Elsewhere(String),
     Poison(String),
 }
 
@@ -24,6 +26,7 @@ pub(crate) fn step<S: Service>(lane: &Lane<S>, input: &Input<S>) -> Step<S> {
         Input::Event { event, .. } => return of_event(lane, event),
         Input::Due(due) => return of_timer(lane, due.key, &due.timer.name),
         Input::Begin(_) => return Step::Begin,
+        Input::Skip(_) => return Step::Skip,
         Input::Answer(parcel) => parcel,
         Input::Again(letter) => &letter.parcel,
     };
@@ -59,7 +62,10 @@ fn of_event<S: Service>(lane: &Lane<S>, event: &Recorded) -> Step<S> {
         Ok(Some(command)) => {
             let key = lane.service.entities(&command)[0];
             if shard_of(key.id, lane.shards) != lane.shard.index {
-                return Step::Skip;
+                return Step::Elsewhere(format!(
+                    "it is about {key} now, of another shard than {}",
+                    lane.shard
+                ));
             }
             let cause = Cause::Event { source: event.source.clone(), position: event.position };
             let origin = Origin { actor: event.actor.clone(), cause, trace: event.trace.clone() };

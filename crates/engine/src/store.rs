@@ -3,7 +3,7 @@
 //! A store holds any number of services. One writer drives it ([`Store`]); any number of readers look on ([`Reader`]).
 
 use crate::clock::Timestamp;
-use crate::dead_letter::DeadLetter;
+use crate::dead_letter::{DeadLetter, Skip};
 use crate::effect::Effect;
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::log::{EntityKey, LogId, Recorded, ShardName, Source};
@@ -80,6 +80,56 @@ pub struct EffectClaim {
     pub claimed_until: Timestamp,
 }
 
+/// A dead letter passed over: a compare-and-set, on its waiting still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LetterSkip {
+    pub number: u64,
+    pub skip: Skip,
+    /// The event that the shard has heard and that stays without consequence, where the letter holds one. It is known
+    /// for longer than the letter itself.
+    pub passed_over: Option<(Source, u64)>,
+}
+
+/// A timer that is to run out later: a compare-and-set on the timer alone, since nothing of the entity changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimerMove {
+    pub key: EntityKey,
+    pub from: Timer,
+    pub due: Timestamp,
+}
+
+/// How far the making anew of a projection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rebuild {
+    /// Its entities are being dropped.
+    Dropping,
+    /// They are dropped, and so is what it knew of the logs; it reads them from the beginning.
+    Reading,
+}
+
+/// What a service has before it, for those who watch over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Timers that should have run out before the time asked for; counted up to [`BACKLOG_COUNTED_MAX`], as all here.
+    pub timers_overdue: u64,
+    /// When the first of all armed timers runs out, which may be yet to come.
+    pub timer_first_due: Option<Timestamp>,
+    /// Effects that are not answered.
+    pub effects_open: u64,
+    /// When the oldest of them was wanted: of those of the lowest ids, where there are more than are looked at.
+    pub effect_oldest: Option<Timestamp>,
+    /// Dead letters that wait.
+    pub letters_waiting: u64,
+    /// Dead letters that were passed over and are still on record.
+    pub letters_skipped: u64,
+}
+
+/// How far a backlog is counted: past it, it is bad enough.
+pub const BACKLOG_COUNTED_MAX: u64 = 10_000;
+
+/// Open effects whose age is looked at.
+pub const BACKLOG_AGED_MAX: u64 = 1_000;
+
 /// Everything that one batch of one shard changes: stored together or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteSet {
@@ -97,6 +147,8 @@ pub struct WriteSet {
     pub idempotency: Vec<IdempotencyRow>,
     pub dead_letters: Vec<DeadLetter>,
     pub dead_letters_done: Vec<u64>,
+    pub dead_letters_skipped: Vec<LetterSkip>,
+    pub timers_moved: Vec<TimerMove>,
     /// By how much the number of entities of a kind under a tag changes.
     pub counts: Vec<((&'static str, Cow<'static, str>), i64)>,
 }
@@ -116,6 +168,8 @@ impl WriteSet {
             idempotency: Vec::new(),
             dead_letters: Vec::new(),
             dead_letters_done: Vec::new(),
+            dead_letters_skipped: Vec::new(),
+            timers_moved: Vec::new(),
             counts: Vec::new(),
         }
     }
@@ -130,6 +184,8 @@ impl WriteSet {
             && self.idempotency.is_empty()
             && self.dead_letters.is_empty()
             && self.dead_letters_done.is_empty()
+            && self.dead_letters_skipped.is_empty()
+            && self.timers_moved.is_empty()
     }
 }
 
@@ -138,7 +194,7 @@ impl WriteSet {
 pub enum Commit {
     /// Stored. For each write set, the position of its shard's last event afterwards.
     Done(Vec<u64>),
-    /// An entity, an effect or a key was not as it was when the batch was decided: load again, decide again.
+    /// An entity, an effect, a timer, a dead letter or a key was not as it was when the batch was decided: load again, decide again.
     Conflict,
     /// Another consumer moved an inbox row: read the rows again, decide again.
     Fenced,
@@ -203,8 +259,11 @@ pub trait Store: Send {
     /// Effects of the service's shard that nobody holds by `now` and that no earlier one of their entity precedes.
     fn effects_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<Effect>>;
 
-    /// Dead letters of the shard in the order they were put aside; of one key where one is named.
+    /// Dead letters of the shard that wait, in the order they were put aside; of one key where one is named.
     fn dead_letters(&mut self, shard: ShardName, entity_id: Option<u64>) -> Stored<Vec<DeadLetter>>;
+
+    /// One dead letter, whether it waits or was passed over.
+    fn dead_letter(&mut self, shard: ShardName, number: u64) -> Stored<Option<DeadLetter>>;
 
     /// `count` numbers that nobody was ever given, as the first of them; those that are not used are lost.
     /// None of them is below `least`.
@@ -220,8 +279,23 @@ pub trait Store: Send {
     /// Forgets answers given before `before`; returns how many.
     fn prune(&mut self, before: Timestamp) -> Stored<u64>;
 
-    /// Drops a projection: its entities, its inbox and its counts, so that it is read anew from the beginning.
-    fn drop_projection(&mut self, service: &'static str) -> Stored<()>;
+    /// Forgets dead letters that were passed over before `before`; returns how many. That their events were passed over
+    /// is known for ever.
+    fn prune_skipped(&mut self, before: Timestamp) -> Stored<u64>;
+
+    /// Whether a projection is being made anew, also since before this process.
+    fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>>;
+
+    /// From now on the projection is being made anew, until [`Store::end_rebuild`].
+    fn begin_rebuild(&mut self, service: &'static str) -> Stored<()>;
+
+    /// Drops at most `limit` entities of a projection that is being made anew. With the last of them go, in the same
+    /// transaction, its inbox, its counts, its dead letters that wait and what is known of passed over events; what it
+    /// reads then is read from the beginning.
+    fn drop_some(&mut self, service: &'static str, limit: usize) -> Stored<Rebuild>;
+
+    /// The projection has read all that it had to.
+    fn end_rebuild(&mut self, service: &'static str) -> Stored<()>;
 }
 
 /// The order of a list.
@@ -278,6 +352,10 @@ pub trait Reader: Send + Sync {
 
     fn last_position(&self, shard: ShardName) -> Stored<u64>;
 
+    /// What is to be done in a service; timers are overdue that ran out before `overdue_before`. Never a scan: whatever
+    /// is looked at is found by an index, and only so much of it.
+    fn backlog(&self, service: &'static str, overdue_before: Timestamp) -> Stored<Backlog>;
+
     /// One moment of the whole database, to look at at leisure.
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>>;
 }
@@ -310,7 +388,11 @@ pub trait Snapshot {
     /// Every effect that is not answered, by (kind, id, sequence).
     fn effects(&self, service: &'static str) -> Stored<Vec<Effect>>;
 
+    /// Every dead letter, also those that were passed over and are on record still.
     fn dead_letters(&self, shard: ShardName) -> Stored<Vec<DeadLetter>>;
+
+    /// The events of others that the shard has heard and that an operator passed over.
+    fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>>;
 
     fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>>;
 }

@@ -7,7 +7,7 @@ use engine::dead_letter::DeadLetter;
 use engine::effect::Effect;
 use engine::idempotency::{IdempotencyRow, RequestKey};
 use engine::log::{EntityKey, LogId, ShardName};
-use engine::store::{Commit, EntityRow, InboxKey, Store, StoreError, Stored, WriteSet};
+use engine::store::{Commit, EntityRow, InboxKey, Rebuild, Store, StoreError, Stored, WriteSet};
 use engine::timer::DueTimer;
 use std::sync::{Arc, Mutex};
 
@@ -63,6 +63,10 @@ impl Store for Flaky {
         self.readable()?.dead_letters(shard, entity_id)
     }
 
+    fn dead_letter(&mut self, shard: ShardName, number: u64) -> Stored<Option<DeadLetter>> {
+        self.readable()?.dead_letter(shard, number)
+    }
+
     fn reserve(&mut self, service: &'static str, count: u32, least: u64) -> Stored<u64> {
         self.readable()?.reserve(service, count, least)
     }
@@ -79,7 +83,23 @@ impl Store for Flaky {
         self.readable()?.prune(before)
     }
 
-    fn drop_projection(&mut self, service: &'static str) -> Stored<()> {
-        self.sound.drop_projection(service)
+    fn prune_skipped(&mut self, before: Timestamp) -> Stored<u64> {
+        self.sound.prune_skipped(before)
+    }
+
+    fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>> {
+        self.readable()?.rebuild(service)
+    }
+
+    fn begin_rebuild(&mut self, service: &'static str) -> Stored<()> {
+        self.readable()?.begin_rebuild(service)
+    }
+
+    fn drop_some(&mut self, service: &'static str, limit: usize) -> Stored<Rebuild> {
+        self.readable()?.drop_some(service, limit)
+    }
+
+    fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
+        self.readable()?.end_rebuild(service)
     }
 }

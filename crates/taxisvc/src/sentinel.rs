@@ -1,7 +1,8 @@
 //! A reader that calls for help: what is fatal when the writer sees it is so when a reader does.
 
+use engine::clock::Timestamp;
 use engine::log::{EntityKey, LogId, Recorded, ShardName};
-use engine::store::{EntityRow, Query, Reader, Snapshot, StoreError, Stored};
+use engine::store::{Backlog, EntityRow, Query, Reader, Snapshot, StoreError, Stored};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -64,6 +65,10 @@ impl Reader for Sentinel {
         self.watched(self.reader.last_position(shard))
     }
 
+    fn backlog(&self, service: &'static str, overdue_before: Timestamp) -> Stored<Backlog> {
+        self.watched(self.reader.backlog(service, overdue_before))
+    }
+
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
         self.watched(self.reader.snapshot())
     }
@@ -103,6 +108,10 @@ mod tests {
         }
 
         fn last_position(&self, _: ShardName) -> Stored<u64> {
+            Err(self.0.clone())
+        }
+
+        fn backlog(&self, _: &'static str, _: Timestamp) -> Stored<Backlog> {
             Err(self.0.clone())
         }
 

@@ -18,6 +18,7 @@ use crate::view::ViewService;
 use engine::bus::Bus;
 use engine::clock::Clock;
 use engine::effect::{NoPerformer, Performer};
+use engine::gate::Gate;
 use engine::handle::Handle;
 use engine::lane::LaneSettings;
 use engine::log::ShardName;
@@ -118,6 +119,8 @@ pub struct Assembly {
     pub handles: Handles,
     pub readers: Readers,
     pub bus: Arc<Bus>,
+    /// Shut while there is no room for new commands from the edge; what is under way goes on.
+    pub gate: Arc<Gate>,
 }
 
 /// Puts all services together over their databases.
@@ -146,8 +149,16 @@ pub fn assemble_with(databases: Vec<Database>, options: &Options, business: &Bus
     let drive = runners.of(drive::NAME).add(drive, schema(drive::NAME, shards), |_| idle());
     let view = runners.of(view::NAME).add(ViewService, schema(view::NAME, shards), |_| idle());
     call.keep_numbers(options.first_call);
-    let handles = Handles { call, payment, provider, drive, view };
-    Ok(Assembly { runners: runners.into_all(), handles, readers, bus })
+    let gate = Arc::new(Gate::default());
+    // Payment's own way to the provider stays open: what was begun is finished.
+    let handles = Handles {
+        call: call.gated_by(gate.clone()),
+        payment: payment.gated_by(gate.clone()),
+        provider: provider.gated_by(gate.clone()),
+        drive: drive.gated_by(gate.clone()),
+        view,
+    };
+    Ok(Assembly { runners: runners.into_all(), handles, readers, bus, gate })
 }
 
 /// The logs of those who tell something.

@@ -44,6 +44,10 @@ impl Service for ViewService {
         &[NAME]
     }
 
+    fn is_projection(&self) -> bool {
+        true
+    }
+
     fn entities(&self, command: &Heard) -> Vec<EntityKey> {
         vec![adapt::key(NAME, command.event.call_id())]
     }

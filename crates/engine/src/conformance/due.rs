@@ -168,6 +168,7 @@ pub fn dead_letters_keep_their_order(mut fixture: Fixture) {
         },
         reason: text.to_owned(),
         at: Timestamp(5),
+        skipped: None,
     };
     for (batch, text) in (1..).zip(["first", "second", "third"]) {
         let mut set = WriteSet::new(shard, batch);

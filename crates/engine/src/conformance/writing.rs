@@ -418,7 +418,7 @@ pub fn a_projection_is_dropped_alone(mut fixture: Fixture) {
         set.inbox.push(InboxMove { key: inbox_key("near", 0, 0), from: 0, to: 9 });
         fixture.done(&[set]);
     }
-    fixture.writer.drop_projection(schema.service).expect("dropped");
+    crate::projection::reset(&mut *fixture.writer, schema.service).expect("dropped");
     for schema in fixture.schemas {
         let is_dropped = *schema == fixture.main();
         let kind = schema.kinds[0];

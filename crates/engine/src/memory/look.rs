@@ -1,11 +1,12 @@
 //! Looking at a store in memory.
 
 use super::{Data, MemoryStore};
+use crate::clock::Timestamp;
 use crate::dead_letter::DeadLetter;
 use crate::effect::Effect;
 use crate::handle::lock;
-use crate::log::{EntityKey, LogId, Recorded, ShardName};
-use crate::store::{EntityRow, InboxKey, Query, Reader, Schema, Snapshot, Stored, Visit};
+use crate::log::{EntityKey, LogId, Recorded, ShardName, Source};
+use crate::store::{Backlog, EntityRow, InboxKey, Query, Reader, Schema, Snapshot, Stored, Visit};
 use std::sync::Arc;
 
 impl Reader for MemoryStore {
@@ -35,6 +36,10 @@ impl Reader for MemoryStore {
 
     fn last_position(&self, shard: ShardName) -> Stored<u64> {
         Ok(lock(&self.data).tables(shard.service)?.last(shard.index))
+    }
+
+    fn backlog(&self, service: &'static str, overdue_before: Timestamp) -> Stored<Backlog> {
+        Ok(lock(&self.data).tables(service)?.backlog(overdue_before))
     }
 
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
@@ -109,6 +114,10 @@ impl Snapshot for Data {
 
     fn dead_letters(&self, shard: ShardName) -> Stored<Vec<DeadLetter>> {
         Ok(self.tables(shard.service)?.letters(shard.index, self.shards(shard.service), None))
+    }
+
+    fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {
+        Ok(self.tables(shard.service)?.passed_over[usize::from(shard.index)].iter().cloned().collect())
     }
 
     fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>> {

@@ -11,9 +11,11 @@ use crate::effect::Effect;
 use crate::handle::lock;
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::log::{EntityKey, LogId, ShardName, shard_of};
-use crate::store::{Commit, EntityRow, InboxKey, Reader, Schema, Store, StoreError, Stored, WriteSet};
+use crate::store::{
+    Commit, EntityRow, InboxKey, Reader, Rebuild, Schema, Store, StoreError, Stored, WriteSet,
+};
 use crate::timer::DueTimer;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 /// What a commit is made to suffer.
@@ -205,7 +207,16 @@ impl Store for MemoryWriter {
 
     fn dead_letters(&mut self, shard: ShardName, entity_id: Option<u64>) -> Stored<Vec<DeadLetter>> {
         let data = lock(&self.data);
-        Ok(data.tables(shard.service)?.letters(shard.index, data.shards(shard.service), entity_id))
+        let mut letters =
+            data.tables(shard.service)?.letters(shard.index, data.shards(shard.service), entity_id);
+        letters.retain(|letter| letter.skipped.is_none());
+        Ok(letters)
+    }
+
+    fn dead_letter(&mut self, shard: ShardName, number: u64) -> Stored<Option<DeadLetter>> {
+        let data = lock(&self.data);
+        let letters = data.tables(shard.service)?.letters(shard.index, data.shards(shard.service), None);
+        Ok(letters.into_iter().find(|letter| letter.number == number))
     }
 
     fn reserve(&mut self, service: &'static str, count: u32, least: u64) -> Stored<u64> {
@@ -266,12 +277,31 @@ impl Store for MemoryWriter {
         Ok(pruned)
     }
 
-    fn drop_projection(&mut self, service: &'static str) -> Stored<()> {
-        let mut data = lock(&self.data);
-        let tables = data.tables_mut(service)?;
-        tables.entities.clear();
-        tables.counts.clear();
-        tables.inbox.iter_mut().for_each(BTreeMap::clear);
+    fn prune_skipped(&mut self, before: Timestamp) -> Stored<u64> {
+        let mut pruned = 0;
+        for tables in lock(&self.data).services.values_mut() {
+            let known = tables.letters.len();
+            tables.letters.retain(|_, letter| letter.skipped.as_ref().is_none_or(|skip| skip.at >= before));
+            pruned += (known - tables.letters.len()) as u64;
+        }
+        Ok(pruned)
+    }
+
+    fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>> {
+        Ok(lock(&self.data).tables(service)?.rebuild)
+    }
+
+    fn begin_rebuild(&mut self, service: &'static str) -> Stored<()> {
+        lock(&self.data).tables_mut(service)?.rebuild = Some(Rebuild::Dropping);
+        Ok(())
+    }
+
+    fn drop_some(&mut self, service: &'static str, limit: usize) -> Stored<Rebuild> {
+        Ok(lock(&self.data).tables_mut(service)?.drop_some(limit))
+    }
+
+    fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
+        lock(&self.data).tables_mut(service)?.rebuild = None;
         Ok(())
     }
 }

@@ -1,12 +1,13 @@
 //! The rows of one service in memory.
 
+use crate::clock::Timestamp;
 use crate::dead_letter::DeadLetter;
-use crate::effect::Effect;
+use crate::effect::{EFFECTS_PER_VERSION_MAX, Effect};
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::log::{EntityKey, LogId, Recorded, Source, shard_of};
-use crate::store::{Commit, EntityRow, InboxKey, Order, Query, Schema, Start, WriteSet};
+use crate::store::{Backlog, Commit, EntityRow, InboxKey, Order, Query, Rebuild, Schema, Start, WriteSet};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The rows of one service.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +18,8 @@ pub(super) struct Tables {
     pub(super) effects: BTreeMap<(EntityKey, u64), Effect>,
     pub(super) idempotency: HashMap<RequestKey, IdempotencyRow>,
     pub(super) letters: BTreeMap<u64, DeadLetter>,
+    pub(super) passed_over: Vec<BTreeSet<(Source, u64)>>,
+    pub(super) rebuild: Option<Rebuild>,
     pub(super) letters_ever: u64,
     pub(super) counts: BTreeMap<(&'static str, String), i64>,
     /// Where each batch left the log of its shard.
@@ -30,6 +33,7 @@ impl Tables {
         Self {
             events: vec![Vec::new(); shards],
             inbox: vec![BTreeMap::new(); shards],
+            passed_over: vec![BTreeSet::new(); shards],
             next_number: 1,
             ..Self::default()
         }
@@ -45,7 +49,15 @@ impl Tables {
         });
         let done = set.effects_done.iter().all(|key| self.effects.contains_key(key));
         let keys = set.idempotency.iter().all(|row| !self.idempotency.contains_key(&row.request));
-        if !(reads && writes && claims && done && keys) {
+        let skips = set.dead_letters_skipped.iter().all(|skip| {
+            let letter = self.letters.get(&skip.number);
+            letter.is_some_and(|letter| letter.skipped.is_none())
+        });
+        let timers = set.timers_moved.iter().all(|moved| {
+            let row = self.entities.get(&moved.key);
+            row.is_some_and(|row| row.timer.as_ref() == Some(&moved.from))
+        });
+        if !(reads && writes && claims && done && keys && skips && timers) {
             return Err(Commit::Conflict);
         }
         let rows = &self.inbox[usize::from(set.shard.index)];
@@ -86,13 +98,71 @@ impl Tables {
             self.letters
                 .insert(self.letters_ever, DeadLetter { number: self.letters_ever, ..letter.clone() });
         }
-        for number in &set.dead_letters_done {
-            self.letters.remove(number);
-        }
+        self.apply_to_letters(set);
         for ((kind, tag), change) in &set.counts {
             *self.counts.entry((kind, tag.to_string())).or_default() += change;
         }
         self.batches.insert((set.shard.index, set.batch), self.last(set.shard.index));
+    }
+
+    fn apply_to_letters(&mut self, set: &WriteSet) {
+        for number in &set.dead_letters_done {
+            if self.letters.get(number).is_some_and(|letter| letter.skipped.is_none()) {
+                self.letters.remove(number);
+            }
+        }
+        for skip in &set.dead_letters_skipped {
+            if let Some(letter) = self.letters.get_mut(&skip.number) {
+                letter.skipped = Some(skip.skip.clone());
+            }
+            self.passed_over[usize::from(set.shard.index)].extend(skip.passed_over.clone());
+        }
+        for moved in &set.timers_moved {
+            if let Some(timer) = self.entities.get_mut(&moved.key).and_then(|row| row.timer.as_mut()) {
+                timer.due = moved.due;
+            }
+        }
+    }
+
+    /// Drops some entities, and with the last of them everything else that a projection is to read anew.
+    pub(super) fn drop_some(&mut self, limit: usize) -> Rebuild {
+        let mut stage = Rebuild::Dropping;
+        for _ in 0..limit {
+            if self.entities.pop_first().is_none() {
+                break;
+            }
+        }
+        if self.entities.is_empty() {
+            self.counts.clear();
+            self.inbox.iter_mut().for_each(BTreeMap::clear);
+            self.passed_over.iter_mut().for_each(BTreeSet::clear);
+            self.letters.retain(|_, letter| letter.skipped.is_some());
+            stage = Rebuild::Reading;
+        }
+        self.rebuild = Some(stage);
+        stage
+    }
+
+    pub(super) fn backlog(&self, overdue_before: Timestamp) -> Backlog {
+        let dues = self.entities.values().filter_map(|row| Some(row.timer.as_ref()?.due));
+        let wanted_at = |effect: &Effect| {
+            let version = effect.sequence / EFFECTS_PER_VERSION_MAX;
+            let mut events = self.events.iter().flatten();
+            let wanting = events.find(|event| {
+                (&*event.entity_kind, event.entity_id, event.version)
+                    == (effect.key.kind, effect.key.id, version)
+            });
+            wanting.map(|event| event.at)
+        };
+        let skipped = self.letters.values().filter(|letter| letter.skipped.is_some()).count() as u64;
+        Backlog {
+            timers_overdue: dues.clone().filter(|due| *due < overdue_before).count() as u64,
+            timer_first_due: dues.min(),
+            effects_open: self.effects.len() as u64,
+            effect_oldest: self.effects.values().filter_map(wanted_at).min(),
+            letters_waiting: self.letters.len() as u64 - skipped,
+            letters_skipped: skipped,
+        }
     }
 
     pub(super) fn list(&self, query: &Query) -> Vec<EntityRow> {

@@ -5,7 +5,7 @@ use engine::dead_letter::DeadLetter;
 use engine::effect::Effect;
 use engine::idempotency::{IdempotencyRow, RequestKey};
 use engine::log::{EntityKey, LogId, ShardName};
-use engine::store::{Commit, EntityRow, InboxKey, Store, Stored, WriteSet};
+use engine::store::{Commit, EntityRow, InboxKey, Rebuild, Store, Stored, WriteSet};
 use engine::timer::DueTimer;
 
 /// How often a bug strikes that would otherwise stop everything.
@@ -179,6 +179,10 @@ impl Store for Broken {
         self.sound.dead_letters(shard, entity_id)
     }
 
+    fn dead_letter(&mut self, shard: ShardName, number: u64) -> Stored<Option<DeadLetter>> {
+        self.sound.dead_letter(shard, number)
+    }
+
     fn reserve(&mut self, service: &'static str, count: u32, least: u64) -> Stored<u64> {
         self.sound.reserve(service, count, least)
     }
@@ -187,7 +191,23 @@ impl Store for Broken {
         self.sound.prune(before)
     }
 
-    fn drop_projection(&mut self, service: &'static str) -> Stored<()> {
-        self.sound.drop_projection(service)
+    fn prune_skipped(&mut self, before: Timestamp) -> Stored<u64> {
+        self.sound.prune_skipped(before)
+    }
+
+    fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>> {
+        self.sound.rebuild(service)
+    }
+
+    fn begin_rebuild(&mut self, service: &'static str) -> Stored<()> {
+        self.sound.begin_rebuild(service)
+    }
+
+    fn drop_some(&mut self, service: &'static str, limit: usize) -> Stored<Rebuild> {
+        self.sound.drop_some(service, limit)
+    }
+
+    fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
+        self.sound.end_rebuild(service)
     }
 }

@@ -2,7 +2,7 @@
 
 use engine::dead_letter::DeadLetter;
 use engine::effect::Effect;
-use engine::log::{EntityKey, LogId, Recorded, ShardName};
+use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use engine::store::{EntityRow, InboxKey, Reader, Schema, Snapshot, Stored, Visit};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ pub(crate) struct Copy {
     pub(crate) last: BTreeMap<ShardName, u64>,
     pub(crate) inbox: BTreeMap<ShardName, Vec<(InboxKey, u64)>>,
     pub(crate) letters: BTreeMap<ShardName, Vec<DeadLetter>>,
+    pub(crate) passed_over: BTreeMap<ShardName, Vec<(Source, u64)>>,
     pub(crate) entities: BTreeMap<&'static str, Vec<EntityRow>>,
     pub(crate) effects: BTreeMap<&'static str, Vec<Effect>>,
     pub(crate) counts: BTreeMap<(&'static str, &'static str), Counts>,
@@ -35,6 +36,7 @@ impl Copy {
             last: BTreeMap::new(),
             inbox: BTreeMap::new(),
             letters: BTreeMap::new(),
+            passed_over: BTreeMap::new(),
             entities: BTreeMap::new(),
             effects: BTreeMap::new(),
             counts: BTreeMap::new(),
@@ -50,6 +52,7 @@ impl Copy {
                 copy.last.insert(shard, snapshot.last_position(shard)?);
                 copy.inbox.insert(shard, snapshot.inbox(shard)?);
                 copy.letters.insert(shard, snapshot.dead_letters(shard)?);
+                copy.passed_over.insert(shard, snapshot.passed_over(shard)?);
             }
             let rows = copy.entities.entry(service).or_default();
             snapshot.entities(service, &mut |row| {
@@ -173,6 +176,10 @@ impl Snapshot for Copy {
 
     fn dead_letters(&self, shard: ShardName) -> Stored<Vec<DeadLetter>> {
         Ok(self.letters[&shard].clone())
+    }
+
+    fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {
+        Ok(self.passed_over[&shard].clone())
     }
 
     fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Counts> {

@@ -301,6 +301,7 @@ fn counters_and_inboxes_and_dead_letters_are_looked_at() {
                 parcel: Parcel::Event(event),
                 reason: "planted".to_owned(),
                 at: NOW,
+                skipped: None,
             });
         },
         &["DeadLetter payment: no dead letters: letter 1 of payment/1, about 9"],
