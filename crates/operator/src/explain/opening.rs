@@ -1,0 +1,273 @@
+//! A call in plain words, as it can be read aloud to its rider: what happened, in order, and how it stands.
+
+use super::speech::event::{Why, limit_distance};
+use super::standing::Standing;
+use super::story::Story;
+use crate::words::{Words, kilometers, when, won};
+use engine::clock::Timestamp;
+use taxi::event::{CallEvent, CallRequested, DriveEvent, Event, FailReason, PaymentEvent};
+use taxi::money::Won;
+use taxi::payment::Stage;
+use taxi::tariff::Tariff;
+
+/// What a sentence depends on besides its event.
+struct Said {
+    at: Timestamp,
+    /// When the sentence before it happened.
+    before: Option<Timestamp>,
+    why: Why,
+    has_begun: bool,
+    tariff: Tariff,
+}
+
+impl Story {
+    pub(super) fn opening(&self) -> Words {
+        let mut story = Words::new("", "");
+        let mut before = None;
+        for (place, told) in self.told.iter().enumerate() {
+            let around = self.around(place);
+            let (at, tariff) = (told.recorded.at, around.tariff);
+            let said = Said { at, before, why: around.why, has_begun: around.has_begun, tariff };
+            let Some(sentence) = told.event.as_ref().and_then(|event| sentence(event, &said)) else {
+                continue;
+            };
+            if before.is_none() && !is_request(told.event.as_ref()) {
+                story = story.and(&heard_of(self.call_id.get(), &said));
+            }
+            before = Some(at);
+            story = story.and(&sentence);
+        }
+        if before.is_none() {
+            story = nothing_told(self.call_id.get());
+        }
+        story.and(&self.closing())
+    }
+
+    /// How it stands now.
+    fn closing(&self) -> Words {
+        let fare = won(self.fare().unwrap_or(Won::ZERO));
+        match self.standing() {
+            Standing::HeldUp => Words::new(
+                "Something about this call could not be processed, and it is held up until an operator has looked at it.",
+                "이 호출의 처리 과정에 문제가 생겨, 운영자가 확인할 때까지 멈춰 있습니다.",
+            ),
+            Standing::AwaitingPayment => Words::new(
+                format!("We are waiting to hear whether the fare of {} is paid.", fare.english),
+                format!("요금 {}이 결제되었는지 확인을 기다리고 있습니다.", fare.korean),
+            ),
+            Standing::AwaitingTaxi => Words::new("A taxi is being looked for.", "택시를 찾고 있습니다."),
+            Standing::UnderWay => Words::new(
+                "The ride is under way, and ends when the driver says so.",
+                "지금 운행 중이며, 기사님이 운행을 마치면 끝납니다.",
+            ),
+            Standing::Cancelling => Words::new(
+                "We are finding out whether the ride can still be called off.",
+                "운행을 취소할 수 있는지 확인하고 있습니다.",
+            ),
+            Standing::Settling => self.settling(&fare),
+            Standing::Completed | Standing::PaymentFailed | Standing::Cancelled | Standing::Compensated => {
+                Words::new("With that the call is over.", "이로써 이 호출은 모두 끝났습니다.")
+            }
+        }
+    }
+
+    fn settling(&self, fare: &Words) -> Words {
+        match self.payment.as_ref().map(|payment| payment.state.stage) {
+            Some(Stage::Returning) => Words::new(
+                format!("The whole fare of {} is on its way back to you.", fare.english),
+                format!("요금 {} 전액을 환불하고 있습니다.", fare.korean),
+            ),
+            Some(Stage::Late | Stage::Unwanted) => Words::new(
+                format!(
+                    "If the payment provider takes the {} after all, all of it goes back to you.",
+                    fare.english
+                ),
+                format!("만약 {}이 뒤늦게 결제되더라도 전액 돌려 드립니다.", fare.korean),
+            ),
+            Some(
+                Stage::Asked
+                | Stage::Paid
+                | Stage::Placed
+                | Stage::Failed
+                | Stage::Refunded
+                | Stage::Voided
+                | Stage::Earned,
+            )
+            | None => Words::new("The rest follows in a moment.", "나머지 처리는 곧 이어집니다."),
+        }
+    }
+}
+
+fn is_request(event: Option<&Event>) -> bool {
+    matches!(event, Some(Event::Call(CallEvent::CallRequested(_))))
+}
+
+/// For a call that somebody else's service took.
+fn heard_of(call_id: u64, said: &Said) -> Words {
+    let when = when(said.at, None);
+    Words::new(
+        format!("We first heard of call {call_id} {} (Korean time, +09:00).", when.english),
+        format!("{call_id}번 호출을 {}(한국 시간, +09:00)에 처음 알게 되었습니다.", when.korean),
+    )
+}
+
+fn nothing_told(call_id: u64) -> Words {
+    Words::new(
+        format!("Nothing that can be told has happened to call {call_id}."),
+        format!("{call_id}번 호출에 대해 말씀드릴 수 있는 내용이 없습니다."),
+    )
+}
+
+fn sentence(event: &Event, said: &Said) -> Option<Words> {
+    match event {
+        Event::Call(event) => of_call(event, said),
+        Event::Payment(event) => of_payment(event, said),
+        Event::Drive(event) => of_drive(event, said),
+    }
+}
+
+fn of_call(event: &CallEvent, said: &Said) -> Option<Words> {
+    match event {
+        CallEvent::CallRequested(body) => Some(requested(body, said)),
+        CallEvent::CancelRequested(_) => Some(cancel(said)),
+        CallEvent::CallCancelled(_) if said.why == Why::NoTaxi => {
+            Some(Words::new("So the call was cancelled.", "그래서 호출이 취소되었습니다."))
+        }
+        CallEvent::CallPlaced(_)
+        | CallEvent::CallCancelled(_)
+        | CallEvent::CallUnderWay(_)
+        | CallEvent::CallUnpaid(_)
+        | CallEvent::CallCompleted(_)
+        | CallEvent::CallOverdue(_) => None,
+    }
+}
+
+fn requested(body: &CallRequested, said: &Said) -> Words {
+    let (far, when) = (kilometers(body.meters), when(said.at, None));
+    Words::new(
+        format!("You asked for a taxi over {} {} (Korean time, +09:00).", far.english, when.english),
+        format!("고객님께서 {}(한국 시간, +09:00)에 {} 거리의 택시를 부르셨습니다.", when.korean, far.korean),
+    )
+}
+
+fn cancel(said: &Said) -> Words {
+    let when = when(said.at, said.before);
+    match said.why {
+        Why::Rider => Words::new(
+            format!("You cancelled {}.", when.english),
+            format!("고객님께서 {}에 취소하셨습니다.", when.korean),
+        ),
+        Why::Deadline => Words::new(
+            format!("Since nothing had come of it in time, the call was cancelled {}.", when.english),
+            format!("제시간에 진행되지 않아 {}에 호출을 취소했습니다.", when.korean),
+        ),
+        Why::Operator | Why::Answer | Why::NoTaxi | Why::Refunded | Why::Heard => Words::new(
+            format!("The call was cancelled for you by an operator {}.", when.english),
+            format!("{}에 운영자가 호출을 취소했습니다.", when.korean),
+        ),
+    }
+}
+
+fn of_payment(event: &PaymentEvent, said: &Said) -> Option<Words> {
+    match event {
+        PaymentEvent::FarePaid(body) => Some(taken(body.fare)),
+        PaymentEvent::PaymentFailed(body) => Some(failed(body.reason)),
+        PaymentEvent::FareSurfaced(body) => {
+            let (fare, when) = (won(body.fare), when(said.at, said.before));
+            Some(Words::new(
+                format!(
+                    "{}, {} were taken after all, and we ordered all of it back at once.",
+                    capital(&when.english),
+                    fare.english
+                ),
+                format!(
+                    "{}에 뒤늦게 {}이 결제되어 곧바로 전액 환불을 요청했습니다.",
+                    when.korean, fare.korean
+                ),
+            ))
+        }
+        PaymentEvent::FareRefunded(body) => {
+            let (fare, when) = (won(body.fare), when(said.at, said.before));
+            Some(Words::new(
+                format!("The whole fare of {} went back to you {}.", fare.english, when.english),
+                format!("요금 {} 전액을 {}에 환불해 드렸습니다.", fare.korean, when.korean),
+            ))
+        }
+        PaymentEvent::FareVoided(_) | PaymentEvent::TakeClosed(_) => {
+            Some(Words::new("Nothing was taken from you.", "결제된 금액은 없습니다."))
+        }
+        PaymentEvent::FareUnwanted(_) => Some(Words::new(
+            "At that time the payment provider had not answered yet.",
+            "그때는 아직 결제사의 응답이 없었습니다.",
+        )),
+        PaymentEvent::FareAsked(_)
+        | PaymentEvent::FareReturning(_)
+        | PaymentEvent::FarePlaced(_)
+        | PaymentEvent::FareEarned(_)
+        | PaymentEvent::PaymentOverdue(_) => None,
+    }
+}
+
+fn taken(fare: Won) -> Words {
+    let fare = won(fare);
+    Words::new(
+        format!("The fare of {} was taken.", fare.english),
+        format!("요금 {}이 결제되었습니다.", fare.korean),
+    )
+}
+
+fn failed(reason: FailReason) -> Words {
+    match reason {
+        FailReason::Refused => Words::new(
+            "The payment was refused, so nothing was taken and no taxi came.",
+            "결제가 거절되어 결제된 금액이 없고 택시도 배차되지 않았습니다.",
+        ),
+        FailReason::ProviderSilent => Words::new(
+            "The payment provider did not answer in time, so the payment failed and no taxi came.",
+            "결제사가 제시간에 응답하지 않아 결제가 실패했고 택시도 배차되지 않았습니다.",
+        ),
+        FailReason::GivenUp => Words::new(
+            "The payment took too long and was given up, so no taxi came.",
+            "결제가 너무 오래 걸려 중단되었고 택시도 배차되지 않았습니다.",
+        ),
+    }
+}
+
+fn of_drive(event: &DriveEvent, said: &Said) -> Option<Words> {
+    match event {
+        DriveEvent::DriveStarted(body) => {
+            let when = when(said.at, said.before);
+            Some(Words::new(
+                format!("Taxi {} set off {}.", body.taxi_num, when.english),
+                format!("{}에 택시 {}번이 출발했습니다.", when.korean, body.taxi_num),
+            ))
+        }
+        DriveEvent::DriveNotAvailable(body) => Some(too_far(body.fare, &said.tariff)),
+        DriveEvent::DriveEnded(_) => {
+            let when = when(said.at, said.before);
+            Some(Words::new(
+                format!("The ride ended {}, and the fare paid for it.", when.english),
+                format!("{}에 운행이 끝났고 결제된 요금이 운임으로 쓰였습니다.", when.korean),
+            ))
+        }
+        DriveEvent::DriveCancelled(_) if said.has_begun => {
+            Some(Words::new("The taxi was called off.", "택시는 돌아갔습니다."))
+        }
+        DriveEvent::DriveCancelled(_) | DriveEvent::DriveOverdue(_) => None,
+    }
+}
+
+fn too_far(fare: Won, tariff: &Tariff) -> Words {
+    match limit_distance(tariff).filter(|_| tariff.is_too_far(fare)) {
+        Some(far) => Words::new(
+            format!("No taxi drives that far: {} is the most.", far.english),
+            format!("그렇게 먼 거리를 가는 택시는 없습니다. 최대 거리는 {}입니다.", far.korean),
+        ),
+        None => Words::new("No taxi drives that far.", "그렇게 먼 거리를 가는 택시는 없습니다."),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,122 @@
+//! What is said about a call, in every language: events, waits, deadlines, errands and money.
+
+pub(super) mod errand;
+pub(super) mod event;
+pub(super) mod timer;
+pub(super) mod wait;
+
+use super::Agreement;
+use crate::words::{Words, won};
+use taxi::actor::Actor;
+use taxi::money::Won;
+use wiring::{call, drive, payment, provider, view};
+
+/// Whether the provider's book and the payment say the same.
+pub(super) fn money(agrees: Agreement, (owed, at_provider): (Won, Won), is_known: bool) -> Words {
+    let (owed, at_provider) = (won(owed), won(at_provider));
+    match agrees {
+        Agreement::Agrees if !is_known => Words::new(
+            "The payment provider has no record of it, and nothing was taken.",
+            "결제사에 기록이 없고 결제된 금액도 없습니다.",
+        ),
+        Agreement::Agrees => Words::new(
+            format!(
+                "The payment provider's book says the same: the rider is out of pocket by {}.",
+                at_provider.english
+            ),
+            format!("결제사 장부와 일치합니다. 승객이 실제로 낸 금액은 {}입니다.", at_provider.korean),
+        ),
+        Agreement::OnTheWay => Words::new(
+            format!(
+                "The payment provider's book says {}, payment {}: its answer is on the way, or was lost and is asked for again.",
+                at_provider.english, owed.english
+            ),
+            format!(
+                "결제사 장부는 {}, 결제 서비스는 {}입니다. 결제사의 응답이 오는 중이거나 유실되어 다시 묻게 됩니다.",
+                at_provider.korean, owed.korean
+            ),
+        ),
+        Agreement::Differs => Words::new(
+            format!(
+                "The payment provider's book says {}, payment {}, and no answer is out that could explain it: run an audit.",
+                at_provider.english, owed.english
+            ),
+            format!(
+                "결제사 장부는 {}, 결제 서비스는 {}이며, 이를 설명할 미도착 응답이 없습니다. audit을 실행하십시오.",
+                at_provider.korean, owed.korean
+            ),
+        ),
+    }
+}
+
+/// Whether the view shows what happened.
+pub(super) fn view(agrees: Agreement, is_shown: bool, unheard: usize) -> Words {
+    match agrees {
+        Agreement::Agrees if !is_shown => Words::new(
+            "There is no view of it, and nothing to show.",
+            "조회 화면에 없으며 보여 줄 내용도 없습니다.",
+        ),
+        Agreement::Agrees => {
+            Words::new("The view shows what the events tell.", "조회 화면이 이벤트 내용과 일치합니다.")
+        }
+        Agreement::OnTheWay => Words::new(
+            format!("The view has {unheard} more of its events to read; it follows by itself."),
+            format!("조회 화면이 아직 읽지 않은 이벤트가 {unheard}개 있으며, 저절로 따라잡습니다."),
+        ),
+        Agreement::Differs => Words::new(
+            "The view does not show what the events tell: rebuild it.",
+            "조회 화면이 이벤트 내용과 다릅니다. 조회 화면을 다시 만드십시오.",
+        ),
+    }
+}
+
+/// A service, as people call it.
+pub(crate) fn service(name: &str) -> Words {
+    match name {
+        call::NAME => Words::new("call", "호출"),
+        payment::NAME => Words::new("payment", "결제"),
+        drive::NAME => Words::new("drive", "운행"),
+        view::NAME => Words::new("view", "조회"),
+        provider::NAME => Words::new("provider", "결제사"),
+        unknown => Words::new(unknown, unknown),
+    }
+}
+
+/// On whose behalf, as people call it; nothing for one that is not known.
+pub(super) fn actor(name: &str) -> Words {
+    match Actor::parse(name) {
+        Some(Actor::Rider) => Words::new("rider", "승객"),
+        Some(Actor::Driver) => Words::new("driver", "기사"),
+        Some(Actor::Operator) => Words::new("operator", "운영자"),
+        Some(Actor::Provider) => Words::new("provider", "결제사"),
+        Some(Actor::System) => Words::new("system", "시스템"),
+        None => Words::new(name, name),
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn assert_said(words: &Words) {
+    assert!(words.english.is_ascii() && !words.english.trim().is_empty(), "{words:?}");
+    assert!(words.korean.chars().any(|letter| ('가'..='힣').contains(&letter)), "{words:?}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_and_every_comparison_has_words() {
+        for known in Actor::ALL {
+            assert_said(&actor(known.as_str()));
+        }
+        for known in wiring::SERVICES {
+            assert_said(&service(known));
+        }
+        for agrees in [Agreement::Agrees, Agreement::OnTheWay, Agreement::Differs] {
+            for is_known in [false, true] {
+                assert_said(&money(agrees, (Won(5), Won(0)), is_known));
+                assert_said(&view(agrees, is_known, 2));
+            }
+        }
+    }
+}

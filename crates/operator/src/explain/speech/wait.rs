@@ -1,0 +1,166 @@
+//! What is waited for, in plain words.
+
+use super::{errand, service};
+use crate::explain::story::{Story, Told};
+use crate::explain::waits::Kind;
+use crate::letters::Letter;
+use crate::words::{Words, clock, won};
+use engine::clock::Timestamp;
+use taxi::money::Won;
+
+/// A message that was said and not heard.
+pub(in crate::explain) fn message(told: &Told, hearer: &str) -> Words {
+    let (from, to) = (service(&told.recorded.source.service), service(hearer));
+    let event = &told.recorded.event_type;
+    Words::new(
+        format!("{event} is on its way: {} has said it, {} has not heard it yet.", from.english, to.english),
+        format!(
+            "{event} 전달 중: {} 서비스가 알렸고 {} 서비스는 아직 받지 못했습니다.",
+            from.korean, to.korean
+        ),
+    )
+}
+
+/// A message that was put aside.
+pub(in crate::explain) fn operator(letter: &Letter) -> Words {
+    let to = service(letter.service);
+    Words::new(
+        format!(
+            "Waits for an operator: dead letter {} of {} was put aside, and whatever {} hears about this call waits behind it. Retry it, or skip it.",
+            letter.number, to.english, to.english
+        ),
+        format!(
+            "운영자를 기다립니다. {} 서비스의 처리 불가 메시지 {}번이 보류되어, 이 호출에 대해 {} 서비스가 받는 모든 메시지가 그 뒤에서 기다립니다. 다시 시도하거나 건너뛰십시오.",
+            to.korean, letter.number, to.korean
+        ),
+    )
+}
+
+/// What a service waits for by its own state; `due` is when that ends, or is reported.
+pub(in crate::explain) fn own(story: &Story, kind: Kind, due: Option<Timestamp>) -> Words {
+    let what = what(kind, &won(story.fare().unwrap_or(Won::ZERO)));
+    let asked = story.effects.first().filter(|_| asks(kind)).map(|effect| errand::attempts(story, effect));
+    let what = match asked {
+        Some(asked) => Words::new(
+            format!("{}; {}", what.english, asked.english),
+            format!("{}. {}", what.korean, asked.korean),
+        ),
+        None => what,
+    };
+    let Some(due) = due else {
+        return Words::new(format!("{}.", what.english), format!("{}.", what.korean));
+    };
+    let (due, then) = (clock(due, story.now), then(kind));
+    Words::new(
+        format!("{}; {}.", what.english, then.english.replace("{due}", &due.english)),
+        format!("{}. {}.", what.korean, then.korean.replace("{due}", &due.korean)),
+    )
+}
+
+/// Whether the payment provider is being asked meanwhile.
+fn asks(kind: Kind) -> bool {
+    match kind {
+        Kind::Provider | Kind::LateProvider | Kind::Refund => true,
+        Kind::Operator
+        | Kind::Message
+        | Kind::Placed
+        | Kind::Fare
+        | Kind::Driver
+        | Kind::Payment
+        | Kind::Taxi
+        | Kind::Ride
+        | Kind::Cancellation => false,
+    }
+}
+
+fn what(kind: Kind, fare: &Words) -> Words {
+    match kind {
+        Kind::Operator => Words::new("Waits for an operator", "운영자를 기다립니다"),
+        Kind::Message => {
+            Words::new("Waits for a message that is on its way", "전달 중인 메시지를 기다립니다")
+        }
+        Kind::Provider => Words::new(
+            format!("Payment waits for the payment provider's word on {}", fare.english),
+            format!("결제 서비스가 {} 결제에 대한 결제사의 응답을 기다립니다", fare.korean),
+        ),
+        Kind::LateProvider => Words::new(
+            format!(
+                "Payment waits for the payment provider's late word on {}, to give back what it took",
+                fare.english
+            ),
+            format!(
+                "결제 서비스가 {} 결제에 대한 결제사의 늦은 응답을 기다립니다. 결제되었다면 돌려줍니다",
+                fare.korean
+            ),
+        ),
+        Kind::Refund => Words::new(
+            format!("Payment waits for the payment provider to give {} back", fare.english),
+            format!("결제 서비스가 결제사의 {} 환불을 기다립니다", fare.korean),
+        ),
+        Kind::Placed => Words::new(
+            format!("Payment holds {} and waits for word that the call is placed", fare.english),
+            format!("결제 서비스가 {}을 보관하고 호출 접수 소식을 기다립니다", fare.korean),
+        ),
+        Kind::Fare => Words::new(
+            format!("Payment holds {} until the ride is over or the call is off", fare.english),
+            format!("결제 서비스가 운행이 끝나거나 호출이 취소될 때까지 {}을 보관합니다", fare.korean),
+        ),
+        Kind::Driver => Words::new(
+            "Drive waits for the driver to end the ride",
+            "운행 서비스가 기사의 운행 종료를 기다립니다",
+        ),
+        Kind::Payment => {
+            Words::new("The call waits for payment's word", "호출 서비스가 결제 결과를 기다립니다")
+        }
+        Kind::Taxi => Words::new("The call waits for word of a taxi", "호출 서비스가 배차 결과를 기다립니다"),
+        Kind::Ride => {
+            Words::new("The call waits for the end of the ride", "호출 서비스가 운행 종료를 기다립니다")
+        }
+        Kind::Cancellation => Words::new(
+            "The call waits for drive's word on whether the ride can still be called off",
+            "호출 서비스가 운행을 취소할 수 있는지에 대한 운행 서비스의 답을 기다립니다",
+        ),
+    }
+}
+
+/// What happens at `{due}` when nothing comes.
+fn then(kind: Kind) -> Words {
+    let (english, korean) = match kind {
+        Kind::Provider => {
+            ("if there is none by {due} the payment fails", "{due}까지 응답이 없으면 결제가 실패합니다")
+        }
+        Kind::Placed => ("if there is none by {due} they go back", "{due}까지 소식이 없으면 환불합니다"),
+        Kind::Payment | Kind::Taxi => {
+            ("if there is none by {due} the call is cancelled", "{due}까지 소식이 없으면 호출을 취소합니다")
+        }
+        Kind::Driver | Kind::Ride => {
+            ("no clock ends it, it is reported at {due}", "저절로 끝나지 않으며, {due}에 운영자에게 알립니다")
+        }
+        Kind::LateProvider
+        | Kind::Refund
+        | Kind::Fare
+        | Kind::Cancellation
+        | Kind::Operator
+        | Kind::Message => {
+            ("it is reported at {due} if nothing has come", "{due}까지 진전이 없으면 운영자에게 알립니다")
+        }
+    };
+    Words::new(english, korean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::speech::assert_said;
+
+    #[test]
+    fn every_wait_has_words_and_an_end() {
+        for kind in Kind::ALL {
+            let said = what(kind, &won(Won(50_000)));
+            assert_said(&said);
+            let end = then(kind);
+            assert_said(&end);
+            assert!(end.english.contains("{due}") && end.korean.contains("{due}"), "{kind:?}");
+        }
+    }
+}

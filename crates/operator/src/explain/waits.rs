@@ -1,0 +1,265 @@
+//! What is still to come: whose word is waited for, until when, and what happens without it.
+
+use super::speech::{errand, timer, wait};
+use super::story::{Story, Told};
+use super::{Agreement, Armed, Book, Errand, Money, Statuses, View};
+use crate::time::At;
+use crate::words::Words;
+use engine::clock::Timestamp;
+use engine::timer::Timer;
+use provider::book::{TakeAnswer, balance};
+use serde::Serialize;
+use taxi::call::Call;
+use taxi::money::Won;
+use taxi::payment::{Stage, Terms};
+use taxi::status::{CallStatus, DriveStatus};
+use taxi::view::CallView;
+use wiring::{call, drive, payment};
+
+/// Something that is waited for.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wait {
+    /// Who waits.
+    pub service: &'static str,
+    pub kind: Kind,
+    pub since: At,
+    /// When the wait ends by itself, or is reported; see `timers` for what happens then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<At>,
+    /// The step that is on its way, where that is waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+    pub words: Words,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// An operator, to take up or leave out a message that was put aside.
+    Operator,
+    /// A message that was said and not heard yet.
+    Message,
+    /// The payment provider's word on the fare, within its deadline.
+    Provider,
+    /// The payment provider's word on a fare that nobody wants any more.
+    LateProvider,
+    /// The payment provider, to give the fare back.
+    Refund,
+    /// Another call service's word that the call is placed.
+    Placed,
+    /// The end of the ride, to know whose the fare is.
+    Fare,
+    /// The driver, to end the ride.
+    Driver,
+    /// Payment's word on the call.
+    Payment,
+    /// Drive's word that a taxi takes the call.
+    Taxi,
+    /// The end of the ride.
+    Ride,
+    /// Drive's word on the cancellation.
+    Cancellation,
+}
+
+impl Kind {
+    pub const ALL: [Self; 12] = [
+        Self::Operator,
+        Self::Message,
+        Self::Provider,
+        Self::LateProvider,
+        Self::Refund,
+        Self::Placed,
+        Self::Fare,
+        Self::Driver,
+        Self::Payment,
+        Self::Taxi,
+        Self::Ride,
+        Self::Cancellation,
+    ];
+}
+
+impl Story {
+    /// What holds up the rest comes first.
+    pub(super) fn waits(&self) -> Vec<Wait> {
+        let mut waits: Vec<Wait> = self.letters.iter().filter_map(|letter| self.operator(letter)).collect();
+        for (place, told) in self.told.iter().enumerate() {
+            waits.extend(told.unheard_by.iter().map(|hearer| self.message((place, told), hearer)));
+        }
+        if let Some(payment) = &self.payment
+            && let Some(kind) = of_payment(payment.state.stage, payment.row.timer.as_ref())
+        {
+            waits.push(self.own(payment::NAME, kind, payment.row.timer.as_ref()));
+        }
+        if let Some(drive) = &self.drive
+            && drive.state.drive_status == DriveStatus::Start
+        {
+            waits.push(self.own(drive::NAME, Kind::Driver, drive.row.timer.as_ref()));
+        }
+        if let Some(call) = &self.call
+            && let Some(kind) = of_call(&call.state)
+        {
+            waits.push(self.own(call::NAME, kind, call.row.timer.as_ref()));
+        }
+        waits
+    }
+
+    fn operator(&self, letter: &crate::letters::Letter) -> Option<Wait> {
+        letter.is_first_to_hold_up().then(|| Wait {
+            service: letter.service,
+            kind: Kind::Operator,
+            since: letter.at,
+            until: None,
+            step: None,
+            words: wait::operator(letter),
+        })
+    }
+
+    fn message(&self, (place, told): (usize, &Told), hearer: &'static str) -> Wait {
+        Wait {
+            service: hearer,
+            kind: Kind::Message,
+            since: At(told.recorded.at),
+            until: None,
+            step: Some(place + 1),
+            words: wait::message(told, hearer),
+        }
+    }
+
+    fn own(&self, service: &'static str, kind: Kind, armed: Option<&Timer>) -> Wait {
+        Wait {
+            service,
+            kind,
+            since: At(self.last_said(service)),
+            until: armed.map(|timer| At(timer.due)),
+            step: None,
+            words: wait::own(self, kind, armed.map(|timer| timer.due)),
+        }
+    }
+
+    /// When a service last said something that was no mere reminder.
+    pub(super) fn last_said(&self, service: &str) -> Timestamp {
+        let is_own = |told: &&Told| told.recorded.source.service == service && !told.is_reminder();
+        self.told.iter().rfind(is_own).map_or(self.now, |told| told.recorded.at)
+    }
+
+    pub(super) fn timers(&self) -> Vec<Armed> {
+        let rows = [
+            (payment::NAME, self.payment.as_ref().and_then(|payment| payment.row.timer.as_ref())),
+            (drive::NAME, self.drive.as_ref().and_then(|drive| drive.row.timer.as_ref())),
+            (call::NAME, self.call.as_ref().and_then(|call| call.row.timer.as_ref())),
+        ];
+        let armed = rows.into_iter().filter_map(|(service, timer)| Some((service, timer?)));
+        let armed = armed.map(|(service, armed)| Armed {
+            service,
+            name: armed.name.to_string(),
+            due: At(armed.due),
+            words: timer::words(self, service, armed),
+        });
+        armed.collect()
+    }
+
+    pub(super) fn errands(&self) -> Vec<Errand> {
+        let told = self.effects.iter().map(|effect| {
+            let terms: Option<Terms> = serde_json::from_str(&effect.body).ok();
+            let won = terms.map(|terms| terms.fare);
+            Errand {
+                name: effect.name.to_string(),
+                sequence: effect.sequence,
+                won,
+                attempts: effect.attempts,
+                next: At(effect.claimed_until),
+                words: errand::words(self, effect, won),
+            }
+        });
+        told.collect()
+    }
+
+    pub(super) fn money(&self) -> Money {
+        let payment = self.payment.as_ref().map(|payment| &payment.state);
+        let accounts = payment.map(|payment| payment.accounts).unwrap_or_default();
+        let (mut taken, mut returned) = (Won::ZERO, Won::ZERO);
+        for moved in self.told.iter().filter_map(|told| super::steps::moved(told.event.as_ref()?)) {
+            match (moved.from, moved.to) {
+                (super::Account::Rider, _) => taken = taken + moved.won,
+                (_, super::Account::Rider) => returned = returned + moved.won,
+                (super::Account::Held | super::Account::Earned, _) => {}
+            }
+        }
+        let book = self.account.as_ref();
+        let at_provider = Won(book.map_or(0, balance));
+        let owed = accounts.held + accounts.earned;
+        let agrees = if at_provider == owed {
+            Agreement::Agrees
+        } else if self.effects.is_empty() {
+            Agreement::Differs
+        } else {
+            Agreement::OnTheWay
+        };
+        Money {
+            fare: self.fare(),
+            taken,
+            held: accounts.held,
+            earned: accounts.earned,
+            returned,
+            provider: book.map(|book| Book {
+                take: book.take.map(|answer| match answer {
+                    TakeAnswer::Taken => "taken",
+                    TakeAnswer::Refused => "refused",
+                }),
+                back: book.back,
+                balance: at_provider,
+                takes_heard: book.takes_heard,
+                backs_heard: book.backs_heard,
+            }),
+            agrees,
+            words: super::speech::money(agrees, (owed, at_provider), book.is_some()),
+        }
+    }
+
+    /// The view as it is shown, beside what all published events make of it.
+    pub(super) fn shown(&self) -> View {
+        let published = self.told.iter().filter(|told| told.recorded.published);
+        let unheard = published.clone().filter(|told| !told.is_seen_by_view).count();
+        let rebuilt = published.filter_map(|told| Some((told.event.as_ref()?, told.recorded.at)));
+        let rebuilt = rebuilt
+            .fold(None, |view, (event, at)| taxi::view::project(view, event, taxi::time::Timestamp(at.0)));
+        let stored: Option<CallView> =
+            self.view.as_ref().and_then(|row| serde_json::from_str(&row.state).ok());
+        let agrees = if stored == rebuilt {
+            Agreement::Agrees
+        } else if unheard > 0 || self.letters.iter().any(|letter| letter.service == wiring::view::NAME) {
+            Agreement::OnTheWay
+        } else {
+            Agreement::Differs
+        };
+        let shown = stored.map(|view| Statuses {
+            call: view.call_status.map(CallStatus::as_str),
+            payment: view.pay_status.map(|status| status.as_str()),
+            drive: view.drive_status.map(DriveStatus::as_str),
+        });
+        View { shown, unheard, agrees, words: super::speech::view(agrees, shown.is_some(), unheard) }
+    }
+}
+
+fn of_payment(stage: Stage, armed: Option<&Timer>) -> Option<Kind> {
+    match stage {
+        Stage::Asked => Some(Kind::Provider),
+        Stage::Late | Stage::Unwanted => Some(Kind::LateProvider),
+        Stage::Paid if armed.is_some_and(|timer| timer.name == timer::PLACED) => Some(Kind::Placed),
+        Stage::Paid | Stage::Placed => Some(Kind::Fare),
+        Stage::Returning => Some(Kind::Refund),
+        Stage::Failed | Stage::Refunded | Stage::Voided | Stage::Earned => None,
+    }
+}
+
+fn of_call(call: &Call) -> Option<Kind> {
+    match call.call_status {
+        CallStatus::PayRequest => Some(Kind::Payment),
+        CallStatus::DriveRequest => Some(Kind::Taxi),
+        CallStatus::DriveStart => Some(Kind::Ride),
+        CallStatus::RequestCancel if !call.cancelled => Some(Kind::Cancellation),
+        CallStatus::RequestCancel | CallStatus::PayFail | CallStatus::DriveComplete => None,
+    }
+}

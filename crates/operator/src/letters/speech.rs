@@ -1,0 +1,128 @@
+//! What a dead letter is, and what taking it up again or leaving it out would do.
+
+use super::Message;
+use crate::explain::speech::service;
+use crate::time::At;
+use crate::words::Words;
+
+pub(super) fn words(to: &str, message: &Message, waits_behind: Option<u64>) -> Words {
+    let (to, what) = (service(to), what(message));
+    match waits_behind {
+        None => Words::new(
+            format!("{} could not be carried out: {} has put it aside.", what.english, to.english),
+            format!("{}을(를) {} 서비스가 처리하지 못해 보류했습니다.", what.korean, to.korean),
+        ),
+        Some(first) => Words::new(
+            format!("{} waits in {} behind dead letter {first}.", what.english, to.english),
+            format!(
+                "{}이(가) {} 서비스에서 보류 메시지 {first}번 뒤에서 기다립니다.",
+                what.korean, to.korean
+            ),
+        ),
+    }
+}
+
+fn what(message: &Message) -> Words {
+    match message {
+        Message::Event { event, service: from, .. } => {
+            let from = service(from);
+            Words::new(format!("{event} from {}", from.english), format!("{} 서비스의 {event}", from.korean))
+        }
+        Message::Timer { name, .. } => {
+            Words::new(format!("The end of the deadline {name:?}"), format!("기한 {name:?} 만료"))
+        }
+        Message::Answer { errand, outcome, .. } => Words::new(
+            format!("The payment provider's answer {outcome:?} to {errand:?}"),
+            format!("결제사의 {errand:?} 응답 {outcome:?}"),
+        ),
+    }
+}
+
+pub(super) fn retry(waits_behind: Option<u64>, behind: usize) -> Words {
+    if let Some(first) = waits_behind {
+        return Words::new(
+            format!("Retrying takes up dead letter {first} first, then the others in order."),
+            format!("다시 시도하면 보류 메시지 {first}번부터 순서대로 처리합니다."),
+        );
+    }
+    let (english, korean) = match behind {
+        0 => (String::new(), String::new()),
+        1 => (", then the one behind it".to_owned(), " 그 뒤의 1개도 이어서 처리합니다.".to_owned()),
+        more => (format!(", then the {more} behind it"), format!(" 그 뒤의 {more}개도 이어서 처리합니다.")),
+    };
+    Words::new(
+        format!("Retrying carries it out as if it had come now{english}; if it fails again, it stays here."),
+        format!("다시 시도하면 지금 도착한 것처럼 처리합니다.{korean} 또 실패하면 그대로 남습니다."),
+    )
+}
+
+pub(super) fn skip(to: &str, message: &Message, behind: usize) -> Words {
+    let to = service(to);
+    let lost = match message {
+        Message::Event { event, .. } => Words::new(
+            format!("{} never acts on this {event}", to.english),
+            format!("{} 서비스는 이 {event}에 따른 처리를 하지 않습니다", to.korean),
+        ),
+        Message::Timer { .. } => Words::new(
+            format!(
+                "nothing is done about this deadline in {} now, and it runs out again an hour later",
+                to.english
+            ),
+            format!(
+                "{} 서비스는 지금 이 기한 만료에 따른 처리를 하지 않으며, 한 시간 뒤에 다시 만료됩니다",
+                to.korean
+            ),
+        ),
+        Message::Answer { .. } => Words::new(
+            format!("{} throws this answer away, and the payment provider is asked again", to.english),
+            format!("{} 서비스는 이 응답을 버리고 결제사에 다시 묻습니다", to.korean),
+        ),
+    };
+    let (english, korean) = match behind {
+        0 => (String::new(), String::new()),
+        more => (
+            format!("; what waits behind it ({more}) goes on"),
+            format!(" 그 뒤에서 기다리던 {more}개는 이어서 처리됩니다."),
+        ),
+    };
+    Words::new(
+        format!("Skipping passes it over: {}{english}.", lost.english),
+        format!("건너뛰면 {}.{korean}", lost.korean),
+    )
+}
+
+pub(super) fn skipped(by: &str, reason: &str, at: At) -> Words {
+    let at = at.precise();
+    Words::new(
+        format!("Passed over on {at} by {by}: {reason:?}."),
+        format!("{at}에 {by}이(가) 건너뜀: {reason:?}."),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::speech::assert_said;
+    use engine::clock::Timestamp;
+
+    #[test]
+    fn every_message_has_words_wherever_it_waits() {
+        let at = At(Timestamp(0));
+        let messages = [
+            Message::Event { event: "FarePaid".into(), service: "payment".into(), shard: 0, position: 1 },
+            Message::Timer { name: "provider".into(), due: at },
+            Message::Answer { errand: "take".into(), sequence: 256, outcome: "taken".into() },
+        ];
+        for message in &messages {
+            for waits_behind in [None, Some(3)] {
+                assert_said(&words("drive", message, waits_behind));
+            }
+            for behind in 0..3 {
+                assert_said(&retry(None, behind));
+                assert_said(&skip("drive", message, behind));
+            }
+        }
+        assert_said(&retry(Some(3), 0));
+        assert_said(&skipped("operator", "known bug", at));
+    }
+}
