@@ -1,8 +1,8 @@
 //! Positions: what a write carries away, and what a later read may ask to see at least.
 
 use engine::bus::{Bus, Tail};
-use engine::handle::Reading;
 use engine::log::{Position, shard_of};
+use engine::progress::Reading;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;

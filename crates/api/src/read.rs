@@ -1,7 +1,7 @@
 //! Reading: a page of a collection and one of its resources, alike for every service.
 
-use engine::handle::Reading;
 use engine::log::{EntityKey, Position};
+use engine::progress::Reading;
 use engine::store::{EntityRow, Query, Reader};
 use http::StatusCode;
 use serde::Serialize;

@@ -10,9 +10,11 @@ use crate::clock::Timestamp;
 use crate::dead_letter::{DeadLetter, Parcel};
 use crate::decide::Batch;
 use crate::effect::{Effect, Performer, Retry};
-use crate::handle::{Handle, NUMBERS_BLOCK, Numbers, Progress, Queue, Reply, Request, Watches, lock};
+use crate::handle::{Handle, NUMBERS_BLOCK, Numbers, Queue, Reply, Request, Watches, lock};
 use crate::letters::{Asked, AskedSkip, Retried, Skipped, Watchers};
 use crate::log::{LogId, Position, Recorded, ShardName, Source};
+use crate::progress::Progress;
+use crate::reply::Place;
 use crate::store::{InboxKey, NewEvent, Store, Stored, WriteSet};
 use crate::timer::DueTimer;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -468,57 +470,5 @@ impl<S: Service> Drop for Lane<S> {
     fn drop(&mut self) {
         self.queue.closed.store(true, Ordering::SeqCst);
         self.turn_away("the engine has stopped");
-    }
-}
-
-impl NewEvent {
-    pub(crate) fn recorded(self, source: Source, position: u64) -> Recorded {
-        Recorded {
-            source,
-            position,
-            entity_kind: Cow::Borrowed(self.key.kind),
-            entity_id: self.key.id,
-            version: self.version,
-            event_type: Cow::Borrowed(self.event_type),
-            schema: self.schema,
-            published: self.published,
-            at: self.at,
-            actor: self.actor,
-            cause: self.cause,
-            trace: self.trace,
-            body: self.body,
-        }
-    }
-}
-
-/// Up to where a reply was written.
-#[derive(Clone, Copy)]
-pub(crate) enum Place {
-    /// The shard's own log, after so many events of the batch; with none of them, its end.
-    After { events: u64 },
-    /// The log of another shard, whose entity a repeated request is answered with.
-    Other { shard: u16, end: u64 },
-}
-
-/// What a command's reply will be once its batch is committed.
-pub(crate) enum Answer<State, Refusal> {
-    Done { key: crate::log::EntityKey, state: Option<State>, place: Place, repeated: bool },
-    Refused { refusal: Refusal, repeated: bool },
-    KeyReused,
-    NotStored(String),
-    Bug(String),
-}
-
-impl<State, Refusal> Answer<State, Refusal> {
-    fn into_reply(self, position: impl FnOnce(Place) -> Position) -> Reply<State, Refusal> {
-        match self {
-            Self::Done { key, state, place, repeated } => {
-                Reply::Done { key, state, position: position(place), repeated }
-            }
-            Self::Refused { refusal, repeated } => Reply::Refused { refusal, repeated },
-            Self::KeyReused => Reply::KeyReused,
-            Self::NotStored(why) => Reply::NotStored(why),
-            Self::Bug(reason) => Reply::Bug(reason),
-        }
     }
 }

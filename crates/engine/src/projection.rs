@@ -5,9 +5,10 @@
 //! started in the middle of it goes on. Why so: docs/decisions/0012-rebuild-while-running.md.
 
 use crate::bus::Bus;
-use crate::handle::{Progress, lock};
+use crate::handle::lock;
 use crate::lane::AnyLane;
 use crate::log::Source;
+use crate::progress::Progress;
 use crate::store::{Rebuild, Schema, Store, Stored};
 use std::sync::{Arc, Mutex};
 

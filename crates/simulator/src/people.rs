@@ -3,9 +3,10 @@
 use crate::lock;
 use crate::observer::to_json;
 use engine::Service;
-use engine::handle::{Reading, Reply, ReplyTo};
+use engine::handle::{Reply, ReplyTo};
 use engine::idempotency::{Idempotency, RequestKey};
 use engine::log::Position;
+use engine::progress::Reading;
 use serde::Serialize;
 use std::fmt;
 use std::sync::{Arc, Mutex};
