@@ -235,6 +235,11 @@ pub(crate) fn refuse_method(headers: &HeaderMap, ids: &Ids) -> Response {
     finish(Err(Problem::new(Kind::MethodNotAllowed, detail)), ids.keep_or_make(headers))
 }
 
+/// Refuses a path where no service stands behind it.
+pub(crate) fn refuse_path(headers: &HeaderMap, ids: &Ids) -> Response {
+    finish(Err(Problem::new(Kind::NotFound, "there is no such document")), ids.keep_or_make(headers))
+}
+
 fn finish(answered: Answered, request_id: HeaderValue) -> Response {
     let mut response = answered.unwrap_or_else(|problem| problem.into_response(&request_id));
     response.headers_mut().insert(REQUEST_ID, request_id);

@@ -8,6 +8,7 @@ mod body;
 mod call;
 mod callpay;
 mod desk;
+mod documents;
 mod drive;
 mod events;
 mod fare;
@@ -28,6 +29,7 @@ mod time;
 mod view;
 mod wait;
 
+pub use documents::{ASYNCAPI, GUIDE, OPENAPI, documents_router};
 pub use health::{Health, health_router};
 pub use operator::{LogLevel, Operator, Token};
 pub use problem::problem_types;
@@ -143,7 +145,8 @@ pub fn routes(api: &Arc<Api>) -> Vec<(&'static str, &'static str)> {
         web_routes(api),
     ];
     let listed = all.into_iter().flat_map(Routes::list);
-    listed.chain(health::PATHS.map(|path| ("GET", path))).collect()
+    let fixed = health::PATHS.into_iter().chain(documents::PATHS);
+    listed.chain(fixed.map(|path| ("GET", path))).collect()
 }
 
 fn call_routes(api: &Arc<Api>) -> Routes {

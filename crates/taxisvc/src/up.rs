@@ -271,8 +271,15 @@ fn local_routes(api: &Arc<Api>) -> Vec<Route> {
         route("view", &["/callViews"], api::view_router(api)),
         route("events", &["/events"], api::events_router(api)),
         route("operator", &["/operator"], api::operator_router(api)),
+        documents(),
         Route::everything_else("web", Upstream::Local(api::web_router(api))),
     ]
+}
+
+/// What every gateway answers by itself.
+fn documents() -> Route {
+    let prefixes = &["/docs", "/openapi.json", "/asyncapi.json"];
+    Route { name: "documents", prefixes, upstream: Upstream::Local(api::documents_router()) }
 }
 
 /// The contract's routes, answered by replicas elsewhere.
@@ -293,6 +300,7 @@ fn remote_routes(config: &Config) -> anyhow::Result<Vec<Route>> {
         route("drive", &["/drives"], http("drive", &upstreams.drive)?),
         route("view", &["/callViews"], http("view", &upstreams.view)?),
         route("events", &["/events"], http("call", &upstreams.call)?),
+        documents(),
         route("operator", &["/operator"], http("call", &upstreams.call)?),
         Route::everything_else("web", http("web", &upstreams.web)?),
     ])
