@@ -7,7 +7,7 @@ use engine::clock::Timestamp;
 use engine::dead_letter::DeadLetter;
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
-use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Schema, Snapshot, Stored, Visit};
+use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
 use rusqlite::Connection;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -235,6 +235,10 @@ impl Snapshot for Moment<'_> {
 
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {
         self.read(|connection, layout| read::passed_over(connection, layout, shard))
+    }
+
+    fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>> {
+        self.read(|connection, _| crate::rebuild::stage(connection, service))
     }
 
     fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>> {

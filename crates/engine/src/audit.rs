@@ -50,6 +50,8 @@ pub struct Check {
     pub failed: u64,
     /// What is on its way and not late yet.
     pub in_flight: u64,
+    /// What is missing because an operator passed a dead letter over.
+    pub skipped: u64,
     pub note: String,
     #[serde(skip)]
     findings: Vec<Finding>,
@@ -57,7 +59,16 @@ pub struct Check {
 
 impl Check {
     pub fn new(service: &'static str, name: &'static str) -> Self {
-        Self { service, name, seen: 0, failed: 0, in_flight: 0, note: String::new(), findings: Vec::new() }
+        Self {
+            service,
+            name,
+            seen: 0,
+            failed: 0,
+            in_flight: 0,
+            skipped: 0,
+            note: String::new(),
+            findings: Vec::new(),
+        }
     }
 
     pub fn find(&mut self, sort: Sort, what: impl fmt::Display, detail: impl fmt::Display) {
@@ -155,7 +166,10 @@ pub struct Counted {
     /// Entities that the log tells of.
     pub entities_told: u64,
     pub effects: u64,
+    /// Dead letters that wait.
     pub dead_letters: u64,
+    /// Dead letters that were passed over and are on record still.
+    pub skipped: u64,
 }
 
 /// What came of looking at a service.
@@ -181,6 +195,7 @@ pub fn audit<S: Service>(subject: &Subject<'_, S>, options: &Options) -> Stored<
         entities_told: history.entities,
         effects: effects.count(),
         dead_letters: 0,
+        skipped: 0,
     };
     checks.extend(history.checks);
     if look.recording == Recording::Events && counted.entities > history.rows_found {
@@ -191,7 +206,7 @@ pub fn audit<S: Service>(subject: &Subject<'_, S>, options: &Options) -> Stored<
     checks.extend(rows::effects(&look, &effects));
     checks.push(logs::inbox(&look)?);
     let letters = logs::dead_letters(&look)?;
-    let counted = Counted { dead_letters: letters.failed, ..counted };
+    let counted = Counted { dead_letters: letters.failed, skipped: letters.skipped, ..counted };
     checks.push(letters);
     Ok(Audited { counted, checks })
 }

@@ -394,6 +394,9 @@ pub trait Snapshot {
     /// The events of others that the shard has heard and that an operator passed over.
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>>;
 
+    /// Whether the service is a projection that is being made anew.
+    fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>>;
+
     fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>>;
 }
 

@@ -6,7 +6,7 @@ use crate::dead_letter::DeadLetter;
 use crate::effect::Effect;
 use crate::handle::lock;
 use crate::log::{EntityKey, LogId, Recorded, ShardName, Source};
-use crate::store::{Backlog, EntityRow, InboxKey, Query, Reader, Schema, Snapshot, Stored, Visit};
+use crate::store::{Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
 use std::sync::Arc;
 
 impl Reader for MemoryStore {
@@ -118,6 +118,10 @@ impl Snapshot for Data {
 
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {
         Ok(self.tables(shard.service)?.passed_over[usize::from(shard.index)].iter().cloned().collect())
+    }
+
+    fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>> {
+        Ok(self.tables(service)?.rebuild)
     }
 
     fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>> {

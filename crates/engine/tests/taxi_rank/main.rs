@@ -1,6 +1,7 @@
 //! Two kinds of entity in one command: a rank where drivers are given rides, so that a driver in two places cannot be
 //! written. What real drivers will need of the engine, shown on the smallest service that needs it.
 
+mod letters;
 mod rank;
 mod world;
 

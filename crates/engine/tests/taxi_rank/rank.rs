@@ -17,6 +17,8 @@ pub(crate) const RIDE_MAX_MS: i64 = 60_000;
 pub(crate) struct Rank {
     /// Whether gibberish is understood by now, as by a program that was mended.
     pub(crate) understands_gibberish: Arc<AtomicBool>,
+    /// Whether a timer that runs out makes the code fail.
+    pub(crate) fails_on_timers: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,10 +222,14 @@ impl Service for Rank {
     }
 
     fn due(&self, key: EntityKey, _: &str) -> Command {
+        assert!(!self.fails_on_timers.load(Ordering::SeqCst), "time is out of joint");
         Command::TimeOut { ride: key.id }
     }
 
-    fn answered(&self, effect: &Effect, _: &str) -> Result<Command, Unreadable> {
+    fn answered(&self, effect: &Effect, outcome: &str) -> Result<Command, Unreadable> {
+        if outcome == "gibberish" && !self.understands_gibberish.load(Ordering::SeqCst) {
+            return Err(Unreadable("gibberish".into()));
+        }
         Ok(Command::Told { ride: effect.key.id })
     }
 

@@ -3,10 +3,12 @@
 use crate::rank::{self, Command, Rank, Refusal, State};
 use engine::bus::Bus;
 use engine::clock::{ManualClock, Timestamp};
+use engine::dead_letter::DeadLetter;
 use engine::effect::{Effect, Performer};
 use engine::handle::{Handle, Reply, Request};
 use engine::idempotency::{Idempotency, RequestKey};
 use engine::lane::LaneSettings;
+use engine::letters::{Retried, Skipped};
 use engine::log::{EntityKey, LogId, Origin, ShardName};
 use engine::memory::{Fault, MemoryStore};
 use engine::runner::{Fatal, Parts, Runner, Turn};
@@ -35,12 +37,39 @@ impl Asked {
     }
 }
 
+/// Where an operator will be told what came of a wish: once.
+pub(crate) struct Told<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Default for Told<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T> Clone for Told<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Told<T> {
+    fn set(&self, came_of: T) {
+        let before = self.0.lock().expect("nobody panics while holding it").replace(came_of);
+        assert!(before.is_none(), "told twice");
+    }
+
+    pub(crate) fn take(&self) -> Option<T> {
+        self.0.lock().expect("nobody panics while holding it").take()
+    }
+}
+
 /// One process.
 pub(crate) struct Replica {
     runner: Runner,
     pub(crate) handle: Handle<Rank>,
     begun: Arc<Mutex<Vec<Effect>>>,
     pub(crate) understands_gibberish: Arc<AtomicBool>,
+    pub(crate) fails_on_timers: Arc<AtomicBool>,
 }
 
 struct Note(Arc<Mutex<Vec<Effect>>>);
@@ -97,6 +126,22 @@ impl Replica {
         let asked = self.submit_keyed(key, body, command);
         self.turn_until_idle();
         asked.take().expect("a command is answered")
+    }
+
+    /// Passes a letter over; returns where it will be told what came of it.
+    pub(crate) fn skip(&self, number: u64) -> Told<Skipped> {
+        let told = Told::default();
+        let tell = told.clone();
+        self.handle
+            .skip_dead_letter((0, number), "operator eojin", "a test", move |came_of| tell.set(came_of));
+        told
+    }
+
+    pub(crate) fn retry(&self, number: u64) -> Told<Retried> {
+        let told = Told::default();
+        let tell = told.clone();
+        self.handle.retry_dead_letter(0, number, move |came_of| tell.set(came_of));
+        told
     }
 
     /// The effects that were begun: name and attempt.
@@ -190,7 +235,29 @@ impl World {
         assert_eq!(store.commit(&[set]), Commit::Done(vec![0]));
     }
 
-    /// Each dead letter: its ride, and why.
+    /// Every dead letter, also those that were passed over.
+    pub(crate) fn letters(&self) -> Vec<DeadLetter> {
+        let reader = self.store.reader();
+        let snapshot = reader.snapshot().expect("a store in memory can be read");
+        snapshot.dead_letters(RANK_SHARD).expect("a store in memory can be read")
+    }
+
+    /// The positions of the street's log that were passed over.
+    pub(crate) fn passed_over(&self) -> Vec<u64> {
+        let reader = self.store.reader();
+        let snapshot = reader.snapshot().expect("a store in memory can be read");
+        let passed_over = snapshot.passed_over(RANK_SHARD).expect("a store in memory can be read");
+        passed_over.into_iter().map(|(_, position)| position).collect()
+    }
+
+    /// When a ride's timer runs out.
+    pub(crate) fn due(&self, ride: u64) -> Option<Timestamp> {
+        let key = EntityKey { kind: rank::RIDE, id: ride };
+        let row = self.store.reader().get("rank", key).expect("a store in memory can be read")?;
+        row.timer.map(|timer| timer.due)
+    }
+
+    /// Each dead letter that waits: its ride, and why.
     pub(crate) fn dead_letters(&self) -> Vec<(u64, String)> {
         let letters =
             self.store.writer().dead_letters(RANK_SHARD, None).expect("a store in memory can be read");
@@ -211,10 +278,13 @@ fn start(store: &MemoryStore, clock: &Arc<ManualClock>, faults: Vec<Fault>) -> R
     });
     let begun = Arc::new(Mutex::new(Vec::new()));
     let understands_gibberish = Arc::new(AtomicBool::new(false));
-    let handle = runner.add(Rank { understands_gibberish: understands_gibberish.clone() }, RANK, |_| {
-        Box::new(Note(begun.clone())) as Box<dyn Performer>
-    });
-    Replica { runner, handle, begun, understands_gibberish }
+    let fails_on_timers = Arc::new(AtomicBool::new(false));
+    let rank = Rank {
+        understands_gibberish: understands_gibberish.clone(),
+        fails_on_timers: fails_on_timers.clone(),
+    };
+    let handle = runner.add(rank, RANK, |_| Box::new(Note(begun.clone())) as Box<dyn Performer>);
+    Replica { runner, handle, begun, understands_gibberish, fails_on_timers }
 }
 
 impl Deref for World {

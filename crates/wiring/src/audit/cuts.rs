@@ -1,9 +1,9 @@
 //! How far each consumer had read each log at its own moment: what lies past that is on its way.
 
 use super::Moment;
-use crate::{SERVICES, TELLING};
+use crate::{SERVICES, TELLING, view};
 use engine::log::{LogId, Recorded, ShardName, shard_of};
-use engine::store::{InboxKey, Stored};
+use engine::store::{InboxKey, Rebuild, Stored};
 use std::collections::{HashMap, HashSet};
 
 /// A log: its producer and shard.
@@ -16,6 +16,10 @@ pub(super) struct Cuts {
     ahead: HashSet<ShardName>,
     /// Entities with a dead letter: what they hear waits behind it.
     aside: HashSet<(&'static str, u64)>,
+    /// Events that were heard and stay without consequence, since an operator passed them over.
+    passed_over: HashMap<ShardName, HashSet<(Log, u64)>>,
+    /// Whether the view is being made anew.
+    pub(super) view_rebuild: Option<Rebuild>,
 }
 
 impl Cuts {
@@ -25,6 +29,8 @@ impl Cuts {
             shards: HashMap::new(),
             ahead: HashSet::new(),
             aside: HashSet::new(),
+            passed_over: HashMap::new(),
+            view_rebuild: moment.view.rebuild(view::NAME)?,
         };
         let mut logs: HashMap<Log, (LogId, u64)> = HashMap::new();
         for service in TELLING {
@@ -39,8 +45,15 @@ impl Cuts {
                 *cuts.shards.entry(service).or_default() += 1;
                 let rows = moment.of(service).inbox(shard)?;
                 cuts.note(shard, rows, &logs);
-                for letter in moment.of(service).dead_letters(shard)? {
-                    cuts.aside.insert((service, letter.entity_id));
+                let letters = moment.of(service).dead_letters(shard)?;
+                let waiting = letters.iter().filter(|letter| letter.skipped.is_none());
+                cuts.aside.extend(waiting.map(|letter| (service, letter.entity_id)));
+                for (source, position) in moment.of(service).passed_over(shard)? {
+                    let log = (source.service.into_owned(), source.shard);
+                    let known = logs.get(&log).is_some_and(|(known, _)| *known == source.log);
+                    if known {
+                        cuts.passed_over.entry(shard).or_default().insert((log, position));
+                    }
                 }
             }
         }
@@ -74,6 +87,15 @@ impl Cuts {
         let log = (event.source.service.to_string(), event.source.shard);
         let read = self.read.get(&self.shard(consumer, id)).and_then(|read| read.get(&log));
         read.is_some_and(|read| event.position <= *read)
+    }
+
+    /// Whether the consumer has passed this event over, which is about entity `id`.
+    pub(super) fn has_passed_over(&self, consumer: &'static str, id: u64, event: &Recorded) -> bool {
+        if self.passed_over.is_empty() {
+            return false;
+        }
+        let place = ((event.source.service.to_string(), event.source.shard), event.position);
+        self.passed_over.get(&self.shard(consumer, id)).is_some_and(|places| places.contains(&place))
     }
 
     pub(super) fn is_ahead(&self, consumer: &'static str, id: u64) -> bool {

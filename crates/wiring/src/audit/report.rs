@@ -80,7 +80,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for counted in &self.services {
-            writeln!(
+            write!(
                 formatter,
                 "        {:<9} {} entities, {} events in {} shards, {} open effects, {} dead letters",
                 counted.service,
@@ -90,6 +90,10 @@ impl fmt::Display for Report {
                 counted.effects,
                 counted.dead_letters
             )?;
+            if counted.skipped > 0 {
+                write!(formatter, ", {} skipped", counted.skipped)?;
+            }
+            writeln!(formatter)?;
         }
         for check in &self.checks {
             // What there is nothing of needs no line.
@@ -113,6 +117,9 @@ fn write_check(formatter: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result
     }
     if check.in_flight > 0 {
         write!(formatter, "  {} on the way", check.in_flight)?;
+    }
+    if check.skipped > 0 {
+        write!(formatter, "  {} skipped", check.skipped)?;
     }
     if check.failed > 0 {
         write!(formatter, "  {} wrong", check.failed)?;

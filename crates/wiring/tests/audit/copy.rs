@@ -3,7 +3,7 @@
 use engine::dead_letter::DeadLetter;
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
-use engine::store::{EntityRow, InboxKey, Reader, Schema, Snapshot, Stored, Visit};
+use engine::store::{EntityRow, InboxKey, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
 use std::collections::BTreeMap;
 
 type Counts = Vec<(String, u64)>;
@@ -17,6 +17,7 @@ pub(crate) struct Copy {
     pub(crate) inbox: BTreeMap<ShardName, Vec<(InboxKey, u64)>>,
     pub(crate) letters: BTreeMap<ShardName, Vec<DeadLetter>>,
     pub(crate) passed_over: BTreeMap<ShardName, Vec<(Source, u64)>>,
+    pub(crate) rebuild: BTreeMap<&'static str, Option<Rebuild>>,
     pub(crate) entities: BTreeMap<&'static str, Vec<EntityRow>>,
     pub(crate) effects: BTreeMap<&'static str, Vec<Effect>>,
     pub(crate) counts: BTreeMap<(&'static str, &'static str), Counts>,
@@ -37,6 +38,7 @@ impl Copy {
             inbox: BTreeMap::new(),
             letters: BTreeMap::new(),
             passed_over: BTreeMap::new(),
+            rebuild: BTreeMap::new(),
             entities: BTreeMap::new(),
             effects: BTreeMap::new(),
             counts: BTreeMap::new(),
@@ -59,6 +61,7 @@ impl Copy {
                 rows.push(row);
                 Visit::On
             })?;
+            copy.rebuild.insert(service, snapshot.rebuild(service)?);
             copy.effects.insert(service, snapshot.effects(service)?);
             for kind in kinds {
                 copy.counts.insert((service, kind), snapshot.counts(service, kind)?);
@@ -180,6 +183,10 @@ impl Snapshot for Copy {
 
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {
         Ok(self.passed_over[&shard].clone())
+    }
+
+    fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>> {
+        Ok(self.rebuild[service])
     }
 
     fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Counts> {
