@@ -1,5 +1,6 @@
 //! What an operator can ask of the system and do to it: reached by the command line and by `/operator` alike.
 
+pub mod acts;
 pub mod events;
 pub mod explain;
 pub mod letters;
