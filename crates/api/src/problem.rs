@@ -137,8 +137,12 @@ impl Problem {
         self
     }
 
-    pub(crate) fn retry_after(mut self) -> Self {
-        self.0.retry_after_s = Some(1);
+    pub(crate) fn retry_after(self) -> Self {
+        self.retry_after_s(1)
+    }
+
+    pub(crate) fn retry_after_s(mut self, seconds: u16) -> Self {
+        self.0.retry_after_s = Some(seconds);
         self
     }
 

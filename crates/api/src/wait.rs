@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use engine::Service;
-use engine::handle::{Handle, Reply, Request, Watch};
+use engine::handle::{Handle, Overloaded, Reply, Request, Watch};
 use engine::idempotency::Idempotency;
 use engine::log::{EntityKey, Origin, Position};
 use http::HeaderValue;
@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 use crate::idempotency::REPLAYED;
 use crate::position;
 use crate::problem::{Kind, Problem};
+
+/// A disk is not made larger within a second.
+const ROOM_RETRY_AFTER_S: u16 = 30;
 
 /// A command with who gives it.
 pub(crate) struct Order<S: Service> {
@@ -54,9 +57,7 @@ pub(crate) async fn give<S: Service>(
     });
     let request =
         Request { command: order.command, origin: order.origin, idempotency: order.idempotency, reply };
-    handle
-        .submit(request)
-        .map_err(|_| Problem::too_busy("too many commands wait already; nothing was stored"))?;
+    handle.submit(request).map_err(not_taken)?;
     let reply = match tokio::time::timeout(reply_wait_max, told).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(_)) => return Err(Problem::outcome_unknown("the process stopped before it could tell")),
@@ -80,6 +81,19 @@ pub(crate) async fn give<S: Service>(
             Err(Problem::too_busy("nothing was stored; try again"))
         }
         Reply::Bug(reason) => Err(Problem::internal(&reason)),
+    }
+}
+
+/// What it is in HTTP that a command was not even queued.
+fn not_taken(why: Overloaded) -> Problem {
+    match why {
+        Overloaded::QueueFull => Problem::too_busy("too many commands wait already; nothing was stored"),
+        Overloaded::ShuttingDown => Problem::too_busy("the process is stopping; nothing was stored"),
+        Overloaded::NoRoom => {
+            let detail =
+                "the disk of the server is full but for what is under way; reads go on, try again later";
+            Problem::new(Kind::StorageFull, detail).retry_after_s(ROOM_RETRY_AFTER_S)
+        }
     }
 }
 

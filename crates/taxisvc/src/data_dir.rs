@@ -128,6 +128,12 @@ fn refuse_other_layout(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The files that are open for as long as the directory is.
+pub(crate) fn files(config: &Config) -> Vec<PathBuf> {
+    let databases = config.layout().groups().into_iter().map(|(name, _)| file_of(&config.data, name));
+    databases.chain([config.data.join(LOCK_FILE)]).collect()
+}
+
 fn schemas(services: &[&'static str], config: &Config) -> Vec<Schema> {
     services.iter().map(|service| wiring::schema(service, config.store.shards)).collect()
 }

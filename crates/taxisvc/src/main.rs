@@ -1,8 +1,10 @@
 //! The binary: everything in one process, or the part that is asked for.
 
+mod clock;
 mod commands;
 mod config;
 mod data_dir;
+mod disk;
 mod log;
 mod metrics;
 mod open_files;

@@ -1,9 +1,11 @@
 //! `taxisvc up`: opens the data, starts the engine, listens, says what to try, and stops without losing anything.
 
+use crate::clock;
 use crate::commands;
 use crate::config::Config;
 use crate::config::sources::InForce;
 use crate::data_dir::{self, listening, token};
+use crate::disk::{self, Disk, Marks};
 use crate::log;
 use crate::metrics::Health;
 use crate::open_files;
@@ -54,8 +56,10 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     gateway_settings(config)?;
     open_files::raise_limit();
     let failing = Failing::default();
-    let data = data_dir::open(config, draw, &failing)?;
-    let token = token::find_or_draw(config, draw)?;
+    let data = data_dir::open(config, draw, &failing);
+    let explain = |error| disk::explain(&config.data, error);
+    let data = data.map_err(explain)?;
+    let token = token::find_or_draw(config, draw).map_err(explain)?;
     say_token(&token);
     let runtime = runtime()?;
     let options = Options {
@@ -65,12 +69,14 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
         shards: config.store.shards,
         first_call: config.store.first_id,
         replica: draw(),
-        clock: Arc::new(SystemClock),
+        clock: clock::begin(&data, config.store.shards)?,
         delay: Arc::new(TokioDelay(runtime.handle().clone())),
     };
     let assembly = wiring::assemble(data.databases, &options)?;
+    let disk = Disk::new(&config.data, data_dir::files(config), marks(config), assembly.gate.clone())?;
+    disk.keep_looking(runtime.handle(), &failing);
     let operator = operator(in_force, &token)?;
-    let (machine, system) = Machine::start(config, assembly, operator, &failing)?;
+    let (machine, system) = Machine::start(config, assembly, (operator, disk), &failing)?;
     let result = runtime.block_on(serve(config, &system, failing.subscribe(), stopwatch));
     let failure = failing.borrow().clone();
     // Handlers hold on to the engine; it ends after them.
@@ -115,6 +121,7 @@ pub(crate) fn gateway_alone(config: &Config) -> anyhow::Result<ExitCode> {
 struct System {
     api: Arc<Api>,
     engines: Vec<(&'static str, Arc<Stats>)>,
+    disk: Arc<Disk>,
     stopping: watch::Sender<bool>,
 }
 
@@ -130,7 +137,7 @@ impl Machine {
     fn start(
         config: &Config,
         assembly: Assembly,
-        operator: api::Operator,
+        (operator, disk): (api::Operator, Arc<Disk>),
         failing: &Failing,
     ) -> anyhow::Result<(Self, System)> {
         let (stopping, stopped) = watch::channel(false);
@@ -157,7 +164,7 @@ impl Machine {
             operator,
             stopping: stopped,
         });
-        Ok((Self { stop, threads }, System { api, engines, stopping }))
+        Ok((Self { stop, threads }, System { api, engines, disk, stopping }))
     }
 
     /// Has everything answered that was accepted, and ends.
@@ -207,6 +214,7 @@ async fn serve(
     let gateway = ports.first().map(|port| port.address).context("there is a gateway")?;
     let announced = listening::announce(&config.data, gateway, SystemClock.now().0)?;
     say_hello(config, &ports, stopwatch);
+    say_warning(&system.disk);
     let (switch, shutdown) = Switch::new();
     let settings = server_settings(config);
     let mut serving = pin!(servers::run(ports, &settings, &shutdown));
@@ -413,6 +421,18 @@ fn say_hello(config: &Config, ports: &[Port], stopwatch: Stopwatch) {
     ));
     // Nobody may be reading; that is no reason not to serve.
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// What has to be known at once, beside the log.
+fn say_warning(disk: &Disk) {
+    if let Some(warning) = disk.warning() {
+        // Nobody may be reading; that is no reason not to serve.
+        let _ = writeln!(std::io::stdout(), "Warning: {warning}\n");
+    }
+}
+
+fn marks(config: &Config) -> Marks {
+    Marks { warn: config.store.room_warn_bytes, min: config.store.room_min_bytes }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the edge that draws chance")]

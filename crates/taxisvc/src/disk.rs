@@ -1,0 +1,298 @@
+//! The disk under the data directory: looked at every second, so that it is never full before somebody was told.
+//!
+//! There are two marks. Below the first, an alert is shown and everything goes on. Below the second, nothing new is taken
+//! on, and what is under way comes to its end in what is left. A disk that has become read-only, or a directory that is
+//! not where it was, ends the process: what it would write could not be stored, or not be found again.
+
+use crate::sentinel::{Failing, fail};
+use engine::gate::Gate;
+use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::time::{MissedTickBehavior, interval};
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A mark that was passed counts as passed until there is so much more room, as a part of it: nothing flickers.
+const BACK_PART: u64 = 8;
+/// With less, a database cannot even be opened.
+const START_BYTES_MIN: u64 = 1 << 20;
+
+/// In bytes that are left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Marks {
+    pub(crate) warn: u64,
+    pub(crate) min: u64,
+}
+
+/// How much room there is, by the marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Room {
+    #[default]
+    Enough,
+    /// Somebody should make some.
+    Low,
+    /// Nothing new is taken on.
+    Out,
+}
+
+impl Room {
+    fn after(self, left: u64, marks: Marks) -> Self {
+        let is_below = |mark: u64, was_below: bool| {
+            left < if was_below { mark.saturating_add(mark / BACK_PART) } else { mark }
+        };
+        if is_below(marks.min, self == Self::Out) {
+            Self::Out
+        } else if is_below(marks.warn, self != Self::Enough) {
+            Self::Low
+        } else {
+            Self::Enough
+        }
+    }
+}
+
+/// What the last look has shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    pub(crate) room: Room,
+    pub(crate) left_bytes: u64,
+    pub(crate) size_bytes: u64,
+}
+
+/// A file that has to stay where it is.
+#[derive(Debug)]
+struct Kept {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+/// The disk, for all who want to know of it.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    directory: PathBuf,
+    marks: Marks,
+    gate: Arc<Gate>,
+    kept: Vec<Kept>,
+    seen: Mutex<Seen>,
+}
+
+impl Disk {
+    /// Looks once. `files` are those that are open to be written.
+    pub(crate) fn new(
+        directory: &Path,
+        files: Vec<PathBuf>,
+        marks: Marks,
+        gate: Arc<Gate>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let keep = |path: PathBuf| Ok(Kept { identity: identity(&path)?, path });
+        let kept = files.into_iter().map(keep).collect::<std::io::Result<_>>()?;
+        let seen = Mutex::default();
+        let disk = Arc::new(Self { directory: directory.to_owned(), marks, gate, kept, seen });
+        match disk.look() {
+            Ok(()) => Ok(disk),
+            Err(why) => anyhow::bail!(why),
+        }
+    }
+
+    /// Looks every second from now on, until something is so wrong that the process must end.
+    pub(crate) fn keep_looking(self: &Arc<Self>, runtime: &Handle, failing: &Failing) {
+        let (disk, failing) = (self.clone(), failing.clone());
+        runtime.spawn(async move {
+            let mut ticks = interval(LOOK_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let disk = disk.clone();
+                // A disk may take its time.
+                let looked = tokio::task::spawn_blocking(move || disk.look()).await;
+                if let Ok(Err(why)) = looked {
+                    tracing::error!(why, "the data directory cannot be written any more");
+                    return fail(&failing, why);
+                }
+            }
+        });
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        *self.lock()
+    }
+
+    /// What somebody should see to.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let seen = self.seen();
+        let left = format!("{} of {}", mib(seen.left_bytes), mib(seen.size_bytes));
+        match seen.room {
+            Room::Enough => None,
+            Room::Low => Some(format!(
+                "the disk is filling up: {left} are left, and with less than {} nothing new is taken on",
+                mib(self.marks.min)
+            )),
+            Room::Out => Some(format!(
+                "the disk has no room: {left} are left, and nothing new is taken on until there are {}",
+                mib(self.marks.min + self.marks.min / BACK_PART)
+            )),
+        }
+    }
+
+    fn look(&self) -> Result<(), String> {
+        let directory = self.directory.display();
+        let gone = |kept: &&Kept| identity(&kept.path).ok() != Some(kept.identity);
+        if let Some(gone) = self.kept.iter().find(gone) {
+            return Err(format!(
+                "{} is not where it was, or another lies there: what is written now could not be found again",
+                gone.path.display()
+            ));
+        }
+        let stat = statvfs(&self.directory);
+        let stat = stat.map_err(|error| format!("the disk of {directory} cannot be looked at: {error}"))?;
+        if stat.f_flag.contains(StatVfsMountFlags::RDONLY) {
+            return Err(format!(
+                "the file system of {directory} has become read-only: see the system's log for why"
+            ));
+        }
+        self.note(left(&stat), stat.f_blocks.saturating_mul(stat.f_frsize));
+        Ok(())
+    }
+
+    /// Says what has changed, and shuts or opens the gate.
+    fn note(&self, left_bytes: u64, size_bytes: u64) {
+        let before = self.seen().room;
+        let room = before.after(left_bytes, self.marks);
+        *self.lock() = Seen { room, left_bytes, size_bytes };
+        match room {
+            Room::Enough | Room::Low => self.gate.open(),
+            Room::Out => self.gate.shut(),
+        }
+        if room == before {
+            return;
+        }
+        let (directory, left) = (self.directory.display(), mib(left_bytes));
+        match room {
+            Room::Enough => tracing::info!(%directory, left, "the disk has room again"),
+            Room::Low => tracing::warn!(
+                %directory,
+                left,
+                refuses_below = mib(self.marks.min),
+                "the disk is filling up: make room, or give it more"
+            ),
+            Room::Out => tracing::error!(
+                %directory,
+                left,
+                "the disk has no room: new requests are refused until there is; reads and what is under way go on"
+            ),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a directory could not be opened, where the disk explains it.
+pub(crate) fn explain(directory: &Path, error: anyhow::Error) -> anyhow::Error {
+    // The directory itself may not be there.
+    let stat = directory.ancestors().find_map(|path| statvfs(path).ok());
+    let Some(stat) = stat else { return error };
+    let directory = directory.display();
+    if stat.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        error.context(format!(
+            "the file system of {directory} is read-only: make it writable, or choose another place"
+        ))
+    } else if left(&stat) < START_BYTES_MIN {
+        error.context(format!(
+            "the disk of {directory} is full, {} bytes are left: make room first",
+            left(&stat)
+        ))
+    } else {
+        error
+    }
+}
+
+/// What may be used by those who are nobody special.
+fn left(stat: &StatVfs) -> u64 {
+    stat.f_bavail.saturating_mul(stat.f_frsize)
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    std::fs::metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARKS: Marks = Marks { warn: 1_600, min: 800 };
+
+    #[test]
+    fn an_alert_comes_before_a_refusal_and_neither_flickers() {
+        let mut room = Room::default();
+        let rooms = [5_000, 1_600, 1_599, 1_601, 800, 799, 801, 899, 900, 1_799, 799, 1_799, 1_800, 0, 5_000];
+        let rooms = rooms.map(|left| {
+            room = room.after(left, MARKS);
+            room
+        });
+        use Room::{Enough, Low, Out};
+        let expected =
+            [Enough, Enough, Low, Low, Low, Out, Out, Out, Low, Low, Out, Low, Enough, Out, Enough];
+        assert_eq!(rooms, expected);
+        let off = Marks { warn: 0, min: 0 };
+        assert_eq!(Room::default().after(0, off), Enough, "who wants no marks has none");
+    }
+
+    fn on(directory: &Path, marks: Marks) -> Arc<Disk> {
+        let file = directory.join("kept");
+        std::fs::write(&file, "").unwrap();
+        Disk::new(directory, vec![file], marks, Arc::default()).unwrap()
+    }
+
+    #[test]
+    fn the_gate_goes_by_the_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = on(folder.path(), MARKS);
+        for (left, shut, warning) in
+            [(799, true, Some("no room")), (900, false, Some("filling up")), (1_800, false, None)]
+        {
+            disk.note(left, 10_000);
+            let told = disk.warning();
+            assert_eq!((disk.gate.is_shut(), disk.seen().left_bytes), (shut, left));
+            assert_eq!(told.is_some(), warning.is_some(), "{told:?}");
+            assert!(told.unwrap_or_default().contains(warning.unwrap_or_default()));
+        }
+    }
+
+    #[test]
+    fn it_sees_the_disk_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let seen = on(folder.path(), MARKS).seen();
+        assert!(seen.left_bytes > 0 && seen.left_bytes <= seen.size_bytes, "{seen:?}");
+        let disk = on(folder.path(), Marks { warn: u64::MAX, min: u64::MAX });
+        assert!(disk.gate.is_shut(), "the first look is one");
+    }
+
+    #[test]
+    fn a_file_that_is_not_where_it_was_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = on(folder.path(), MARKS);
+        disk.look().unwrap();
+        let (file, aside) = (folder.path().join("kept"), folder.path().join("aside"));
+        std::fs::rename(&file, &aside).unwrap();
+        assert!(disk.look().unwrap_err().contains("kept is not where it was"));
+        std::fs::write(&file, "another").unwrap();
+        assert!(disk.look().is_err());
+        std::fs::rename(&aside, &file).unwrap();
+        disk.look().unwrap();
+    }
+
+    #[test]
+    fn what_the_disk_does_not_explain_is_told_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = explain(&folder.path().join("a/b"), anyhow::anyhow!("something else"));
+        assert_eq!(format!("{error:#}"), "something else");
+    }
+}
