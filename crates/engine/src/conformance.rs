@@ -3,6 +3,7 @@
 //! `engine::conformance!(one_file);` makes a test of each, where `fn one_file() -> Fixture` makes the database.
 
 pub mod due;
+pub mod letters;
 pub mod model;
 pub mod reading;
 pub mod writing;
@@ -58,6 +59,11 @@ macro_rules! conformance {
             due::effects_are_begun_in_order_one_by_one,
             due::an_effect_is_claimed_once_and_answered_once,
             due::dead_letters_keep_their_order,
+            letters::a_dead_letter_is_passed_over_once_and_stays_on_record,
+            letters::letters_that_were_passed_over_are_forgotten_by_age,
+            letters::a_timer_is_moved_only_from_where_it_stands,
+            letters::a_projection_is_dropped_slice_by_slice,
+            letters::what_is_to_be_done_is_counted,
             reading::pages_are_cut_from_the_whole_list,
             reading::ids_that_cannot_be_stored_are_those_of_nothing,
             reading::events_are_read_on_from_a_position,
