@@ -1,19 +1,18 @@
 //! `GET /events`: everything that happened and happens, as server-sent events, live.
 
-mod cursor;
-mod merge;
-
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use engine::bus::{Bus, Tail};
+use engine::log::Recorded;
 use futures_util::stream::unfold;
 use http::{HeaderValue, header};
+use operator::events::{BeginError, CursorError, Filter, From, Log, Merge, known_types};
 use std::convert::Infallible;
+use std::fmt::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use taxi::sample;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -23,9 +22,6 @@ use crate::problem::{Kind, Problem};
 use crate::query::QueryText;
 use crate::read::blocking;
 use crate::settings::Settings;
-
-use cursor::CursorError;
-use merge::{Filter, Merge};
 
 const MEDIA_TYPE: &str = "text/event-stream";
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -50,13 +46,6 @@ impl Streams {
     }
 }
 
-/// Where a client wants to begin.
-enum From {
-    Now,
-    Beginning,
-    After(String),
-}
-
 /// One open stream.
 struct Stream {
     /// Nothing once the store failed.
@@ -75,8 +64,8 @@ pub(crate) async fn stream(asked: Asked) -> Answered {
     }
     let query = asked.query()?;
     let from = match one_header(&asked.head.headers, LAST_EVENT_ID)? {
-        Some(id) if !id.is_empty() => From::after(id),
-        Some(_) | None => query.get("from")?.map_or(From::Now, From::after),
+        Some(id) if !id.is_empty() => after(id),
+        Some(_) | None => query.get("from")?.map_or(From::Now, after),
     };
     let filter = Arc::new(filter(&query)?);
     let streams = &asked.api.streams;
@@ -112,10 +101,8 @@ pub(crate) async fn stream(asked: Asked) -> Answered {
     Ok(response)
 }
 
-impl From {
-    fn after(text: &str) -> Self {
-        if text == BEGINNING { Self::Beginning } else { Self::After(text.to_owned()) }
-    }
+fn after(text: &str) -> From {
+    if text == BEGINNING { From::Beginning } else { From::After(text.to_owned()) }
 }
 
 impl Stream {
@@ -128,21 +115,23 @@ impl Stream {
             self.woken.borrow_and_update();
             let (mut merge, filter) = (self.merge.take()?, self.filter.clone());
             let read = blocking(move || {
-                let chunk = merge.chunk(&filter).map_err(|error| Problem::unreadable(&error))?;
-                Ok((merge, chunk))
+                let mut text = String::new();
+                let is_at_end = merge.chunk(&filter, &mut |event, cursor| tell(event, &cursor, &mut text));
+                let is_at_end = is_at_end.map_err(|error| Problem::unreadable(&error))?;
+                Ok((merge, text, is_at_end))
             });
             // A client whose stream breaks off comes back with the last id that it has seen.
-            let (merge, chunk) = read.await.ok()?;
+            let (merge, text, is_at_end) = read.await.ok()?;
             self.merge = Some(merge);
-            if !chunk.text.is_empty() {
+            if !text.is_empty() {
                 self.silence = Box::pin(sleep(self.keep_alive));
-                return Some(chunk.text.into());
+                return Some(text.into());
             }
             if self.silence.deadline() <= Instant::now() {
                 // It passes over what is not wanted; whoever comes back after this need not do so again.
                 return Some(self.sign_of_life());
             }
-            if chunk.is_at_end {
+            if is_at_end {
                 let is_silent = tokio::select! {
                     woken = self.woken.changed() => woken.map(|()| false).ok()?,
                     _ = self.stopping.wait_for(|is_stopping| *is_stopping) => return None,
@@ -163,21 +152,27 @@ impl Stream {
     }
 }
 
-fn begin(tails: Vec<Arc<Tail>>, from: &From) -> Result<Merge, Problem> {
-    let last: Result<Vec<u64>, _> = tails.iter().map(|tail| tail.last()).collect();
-    let last = last.map_err(|error| Problem::unreadable(&error))?;
-    let positions = match from {
-        From::Now => last,
-        From::Beginning => vec![0; tails.len()],
-        From::After(text) => {
-            let positions = cursor::read(text, &tails).map_err(cursor_problem)?;
-            if positions.iter().zip(&last).any(|(position, last)| position > last) {
-                return Err(cursor_problem(CursorError::OtherLog));
-            }
-            positions
+fn tell(event: &Recorded, cursor: &str, text: &mut String) {
+    let decoded = match wiring::decode(event) {
+        Ok(decoded) => decoded,
+        Err(error) => {
+            tracing::error!(%error, position = event.position, "an event cannot be told");
+            return;
         }
     };
-    Ok(Merge::new(tails, positions))
+    if let Some(data) = decoded.to_wire(taxi::time::Timestamp(event.at.0)) {
+        let name = &event.event_type;
+        write!(text, "id: {cursor}\nevent: {name}\ndata: {data}\n\n")
+            .expect("writing to a string cannot fail");
+    }
+}
+
+fn begin(tails: Vec<Arc<Tail>>, from: &From) -> Result<Merge, Problem> {
+    let logs = tails.into_iter().map(|tail| tail as Arc<dyn Log>).collect();
+    Merge::begin(logs, from).map_err(|error| match error {
+        BeginError::Store(error) => Problem::unreadable(&error),
+        BeginError::Cursor(error) => cursor_problem(error),
+    })
 }
 
 fn cursor_problem(error: CursorError) -> Problem {
@@ -196,17 +191,16 @@ fn cursor_problem(error: CursorError) -> Problem {
 
 fn filter(query: &QueryText<'_>) -> Result<Filter, Problem> {
     let Some(text) = query.get("type")? else {
-        return Ok(Filter::Everything);
+        return Ok(Filter::default());
     };
-    let events = sample::every_event();
-    let published = events.iter().filter(|event| event.is_published());
-    let known: Vec<&'static str> = published.map(|event| event.type_name()).collect();
+    let known = known_types(false);
     let wanted = text.split(',').map(str::trim).map(|name| {
         let found = known.iter().find(|known| **known == name).copied();
-        found.ok_or_else(|| {
+        found.map(str::to_owned).ok_or_else(|| {
             let detail = format!("type is one or more of {}", known.join(","));
             Problem::malformed(detail).of_field("type")
         })
     });
-    wanted.collect::<Result<_, _>>().map(Filter::Types)
+    let types: Vec<String> = wanted.collect::<Result<_, _>>()?;
+    Ok(Filter { types: Some(types), ..Filter::default() })
 }

@@ -3,9 +3,9 @@
 //! It names the logs, so that a stream never goes on in another one. In bytes: a version, the count of logs and their
 //! ids; then for each tail the place of its log among them, its service's name with its length, its shard, its position.
 
+use super::Log;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use engine::bus::Tail;
 use engine::log::LogId;
 use std::sync::Arc;
 
@@ -13,13 +13,15 @@ const VERSION: u8 = 1;
 /// Longer than any that was ever written.
 const TEXT_LENGTH_MAX: usize = 64 * 1024;
 
+/// Why a text is no place to go on from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CursorError {
+pub enum CursorError {
     Malformed,
+    /// It names a log that is not here, or a place that this log has not reached.
     OtherLog,
 }
 
-pub(super) fn write(tails: &[Arc<Tail>], positions: impl Iterator<Item = u64>) -> String {
+pub(super) fn write(tails: &[Arc<dyn Log>], positions: impl Iterator<Item = u64>) -> String {
     let mut logs: Vec<LogId> = tails.iter().map(|tail| tail.source().log).collect();
     logs.sort_unstable();
     logs.dedup();
@@ -41,7 +43,7 @@ pub(super) fn write(tails: &[Arc<Tail>], positions: impl Iterator<Item = u64>) -
 }
 
 /// The position in each tail; a tail that the text does not name is read from its beginning.
-pub(super) fn read(text: &str, tails: &[Arc<Tail>]) -> Result<Vec<u64>, CursorError> {
+pub(super) fn read(text: &str, tails: &[Arc<dyn Log>]) -> Result<Vec<u64>, CursorError> {
     if text.len() > TEXT_LENGTH_MAX {
         return Err(CursorError::Malformed);
     }
