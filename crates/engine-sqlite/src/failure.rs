@@ -44,9 +44,25 @@ pub(crate) fn severity(error: &rusqlite::Error) -> Severity {
             | ErrorCode::OperationInterrupted,
         ) => Severity::Passing,
         Some(ErrorCode::TooBig | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => Severity::Data,
-        // SQLite's list of errors grows; what is not known to be harmless is not.
+        // SQLite's list of errors grows; what is not known to be harmless is not. That its index of the WAL cannot grow
+        // on a full disk (IOERR_SHMSIZE) is not: the commit stands in the WAL by then, and would be there after a crash.
         _ => Severity::Fatal,
     }
+}
+
+/// What happened, for whoever has to do something about it, before what SQLite says of it.
+fn words(error: &rusqlite::Error) -> String {
+    let what = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full, and nothing of it was stored",
+        Some(ErrorCode::ReadOnly) => "the file or its file system has become read-only",
+        Some(ErrorCode::SystemIoFailure) => "the disk failed",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "the file is damaged",
+        Some(ErrorCode::CannotOpen) => "the file, or one beside it, cannot be opened any more",
+        _ => return error.to_string(),
+    };
+    // The code tells apart what the text does not: which of the operations on the disk it was that failed.
+    let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+    format!("{what} ({error}, SQLite's code {code})")
 }
 
 impl Failure {
@@ -58,9 +74,9 @@ impl Failure {
             Self::Broken(why) => Commit::Fatal(why),
             Self::Busy(why) => Commit::Unavailable(why),
             Self::Sql(error) => match severity(&error) {
-                Severity::Passing => Commit::Unavailable(error.to_string()),
-                Severity::Data => Commit::Refused(error.to_string()),
-                Severity::Fatal => Commit::Fatal(error.to_string()),
+                Severity::Passing => Commit::Unavailable(words(&error)),
+                Severity::Data => Commit::Refused(words(&error)),
+                Severity::Fatal => Commit::Fatal(words(&error)),
             },
         }
     }
@@ -71,8 +87,8 @@ impl Failure {
             Self::Refused(why) | Self::Broken(why) => StoreError::Fatal(why),
             Self::Busy(why) => StoreError::Unavailable(why),
             Self::Sql(error) => match severity(&error) {
-                Severity::Passing => StoreError::Unavailable(error.to_string()),
-                Severity::Data | Severity::Fatal => StoreError::Fatal(error.to_string()),
+                Severity::Passing => StoreError::Unavailable(words(&error)),
+                Severity::Data | Severity::Fatal => StoreError::Fatal(words(&error)),
             },
         }
     }
@@ -112,6 +128,8 @@ mod tests {
             (ffi::SQLITE_IOERR, Severity::Fatal),
             (ffi::SQLITE_IOERR_FSYNC, Severity::Fatal),
             (ffi::SQLITE_IOERR_WRITE, Severity::Fatal),
+            (ffi::SQLITE_IOERR_SHMSIZE, Severity::Fatal),
+            (ffi::SQLITE_READONLY_DBMOVED, Severity::Fatal),
             (ffi::SQLITE_CORRUPT, Severity::Fatal),
             (ffi::SQLITE_NOTADB, Severity::Fatal),
             (ffi::SQLITE_READONLY, Severity::Fatal),
@@ -121,6 +139,21 @@ mod tests {
         ] {
             let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
             assert_eq!(severity(&error), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn whoever_has_to_do_something_is_told_what_happened() {
+        for (code, expected) in [
+            (ffi::SQLITE_FULL, "the disk is full"),
+            (ffi::SQLITE_READONLY, "read-only"),
+            (ffi::SQLITE_IOERR_FSYNC, "the disk failed"),
+            (ffi::SQLITE_IOERR_FSYNC, "code 1034"),
+            (ffi::SQLITE_CORRUPT, "damaged"),
+        ] {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let told = words(&error);
+            assert!(told.contains(expected), "{told}");
         }
     }
 }

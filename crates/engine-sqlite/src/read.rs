@@ -369,3 +369,39 @@ pub(crate) fn version(connection: &Connection, tables: &Tables, key: EntityKey) 
     let mut rows = statement.query([integer(key.id)?])?;
     rows.next()?.map_or(Ok(0), |row| number(row, 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::store::Schema;
+
+    /// Each figure of a backlog is read off an index or off the head of a table, however much there is.
+    #[test]
+    fn no_backlog_is_a_scan_of_what_is_done() {
+        let schema = Schema { service: "order", kinds: &["order"], shards: 1 };
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        let kind = super::Kind::new("order", "order", 1);
+        connection.execute_batch(&super::Tables::create("order")).unwrap();
+        connection.execute_batch(&kind.create()).unwrap();
+        let tables = super::Tables::new(schema, vec![kind], crate::FORMAT);
+        let kind = &tables.kinds[0];
+        for (sql, expected) in [
+            (&kind.overdue, "USING COVERING INDEX order_entity_order_by_due (due<?)"),
+            (&kind.first_due, "USING COVERING INDEX order_entity_order_by_due"),
+            (&tables.letter.count_waiting, "INDEX order_dead_letter_by_entity"),
+            (&tables.letter.count_skipped, "INDEX order_dead_letter_by_skip"),
+            (&tables.letter.waiting, "INDEX order_dead_letter_by_entity (shard=?)"),
+            (&tables.letter.of_entity, "INDEX order_dead_letter_by_entity (shard=? AND entity_id=?)"),
+            (&tables.letter.prune, "INDEX order_dead_letter_by_skip (skipped_at<?)"),
+            (&tables.effect.oldest, "INDEX order_event_by_entity (kind=? AND id=? AND version=?)"),
+            (&kind.drop_some, "SEARCH order_entity_order USING INTEGER PRIMARY KEY (rowid<?)"),
+        ] {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let values = vec![1_i64; statement.parameter_count()];
+            let steps =
+                statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3));
+            let steps: Vec<String> = steps.unwrap().map(Result::unwrap).collect();
+            let plan = steps.join("; ");
+            assert!(plan.contains(expected), "{sql}: {plan}");
+        }
+    }
+}
