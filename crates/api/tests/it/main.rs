@@ -4,6 +4,7 @@
 
 mod callpay;
 mod calls;
+mod documents;
 mod events;
 mod golden;
 mod health;
