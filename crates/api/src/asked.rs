@@ -17,14 +17,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use taxi::actor::Actor;
+use taxi::id::CallId;
 
 use crate::hal::{Base, Form};
 use crate::problem::{Kind, Problem};
 use crate::query::QueryText;
-use crate::{Api, body, idempotency};
+use crate::{Api, body, idempotency, observe};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 const REQUEST_ID_LENGTH_MAX: usize = 128;
@@ -70,12 +71,22 @@ impl Asked {
     }
 
     pub(crate) fn origin(&self, actor: Actor) -> Origin {
-        let request_id = self.request_id.to_str().unwrap_or_default().to_owned();
         let trace = self.head.headers.get(TRACEPARENT);
         Origin {
             actor: Cow::Borrowed(actor.as_str()),
-            cause: Cause::Request(request_id),
+            cause: Cause::Request(self.request_id().to_owned()),
             trace: trace.and_then(traceparent),
+        }
+    }
+
+    pub(crate) fn request_id(&self) -> &str {
+        self.request_id.to_str().unwrap_or_default()
+    }
+
+    /// Has the log name the call that this is about.
+    pub(crate) fn note_call(&self, call_id: CallId) {
+        if let Some(call) = self.head.extensions.get::<observe::Call>() {
+            call.note(call_id);
         }
     }
 
@@ -119,10 +130,11 @@ impl Routes {
 
     /// A router that tells in our words what it does not have.
     pub(crate) fn into_router(self, api: &Arc<Api>) -> Router {
-        let api = api.clone();
-        self.router.fallback(async move |request: Request<Body>| {
-            refuse(&api, request, Problem::new(Kind::NotFound, "no service has this path"))
-        })
+        let nothing_here = api.clone();
+        let router = self.router.fallback(async move |request: Request<Body>| {
+            refuse(&nothing_here, request, Problem::new(Kind::NotFound, "no service has this path"))
+        });
+        observe::observed(router, &api.requests)
     }
 
     /// The same, and whatever begins with `prefix` is refused to whom `guard` does not let in, be it there or not.
@@ -275,7 +287,7 @@ fn is_request_id(id: &[u8]) -> bool {
 }
 
 /// A W3C trace context, if it is one: `00-<trace>-<parent>-<flags>`, or what a later version puts first.
-fn traceparent(value: &HeaderValue) -> Option<String> {
+pub(crate) fn traceparent(value: &HeaderValue) -> Option<String> {
     let text = value.to_str().ok()?.trim();
     let mut parts = text.split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);

@@ -110,6 +110,7 @@ pub(crate) async fn place(asked: Asked, body: Body) -> Answered {
     let own_key = key(&CALLS, order.command.call_id());
     let watching = if is_async { None } else { Some(watch(handle, own_key, is_settled)?) };
     let mut done = give(handle, order, asked.api.settings.reply_wait_max, refused).await?;
+    asked.note_call(done.state.call_id);
     let watching = match watching {
         Some(_) if done.is_repeated => watch_again(&asked.api, &mut done).await,
         watching => watching,
@@ -140,6 +141,7 @@ pub(crate) async fn cancel_by(asked: Asked, body: Body, (actor, route): (Actor, 
     let (form, base) = (asked.form()?, asked.base()?);
     let body = asked.read(body).await?;
     let call_id = body::call_id(&body::fields(&body)?, "callId")?;
+    asked.note_call(call_id);
     let order = Order {
         command: Command::Cancel(call_id),
         origin: asked.origin(actor),

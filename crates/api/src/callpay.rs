@@ -23,6 +23,7 @@ pub(crate) async fn pay(asked: Asked, body: Body) -> Answered {
     let body = asked.read(body).await?;
     let fields = body::fields(&body)?;
     let call_id = body::call_id(&fields, "callId")?;
+    asked.note_call(call_id);
     let fare = fare(body::required(&fields, "fare")?)?;
     let origin = asked.origin(Actor::System);
     let order = Order {

@@ -77,6 +77,7 @@ pub(crate) async fn end_by(asked: Asked, body: Body, (actor, route): (Actor, &'s
     let (form, base) = (asked.form()?, asked.base()?);
     let body = asked.read(body).await?;
     let call_id = body::call_id(&body::fields(&body)?, "driveId")?;
+    asked.note_call(call_id);
     let order = Order {
         command: Command::End(call_id),
         origin: asked.origin(actor),

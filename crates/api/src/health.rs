@@ -15,8 +15,32 @@ pub trait Health: Send + Sync + 'static {
     /// Whether requests can be served; else why not.
     fn ready(&self) -> Result<(), String>;
 
-    /// The figures, in the text format of OpenMetrics, which Prometheus reads.
-    fn metrics(&self) -> String;
+    /// The figures. It may take as long as a read of the store, and is asked on a thread that may block.
+    fn metrics(&self, exposition: Exposition) -> String;
+}
+
+/// In which words the figures are told; Prometheus reads both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposition {
+    OpenMetrics,
+    /// The older one, for whoever does not ask for OpenMetrics.
+    Text,
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text";
+
+impl Exposition {
+    fn wanted(headers: &HeaderMap) -> Self {
+        let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        if accepted.any(|value| value.contains(OPEN_METRICS)) { Self::OpenMetrics } else { Self::Text }
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -41,7 +65,7 @@ pub fn health_router(health: Arc<dyn Health>) -> Router {
         .route(live, only(get(async || state(Ok(())))))
         .route(ready, only(get(async move || state(health.ready()))))
         .route(alias, only(get(async move || state(for_alias.ready()))))
-        .route(figures, only(get(async move || metrics(for_metrics.metrics()))))
+        .route(figures, only(get(async move |headers: HeaderMap| metrics(for_metrics, &headers).await)))
 }
 
 fn state(ready: Result<(), String>) -> Response {
@@ -54,8 +78,16 @@ fn state(ready: Result<(), String>) -> Response {
     respond(code, "application/json", body.into())
 }
 
-fn metrics(text: String) -> Response {
-    respond(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text.into())
+async fn metrics(health: Arc<dyn Health>, headers: &HeaderMap) -> Response {
+    let exposition = Exposition::wanted(headers);
+    let told = tokio::task::spawn_blocking(move || health.metrics(exposition)).await;
+    match told {
+        Ok(text) => respond(StatusCode::OK, exposition.media_type(), text.into()),
+        Err(error) => {
+            tracing::error!(%error, "the figures broke off");
+            respond(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", Body::empty())
+        }
+    }
 }
 
 fn respond(code: StatusCode, media_type: &'static str, body: Body) -> Response {

@@ -17,6 +17,7 @@ mod health;
 mod idempotency;
 mod index;
 mod json;
+mod observe;
 mod operator;
 mod paging;
 mod payment;
@@ -28,9 +29,10 @@ mod settings;
 mod time;
 mod view;
 mod wait;
-
 pub use documents::{ASYNCAPI, GUIDE, OPENAPI, documents_router};
-pub use health::{Health, health_router};
+
+pub use health::{Exposition, Health, health_router};
+pub use observe::Requests;
 pub use operator::{LogLevel, Operator, Token};
 pub use problem::problem_types;
 pub use settings::{Settings, Trust};
@@ -66,6 +68,7 @@ pub struct Api {
     pub(crate) streams: Arc<Streams>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) ids: Arc<Ids>,
+    pub(crate) requests: Arc<Requests>,
 }
 
 impl Api {
@@ -80,7 +83,13 @@ impl Api {
             streams: Arc::new(streams),
             desk: Arc::default(),
             ids: Arc::new(Ids::draw()),
+            requests: Arc::default(),
         })
+    }
+
+    /// The counts of all that was asked, directly or through the gateway.
+    pub fn requests(&self) -> &Arc<Requests> {
+        &self.requests
     }
 
     /// The same for what comes through our gateway, which says where the client stands.
@@ -94,6 +103,7 @@ impl Api {
             streams: self.streams.clone(),
             desk: self.desk.clone(),
             ids: self.ids.clone(),
+            requests: self.requests.clone(),
         })
     }
 }

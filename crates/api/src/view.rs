@@ -119,6 +119,7 @@ pub(crate) async fn find_by_call_id(asked: Asked) -> Answered {
             query.get(FIELD)?.ok_or_else(|| Problem::malformed("callId is missing").of_field(FIELD))?;
         text.parse().map_err(|error| Problem::malformed(format!("{FIELD}: {error}")).of_field(FIELD))?
     };
+    asked.note_call(call_id);
     catch_up(&asked, &CALL_VIEWS).await?;
     let reader = asked.api.readers.view.clone();
     let body = asked.api.desk.read(move || {

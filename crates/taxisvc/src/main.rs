@@ -101,7 +101,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Common { config, data, listen, log } = arguments.common;
     let in_force = sources::read(&Flags { config, data, listen, log })?;
     let config = &in_force.config;
-    log::start(&config.log)?;
+    let _flush = log::start(&config.log, config.log_format)?;
     match command {
         Command::Up => up::everything(&in_force),
         Command::Gateway => up::gateway_alone(config),

@@ -7,7 +7,7 @@ use crate::config::sources::InForce;
 use crate::data_dir::{self, listening, token};
 use crate::disk::{self, Disk, Marks};
 use crate::log;
-use crate::metrics::Health;
+use crate::metrics::{Figures, Health, Services};
 use crate::open_files;
 use crate::sentinel::{Failing, fail};
 use crate::servers::{self, Port};
@@ -99,7 +99,12 @@ pub(crate) fn gateway_alone(config: &Config) -> anyhow::Result<ExitCode> {
         let gateway = Gateway::new(settings, routes);
         gateway.check_health().await;
         let (stopping, stopped) = watch::channel(false);
-        let health = Health { engines: Vec::new(), gateway: Some(gateway.clone()), stopping: stopped };
+        let health = Health {
+            engines: Vec::new(),
+            gateway: Some(gateway.clone()),
+            services: None,
+            stopping: stopped,
+        };
         let router = api::health_router(Arc::new(health)).merge(gateway.router());
         let address = SocketAddr::new(config.listen, config.ports.gateway);
         let port = servers::bind("gateway", address, router).await?;
@@ -239,9 +244,16 @@ async fn serve(
 async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
     let api = &system.api;
     let gateway = Gateway::new(gateway_settings(config)?, local_routes(&api.behind_gateway()));
+    let files = (config.data.as_path(), config.layout());
+    let figures = Figures::new(&api.readers, files, Arc::new(SystemClock));
     let health = |gateway: Option<Gateway>| {
-        let health =
-            Health { engines: system.engines.clone(), gateway, stopping: system.stopping.subscribe() };
+        let engines = system.engines.clone();
+        let services = Some(Services {
+            requests: api.requests().clone(),
+            handles: api.handles.clone(),
+            figures: figures.clone(),
+        });
+        let health = Health { engines, gateway, services, stopping: system.stopping.subscribe() };
         api::health_router(Arc::new(health))
     };
     let with_health = |router: Router| router.merge(health(None));

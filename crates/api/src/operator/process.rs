@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use serde::Serialize;
+use taxi::actor::Actor;
 
 use crate::asked::{Answered, Asked};
 use crate::body;
@@ -43,7 +44,13 @@ pub(super) async fn set_log(asked: Asked, body: Body) -> Answered {
             "a level is error, warn, info, debug or trace, or one for each module: info,engine=debug";
         Problem::new(Kind::Impossible, detail).of_field(LEVEL)
     })?;
-    tracing::info!(level = wanted, "the log level is set");
+    tracing::info!(
+        target: "operator",
+        directives = wanted,
+        actor = Actor::Operator.as_str(),
+        request_id = asked.request_id(),
+        "the log level is set"
+    );
     Ok(level(&asked))
 }
 

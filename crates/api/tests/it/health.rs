@@ -1,6 +1,6 @@
 //! What a process tells about itself.
 
-use api::{Health, health_router};
+use api::{Exposition, Health, health_router};
 use axum::body::Body;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -14,8 +14,11 @@ impl Health for Told {
         self.0.clone()
     }
 
-    fn metrics(&self) -> String {
-        "taxisvc_up 1\n".into()
+    fn metrics(&self, exposition: Exposition) -> String {
+        match exposition {
+            Exposition::OpenMetrics => "taxisvc_up 1\n# EOF\n".into(),
+            Exposition::Text => "taxisvc_up 1\n".into(),
+        }
     }
 }
 
@@ -37,6 +40,24 @@ async fn life_and_readiness_are_two_things() {
         assert_eq!(&ask(Err("the store is away".into()), uri).await, when_away, "{uri}");
     }
     assert_eq!(ask(Ok(()), "/metrics").await, (StatusCode::OK, "taxisvc_up 1\n".into()));
+}
+
+#[tokio::test]
+async fn figures_are_told_in_the_words_that_are_asked_for() {
+    for (accept, media_type, text) in [
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", "taxisvc_up 1\n"),
+        (
+            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "taxisvc_up 1\n# EOF\n",
+        ),
+    ] {
+        let router = health_router(Arc::new(Told(Ok(()))));
+        let request = Request::get("/metrics").header("accept", accept).body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.headers()["content-type"], media_type);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), text);
+    }
 }
 
 #[tokio::test]

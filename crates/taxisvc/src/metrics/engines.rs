@@ -1,0 +1,94 @@
+//! The figures of the engines, by database.
+
+use super::tell;
+use engine::figures::Observed;
+use engine::runner::Stats;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+#[derive(Debug)]
+pub(super) struct Engines(pub(super) Vec<(&'static str, Arc<Stats>)>);
+
+impl Engines {
+    /// One metric, once for each database.
+    fn tell<M: EncodeMetric>(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        named: (&str, &str),
+        read: impl Fn(&Stats) -> M,
+    ) -> fmt::Result {
+        let read = self.0.iter().map(|(database, stats)| ([("database", *database)], read(stats)));
+        tell(encoder, named, &read.collect::<Vec<_>>())
+    }
+}
+
+type Read<N> = fn(&Stats) -> N;
+
+const COUNTERS: [(&str, &str, Read<u64>); 5] = [
+    ("commits", "Commits of a database", |stats| stats.commits.load(Ordering::Relaxed)),
+    ("events", "Events recorded", |stats| stats.events.load(Ordering::Relaxed)),
+    ("batches_redone", "Batches decided again", |stats| stats.redone.load(Ordering::Relaxed)),
+    ("dead_letters", "Messages put aside", |stats| stats.dead_letters.load(Ordering::Relaxed)),
+    ("overdue", "Notes that something should have ended and has not", |stats| {
+        stats.alarms.load(Ordering::Relaxed)
+    }),
+];
+
+/// What each of the engine's own units is of that in which it is told.
+const HISTOGRAMS: [(&str, &str, f64, Read<Observed>); 2] = [
+    ("commit_inputs", "How many messages a commit carried", 1.0, |stats| stats.batch_inputs.read()),
+    ("commit_duration_seconds", "How long a commit took", 1e6, |stats| stats.commit_duration_micros.read()),
+];
+
+const GAUGES: [(&str, &str, Read<f64>); 3] = [
+    ("database_available", "Whether a database can be written", |stats| {
+        f64::from(u8::from(stats.is_available.load(Ordering::Relaxed)))
+    }),
+    ("engine_silent_seconds", "How long ago the engine last turned", |stats| {
+        stats.silent_for().as_secs_f64()
+    }),
+    ("entities_parked", "Entities that wait for a dead letter of theirs", |stats| {
+        stats.parked.load(Ordering::Relaxed) as f64
+    }),
+];
+
+impl Collector for Engines {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, help, read) in COUNTERS {
+            self.tell(&mut encoder, (name, help), |stats| ConstCounter::new(read(stats)))?;
+        }
+        for (name, help, unit, read) in HISTOGRAMS {
+            self.tell(&mut encoder, (name, help), |stats| Histogram { observed: read(stats), unit })?;
+        }
+        for (name, help, read) in GAUGES {
+            self.tell(&mut encoder, (name, help), |stats| ConstGauge::new(read(stats)))?;
+        }
+        Ok(())
+    }
+}
+
+/// A histogram of an engine, as Prometheus has it: each bucket includes those below it.
+struct Histogram {
+    observed: Observed,
+    unit: f64,
+}
+
+impl EncodeMetric for Histogram {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        let Observed { bounds, counts, sum } = &self.observed;
+        let bounds = bounds.iter().map(|bound| *bound as f64 / self.unit).chain([f64::MAX]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
+        let sum = *sum as f64 / self.unit;
+        encoder.encode_histogram::<NoLabelSet>(sum, self.observed.count(), &buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
+}

@@ -1,0 +1,262 @@
+//! The figures that have to be read: how many calls stand where, since when, and how large the files are.
+//!
+//! They are read on a thread of their own, at most once a second, however often they are asked for. A store that does not
+//! answer holds up that one thread: who asks meanwhile is told what was read last, and how old it is.
+
+use super::{NO_LABELS, tell};
+use engine::clock::{Clock, Stopwatch};
+use engine::store::{Backlog, Order, Query, Reader, Start, StoreError};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::gauge::ConstGauge;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use taxi::call::Call;
+use taxi::status::{CallStatus, DriveStatus, PayStatus};
+use wiring::{Layout, Readers};
+
+/// How long what was read is told again.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+/// How long whoever asks waits for the store.
+const WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// A timer that has run out is seen to many times a second; one that is late by so much is not seen to.
+const OVERDUE_AFTER_MS: i64 = 10_000;
+
+/// Calls that somebody waits for.
+const OPEN: [CallStatus; 3] = [CallStatus::PayRequest, CallStatus::DriveRequest, CallStatus::DriveStart];
+
+/// Whoever reads them.
+pub(crate) struct Figures {
+    from: Arc<From>,
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+/// What they are read from.
+struct From {
+    readers: Readers,
+    data: PathBuf,
+    layout: Layout,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct State {
+    read: Option<(Stopwatch, Arc<Seen>)>,
+    is_reading: bool,
+}
+
+/// What was read at one time.
+#[derive(Debug, Default)]
+struct Seen {
+    calls: Vec<(&'static str, u64)>,
+    payments: Vec<(&'static str, u64)>,
+    drives: Vec<(&'static str, u64)>,
+    oldest_age_seconds: Vec<(&'static str, f64)>,
+    backlogs: Vec<(&'static str, Backlog)>,
+    /// When it was read.
+    now_ms: i64,
+    file_bytes: Vec<([(&'static str, &'static str); 2], u64)>,
+    /// Room on the disk that is left, and that there is.
+    disk_bytes: Option<(u64, u64)>,
+}
+
+/// What is told, and how long ago it was read.
+#[derive(Debug)]
+pub(super) struct Told(Option<(Duration, Arc<Seen>)>);
+
+impl Figures {
+    /// Reads of its own, so that it waits behind nobody and nobody behind it.
+    pub(crate) fn new(
+        readers: &Readers,
+        (data, layout): (&Path, Layout),
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        let readers = Readers {
+            call: readers.call.apart(),
+            payment: readers.payment.apart(),
+            drive: readers.drive.apart(),
+            view: readers.view.apart(),
+        };
+        let from = From { readers, data: data.to_owned(), layout, clock };
+        Arc::new(Self { from: Arc::new(from), state: Arc::default() })
+    }
+
+    /// May take as long as [`WAIT_MAX`]; for a thread that may block.
+    pub(super) fn read(&self) -> Told {
+        let (state, done) = &*self.state;
+        let mut known = lock(state);
+        let is_fresh = known.read.as_ref().is_some_and(|(read, _)| read.elapsed() < FRESH_FOR);
+        if !is_fresh && !known.is_reading {
+            known.is_reading = self.begin();
+        }
+        let waited = done.wait_timeout_while(known, WAIT_MAX, |state| state.is_reading);
+        let (known, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        Told(known.read.as_ref().map(|(read, seen)| (read.elapsed(), seen.clone())))
+    }
+
+    /// Whether somebody reads now.
+    fn begin(&self) -> bool {
+        let (from, state) = (self.from.clone(), self.state.clone());
+        let read = move || {
+            let seen = from.look();
+            let (state, done) = &*state;
+            let mut known = lock(state);
+            known.is_reading = false;
+            match seen {
+                Ok(seen) => known.read = Some((Stopwatch::start(), Arc::new(seen))),
+                Err(error) => tracing::debug!(%error, "figures cannot be read"),
+            }
+            done.notify_all();
+        };
+        std::thread::Builder::new().name("figures".to_owned()).spawn(read).is_ok()
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl From {
+    fn look(&self) -> Result<Seen, StoreError> {
+        let Readers { call, payment, drive, view } = &self.readers;
+        let now = self.clock.now();
+        let overdue_before = now.plus_ms(-OVERDUE_AFTER_MS);
+        let backlog =
+            |reader: &Arc<dyn Reader>, service| Ok((service, reader.backlog(service, overdue_before)?));
+        Ok(Seen {
+            calls: counts(&**call, wiring::call::NAME, &CallStatus::ALL.map(CallStatus::as_str))?,
+            payments: counts(&**payment, wiring::payment::NAME, &PayStatus::ALL.map(PayStatus::as_str))?,
+            drives: counts(&**drive, wiring::drive::NAME, &DriveStatus::ALL.map(DriveStatus::as_str))?,
+            oldest_age_seconds: OPEN
+                .into_iter()
+                .map(|status| Ok((status.as_str(), self.oldest_age_seconds(status)?)))
+                .collect::<Result<_, StoreError>>()?,
+            backlogs: vec![
+                backlog(call, wiring::call::NAME)?,
+                backlog(payment, wiring::payment::NAME)?,
+                backlog(payment, wiring::provider::NAME)?,
+                backlog(drive, wiring::drive::NAME)?,
+                backlog(view, wiring::view::NAME)?,
+            ],
+            now_ms: now.0,
+            file_bytes: self.file_bytes(),
+            disk_bytes: self.disk_bytes(),
+        })
+    }
+
+    fn file_bytes(&self) -> Vec<([(&'static str, &'static str); 2], u64)> {
+        let groups = self.layout.groups().into_iter();
+        groups.flat_map(|(name, _)| sizes(name, &self.data.join(format!("{name}.db")))).collect()
+    }
+
+    /// Nothing where the system does not say.
+    fn disk_bytes(&self) -> Option<(u64, u64)> {
+        let disk = rustix::fs::statvfs(&self.data).ok()?;
+        Some((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
+    }
+
+    /// How long ago the oldest of these was called; 0 where there is none.
+    fn oldest_age_seconds(&self, status: CallStatus) -> Result<f64, StoreError> {
+        let query = Query {
+            service: wiring::call::NAME,
+            kind: wiring::call::NAME,
+            order: Order::Id,
+            descending: false,
+            tag: Some(status.as_str().to_owned()),
+            start: Start::First { skip: 0 },
+            limit: 1,
+        };
+        let rows = self.readers.call.list(&query)?;
+        let call = rows.first().and_then(|row| serde_json::from_str::<Call>(&row.state).ok());
+        let now = self.clock.now().0;
+        Ok(call.map_or(0.0, |call| (now - call.requested_at.0).max(0) as f64 / 1e3))
+    }
+}
+
+/// By status, those that nobody has included: who counts them from 0 sees the first one come.
+fn counts(
+    reader: &dyn Reader,
+    service: &'static str,
+    statuses: &[&'static str],
+) -> Result<Vec<(&'static str, u64)>, StoreError> {
+    let counted = reader.counts(service, service)?;
+    let of = |status: &str| counted.iter().find(|(tag, _)| tag == status).map_or(0, |(_, count)| *count);
+    Ok(statuses.iter().map(|status| (*status, of(status))).collect())
+}
+
+/// A file that is not there has no size.
+fn sizes(name: &'static str, database: &Path) -> [([(&'static str, &'static str); 2], u64); 2] {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    let size = |file: &Path| std::fs::metadata(file).map_or(0, |file| file.len());
+    let labels = |file| [("database", name), ("file", file)];
+    [(labels("db"), size(database)), (labels("wal"), size(Path::new(&log)))]
+}
+
+impl Collector for Told {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Some((age, seen)) = &self.0 else { return Ok(()) };
+        for (name, help, counts) in [
+            ("calls", "Calls, by status", &seen.calls),
+            ("payments", "Payments, by status", &seen.payments),
+            ("drives", "Drives, by status; start are rides under way", &seen.drives),
+        ] {
+            let all: Vec<_> =
+                counts.iter().map(|(status, count)| ([("status", *status)], gauge(*count))).collect();
+            tell(&mut encoder, (name, help), &all)?;
+        }
+        let ages = seen.oldest_age_seconds.iter();
+        let ages: Vec<_> = ages.map(|(status, age)| ([("status", *status)], ConstGauge::new(*age))).collect();
+        tell(&mut encoder, ("call_oldest_age_seconds", "How long ago the oldest open call was made"), &ages)?;
+        seen.encode_backlogs(&mut encoder)?;
+        let sizes: Vec<_> = seen.file_bytes.iter().map(|(labels, size)| (*labels, gauge(*size))).collect();
+        tell(&mut encoder, ("database_file_bytes", "Sizes of the files of a database"), &sizes)?;
+        if let Some((left, size)) = seen.disk_bytes {
+            let help = "Room that is left on the disk of the data directory";
+            tell(&mut encoder, ("disk_free_bytes", help), &[(NO_LABELS, gauge(left))])?;
+            let help = "Size of the disk of the data directory";
+            tell(&mut encoder, ("disk_size_bytes", help), &[(NO_LABELS, gauge(size))])?;
+        }
+        let help = "How long ago these figures were read from the store";
+        tell(&mut encoder, ("figures_age_seconds", help), &[(NO_LABELS, ConstGauge::new(age.as_secs_f64()))])
+    }
+}
+
+type ReadBacklog = fn(&Backlog) -> u64;
+
+const BACKLOGS: [(&str, &str, ReadBacklog); 4] = [
+    ("timers_overdue", "Timers that ran out more than 10 s ago, counted up to 10,000", |backlog| {
+        backlog.timers_overdue
+    }),
+    ("effects_open", "Effects that are not answered, counted up to 10,000", |backlog| backlog.effects_open),
+    ("dead_letters_waiting", "Dead letters that wait", |backlog| backlog.letters_waiting),
+    ("dead_letters_skipped", "Dead letters that an operator passed over and that are kept", |backlog| {
+        backlog.letters_skipped
+    }),
+];
+
+impl Seen {
+    fn encode_backlogs(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, help, read) in BACKLOGS {
+            let all = self
+                .backlogs
+                .iter()
+                .map(|(service, backlog)| ([("service", *service)], gauge(read(backlog))));
+            tell(encoder, (name, help), &all.collect::<Vec<_>>())?;
+        }
+        let age = |backlog: &Backlog| {
+            backlog.effect_oldest.map_or(0, |at| (self.now_ms - at.0).max(0)) as f64 / 1e3
+        };
+        let all = self.backlogs.iter();
+        let all = all.map(|(service, backlog)| ([("service", *service)], ConstGauge::new(age(backlog))));
+        let help = "How long ago the oldest effect that is not answered was wanted";
+        tell(encoder, ("effect_oldest_age_seconds", help), &all.collect::<Vec<_>>())
+    }
+}
+
+fn gauge(value: u64) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
+}
