@@ -60,6 +60,24 @@ impl World {
         Ok(())
     }
 
+    /// An operator has the view made anew, in the midst of everything. Only one replica knows of it, so it is the only
+    /// one there is; and where order does not matter, the road would have to tell everything again.
+    pub(crate) fn make_view_anew(&mut self, place: usize) {
+        let is_alone = self.replicas.len() == 1 && self.ground.plan.defence == Defence::Inbox;
+        let Some(replica) = self.replicas[place].as_ref().filter(|_| is_alone) else {
+            return;
+        };
+        let view = &replica.assembly.handles.view;
+        view.rebuild(|_| ());
+        let name = if view.rebuilding().is_some() {
+            "views to be made anew while they are being"
+        } else {
+            "views made anew while all runs"
+        };
+        self.tally.add(name, 1);
+        self.trace(|| format!("the view of replica {place} is to be made anew"));
+    }
+
     /// Nobody waits for ever at a replica that lives.
     pub(crate) fn unread(&self) -> Option<&Wish> {
         let is_up = |start| self.replicas.iter().flatten().any(|replica| replica.start == start);

@@ -34,9 +34,10 @@ enum Action {
     Clock,
     Start,
     LateArrival,
+    Rebuild,
 }
 
-const ACTIONS: [(u64, Action); 12] = [
+const ACTIONS: [(u64, Action); 13] = [
     (44, Action::Turn),
     (30, Action::TurnAll),
     (9, Action::Request),
@@ -49,6 +50,7 @@ const ACTIONS: [(u64, Action); 12] = [
     (9, Action::Clock),
     (4, Action::Start),
     (2, Action::LateArrival),
+    (2, Action::Rebuild),
 ];
 
 /// The furthest that the clock is set back.
@@ -120,6 +122,10 @@ impl World {
             Action::Start => self.start_one(),
             Action::LateArrival => {
                 self.arrive();
+                Ok(())
+            }
+            Action::Rebuild => {
+                self.make_view_anew(place);
                 Ok(())
             }
         }

@@ -75,6 +75,7 @@ fn every_sort_of_trouble_is_met() {
         "requests lost in a crash",
         "requests repeated under their key",
         "requests said twice at once",
+        "views made anew while all runs",
     ] {
         assert!(tally.count(trouble) > 20, "{trouble}: {}", tally.count(trouble));
     }
