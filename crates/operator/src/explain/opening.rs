@@ -17,6 +17,8 @@ struct Said {
     before: Option<Timestamp>,
     why: Why,
     has_begun: bool,
+    /// The call was to be cancelled before.
+    was_to_be_cancelled: bool,
     tariff: Tariff,
 }
 
@@ -27,7 +29,9 @@ impl Story {
         for (place, told) in self.told.iter().enumerate() {
             let around = self.around(place);
             let (at, tariff) = (told.recorded.at, around.tariff);
-            let said = Said { at, before, why: around.why, has_begun: around.has_begun, tariff };
+            let was_to_be_cancelled = self.told[..place].iter().any(|told| is_cancel(told.event.as_ref()));
+            let (why, has_begun) = (around.why, around.has_begun);
+            let said = Said { at, before, why, has_begun, was_to_be_cancelled, tariff };
             let Some(sentence) = told.event.as_ref().and_then(|event| sentence(event, &said)) else {
                 continue;
             };
@@ -102,6 +106,10 @@ fn is_request(event: Option<&Event>) -> bool {
     matches!(event, Some(Event::Call(CallEvent::CallRequested(_))))
 }
 
+fn is_cancel(event: Option<&Event>) -> bool {
+    matches!(event, Some(Event::Call(CallEvent::CancelRequested(_))))
+}
+
 /// For a call that somebody else's service took.
 fn heard_of(call_id: u64, said: &Said) -> Words {
     let when = when(said.at, None);
@@ -133,6 +141,10 @@ fn of_call(event: &CallEvent, said: &Said) -> Option<Words> {
         CallEvent::CallCancelled(_) if said.why == Why::NoTaxi => {
             Some(Words::new("So the call was cancelled.", "그래서 호출이 취소되었습니다."))
         }
+        CallEvent::CallCompleted(_) if said.was_to_be_cancelled => Some(Words::new(
+            "By then the ride was over, so it could not be cancelled any more, and the fare stays paid.",
+            "그때는 이미 운행이 끝난 뒤여서 취소되지 않았고, 요금은 그대로 결제됩니다.",
+        )),
         CallEvent::CallPlaced(_)
         | CallEvent::CallCancelled(_)
         | CallEvent::CallUnderWay(_)
@@ -146,7 +158,10 @@ fn requested(body: &CallRequested, said: &Said) -> Words {
     let (far, when) = (kilometers(body.meters), when(said.at, None));
     Words::new(
         format!("You asked for a taxi over {} {} (Korean time, +09:00).", far.english, when.english),
-        format!("고객님께서 {}(한국 시간, +09:00)에 {} 거리의 택시를 부르셨습니다.", when.korean, far.korean),
+        format!(
+            "고객님께서 {}(한국 시간, +09:00)에 {} 거리를 가는 택시를 부르셨습니다.",
+            when.korean, far.korean
+        ),
     )
 }
 
@@ -158,7 +173,7 @@ fn cancel(said: &Said) -> Words {
             format!("고객님께서 {}에 취소하셨습니다.", when.korean),
         ),
         Why::Deadline => Words::new(
-            format!("Since nothing had come of it in time, the call was cancelled {}.", when.english),
+            format!("Because it took too long, the call was cancelled {}.", when.english),
             format!("제시간에 진행되지 않아 {}에 호출을 취소했습니다.", when.korean),
         ),
         Why::Operator | Why::Answer | Why::NoTaxi | Why::Refunded | Why::Heard => Words::new(
@@ -246,12 +261,12 @@ fn of_drive(event: &DriveEvent, said: &Said) -> Option<Words> {
         DriveEvent::DriveEnded(_) => {
             let when = when(said.at, said.before);
             Some(Words::new(
-                format!("The ride ended {}, and the fare paid for it.", when.english),
-                format!("{}에 운행이 끝났고 결제된 요금이 운임으로 쓰였습니다.", when.korean),
+                format!("The ride ended {}; it was paid for already.", when.english),
+                format!("{}에 운행이 끝났으며, 요금은 이미 결제되어 있습니다.", when.korean),
             ))
         }
         DriveEvent::DriveCancelled(_) if said.has_begun => {
-            Some(Words::new("The taxi was called off.", "택시는 돌아갔습니다."))
+            Some(Words::new("The taxi was called off.", "택시 배차가 취소되었습니다."))
         }
         DriveEvent::DriveCancelled(_) | DriveEvent::DriveOverdue(_) => None,
     }

@@ -13,18 +13,23 @@ use wiring::{call, drive, payment, provider, view};
 
 /// Whether the provider's book and the payment say the same.
 pub(super) fn money(agrees: Agreement, (owed, at_provider): (Won, Won), is_known: bool) -> Words {
+    let is_nothing = at_provider == Won::ZERO;
     let (owed, at_provider) = (won(owed), won(at_provider));
     match agrees {
         Agreement::Agrees if !is_known => Words::new(
             "The payment provider has no record of it, and nothing was taken.",
             "결제사에 기록이 없고 결제된 금액도 없습니다.",
         ),
+        Agreement::Agrees if is_nothing => Words::new(
+            "The payment provider's book says the same: the rider is out of pocket by nothing.",
+            "결제사 장부와 일치합니다. 승객이 부담한 금액은 없습니다.",
+        ),
         Agreement::Agrees => Words::new(
             format!(
                 "The payment provider's book says the same: the rider is out of pocket by {}.",
                 at_provider.english
             ),
-            format!("결제사 장부와 일치합니다. 승객이 실제로 낸 금액은 {}입니다.", at_provider.korean),
+            format!("결제사 장부와 일치합니다. 승객이 부담한 금액은 {}입니다.", at_provider.korean),
         ),
         Agreement::OnTheWay => Words::new(
             format!(
@@ -59,6 +64,10 @@ pub(super) fn view(agrees: Agreement, is_shown: bool, unheard: usize) -> Words {
         Agreement::Agrees => {
             Words::new("The view shows what the events tell.", "조회 화면이 이벤트 내용과 일치합니다.")
         }
+        Agreement::OnTheWay if unheard == 0 => Words::new(
+            "The view has put aside what one of the events tells: see its dead letters.",
+            "조회 화면이 이벤트 하나를 처리하지 못해 보류했습니다. 보류 메시지를 확인하십시오.",
+        ),
         Agreement::OnTheWay => Words::new(
             format!("The view has {unheard} more of its events to read; it follows by itself."),
             format!("조회 화면이 아직 읽지 않은 이벤트가 {unheard}개 있으며, 저절로 따라잡습니다."),
@@ -116,6 +125,8 @@ mod tests {
             for is_known in [false, true] {
                 assert_said(&money(agrees, (Won(5), Won(0)), is_known));
                 assert_said(&view(agrees, is_known, 2));
+                assert_said(&view(agrees, is_known, 0));
+                assert_said(&money(agrees, (Won(5), Won(5)), is_known));
             }
         }
     }

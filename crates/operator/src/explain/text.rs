@@ -41,6 +41,11 @@ impl Explanation {
         ];
         let statuses = statuses.map(|(name, status)| format!("{name} {status}")).join(", ");
         text.fact(&Words::new("Statuses", "상태값"), &statuses);
+        let mut traces: Vec<&str> = self.steps.iter().filter_map(|step| step.trace.as_deref()).collect();
+        traces.dedup();
+        for trace in traces {
+            text.fact(&Words::new("Trace", "추적"), trace);
+        }
         text.fact(&Words::new("As of", "기준 시각"), &self.at.precise());
     }
 
@@ -148,19 +153,16 @@ impl Text {
 
     fn step(&mut self, step: &Step) {
         let language = self.language;
-        let Step { number, service, position, event, .. } = step;
-        let mut head = format!("{number:>3}  {}  {service} {position}  {event}", step.at.precise());
+        let Step { number, service, shard, position, event, .. } = step;
+        let mut head = format!("{number:>3}  {}  {service}/{shard}/{position}  {event}", step.at.precise());
         if let Some(moved) = &step.moved {
             write!(head, "  {}", moved_words(moved).of(language)).expect("writing to a string cannot fail");
         }
         self.plain(&head);
         self.plain(&format!("     {}", step.words.of(language)));
         let actor = speech::actor(&step.actor);
-        let mut why = cause_words(&step.cause).of(language).to_owned();
-        if let Some(trace) = &step.trace {
-            write!(why, "; {trace}").expect("writing to a string cannot fail");
-        }
-        self.plain(&format!("     {}; {why}", actor.of(language)));
+        let why = cause_words(&step.cause);
+        self.plain(&format!("     {}; {}", actor.of(language), why.of(language)));
     }
 }
 

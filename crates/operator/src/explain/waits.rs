@@ -102,7 +102,28 @@ impl Story {
         {
             waits.push(self.own(call::NAME, kind, call.row.timer.as_ref()));
         }
+        // Who waits for an operator comes no further by what it waits for besides.
+        waits.retain(|wait| match wait.kind {
+            Kind::Operator | Kind::Message => true,
+            Kind::Provider
+            | Kind::LateProvider
+            | Kind::Refund
+            | Kind::Placed
+            | Kind::Fare
+            | Kind::Driver
+            | Kind::Payment
+            | Kind::Taxi
+            | Kind::Ride
+            | Kind::Cancellation => self.held_up_by(wait.service).is_none(),
+        });
         waits
+    }
+
+    /// The dead letter behind which everything waits that a service hears.
+    pub(super) fn held_up_by(&self, service: &str) -> Option<u64> {
+        let first =
+            self.letters.iter().find(|letter| letter.service == service && letter.is_first_to_hold_up());
+        first.map(|letter| letter.number)
     }
 
     fn operator(&self, letter: &crate::letters::Letter) -> Option<Wait> {
@@ -247,7 +268,9 @@ fn of_payment(stage: Stage, armed: Option<&Timer>) -> Option<Kind> {
     match stage {
         Stage::Asked => Some(Kind::Provider),
         Stage::Late | Stage::Unwanted => Some(Kind::LateProvider),
-        Stage::Paid if armed.is_some_and(|timer| timer.name == timer::PLACED) => Some(Kind::Placed),
+        Stage::Paid if armed.is_some_and(|timer| timer.name == taxi::payment::Wait::Placed.name()) => {
+            Some(Kind::Placed)
+        }
         Stage::Paid | Stage::Placed => Some(Kind::Fare),
         Stage::Returning => Some(Kind::Refund),
         Stage::Failed | Stage::Refunded | Stage::Voided | Stage::Earned => None,

@@ -79,7 +79,7 @@ pub enum Refusal {
 
 /// What an open call waits for; the names of its timers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
+pub enum Wait {
     /// For payment's word.
     Unpaid,
     /// For a drive.
@@ -305,7 +305,13 @@ impl Call {
 }
 
 impl Wait {
-    fn name(self) -> &'static str {
+    pub const ALL: [Self; 4] = [Self::Unpaid, Self::Undriven, Self::Overdue, Self::Cancelling];
+
+    pub fn of_timer(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|wait| wait.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
         match self {
             Self::Unpaid => "unpaid",
             Self::Undriven => "undriven",

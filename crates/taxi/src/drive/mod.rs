@@ -55,7 +55,7 @@ pub enum Refusal {
 }
 
 /// Waits for the end of the ride; the only timer of a drive.
-const OVERDUE: &str = "overdue";
+pub const OVERDUE: &str = "overdue";
 
 /// Every call id times this has at least four digits, and the first of them number the taxi.
 const TAXI_NUM_FACTOR: u128 = 1_111;

@@ -15,11 +15,9 @@ use crate::rules::{CallpayBeside, Context};
 use crate::status::PayStatus;
 use crate::time::Timestamp;
 
-use stage::Wait;
-
 pub use command::{Ask, Command, Effect, Refusal, TakeAnswer, Terms};
 pub use ledger::{Accounts, Errand, check};
-pub use stage::Stage;
+pub use stage::{Stage, Wait};
 
 /// One payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -32,7 +32,7 @@ pub enum Stage {
 
 /// What an open payment waits for; the names of its timers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
+pub enum Wait {
     /// For the provider's word, within its deadline.
     Provider,
     /// For the provider's word, after its deadline.
@@ -103,7 +103,13 @@ impl Stage {
 }
 
 impl Wait {
-    pub(super) fn name(self) -> &'static str {
+    pub const ALL: [Self; 5] = [Self::Provider, Self::Overdue, Self::Placed, Self::Held, Self::Returning];
+
+    pub fn of_timer(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|wait| wait.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
         match self {
             Self::Provider => "provider",
             Self::Overdue => "overdue",

@@ -11,7 +11,13 @@ const BACK: &str = "back";
 
 pub(in crate::explain) fn words(story: &Story, effect: &Effect, amount: Option<Won>) -> Words {
     let amount = amount.map_or_else(|| Words::new("the fare", "요금"), won);
-    let what = match &*effect.name {
+    let what = what(&effect.name, &amount);
+    let asked = attempts(story, effect);
+    Words::new(format!("{}; {}.", what.english, asked.english), format!("{}. {}.", what.korean, asked.korean))
+}
+
+fn what(name: &str, amount: &Words) -> Words {
+    match name {
         TAKE => Words::new(
             format!("The payment provider is asked to take {}", amount.english),
             format!("결제사에 {} 결제를 요청했습니다", amount.korean),
@@ -24,9 +30,7 @@ pub(in crate::explain) fn words(story: &Story, effect: &Effect, amount: Option<W
             format!("The payment provider is asked: {other}"),
             format!("결제사에 요청했습니다: {other}"),
         ),
-    };
-    let asked = attempts(story, effect);
-    Words::new(format!("{}; {}.", what.english, asked.english), format!("{}. {}.", what.korean, asked.korean))
+    }
 }
 
 /// How often it was asked, and when it is asked again.
@@ -51,4 +55,31 @@ pub(super) fn attempts(story: &Story, effect: &Effect) -> Words {
         format!("{english}, next at {}", next.english),
         format!("{korean}. 다음은 {}입니다", next.korean),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::speech::assert_said;
+    use taxi::payment::{Effect as Wanted, Terms};
+
+    fn next(wanted: &Wanted) -> Option<Wanted> {
+        match wanted {
+            Wanted::Take(terms) => Some(Wanted::Back(terms.clone())),
+            Wanted::Back(_) => None,
+        }
+    }
+
+    #[test]
+    fn every_errand_has_words() {
+        let pay_id = taxi::id::PaymentId::of(taxi::id::CallId::new(7).unwrap());
+        let first = Wanted::Take(Terms { pay_id, fare: Won(5), payment_method: None });
+        let all = std::iter::successors(Some(first), next);
+        for wanted in all {
+            let said = what(wanted.name(), &won(Won(5)));
+            assert_said(&said);
+            assert!(!said.english.contains(':'), "{said:?}");
+        }
+        assert_said(&what("weigh", &won(Won(5))));
+    }
 }

@@ -214,7 +214,7 @@ fn of_drive(event: &DriveEvent, around: &Around) -> Words {
     match event {
         DriveEvent::DriveStarted(body) => Words::new(
             format!("Taxi {} is on its way.", body.taxi_num),
-            format!("택시 {}이(가) 출발했습니다.", body.taxi_num),
+            format!("택시 {}번이 출발했습니다.", body.taxi_num),
         ),
         DriveEvent::DriveNotAvailable(body) => not_available(body.fare, &around.tariff),
         DriveEvent::DriveEnded(_) => Words::new("The ride is over.", "운행이 끝났습니다."),
@@ -238,7 +238,16 @@ fn of_drive(event: &DriveEvent, around: &Around) -> Words {
                 )
             }
         },
-        DriveEvent::DriveOverdue(_) => overdue(around, ("The ride", "운행")),
+        DriveEvent::DriveOverdue(_) => Words::new(
+            format!(
+                "The ride has been under way for {}, and no clock ends it: an operator should look.",
+                around.waited.english
+            ),
+            format!(
+                "운행이 {}째 이어지고 있습니다. 저절로 끝나지 않으므로 운영자가 확인해야 합니다.",
+                around.waited.korean
+            ),
+        ),
     }
 }
 
@@ -246,7 +255,7 @@ fn requested(body: &CallRequested) -> Words {
     let (far, fare) = (kilometers(body.meters), won(body.fare));
     Words::new(
         format!("The rider asks for a taxi over {}; the fare is {}.", far.english, fare.english),
-        format!("승객이 {} 거리의 택시를 부릅니다. 요금은 {}입니다.", far.korean, fare.korean),
+        format!("승객이 {} 거리를 가는 택시를 부릅니다. 요금은 {}입니다.", far.korean, fare.korean),
     )
 }
 
@@ -313,7 +322,7 @@ fn not_available(fare: Won, tariff: &Tariff) -> Words {
     }
     let (fare, limit, far) = (won(fare), won(tariff.too_far_above), limit_distance(tariff));
     let english = far.as_ref().map(|far| format!(" (over {})", far.english)).unwrap_or_default();
-    let korean = far.map(|far| format!("({} 초과)", far.korean)).unwrap_or_default();
+    let korean = far.map(|far| format!("(거리 {})", far.korean)).unwrap_or_default();
     Words::new(
         format!(
             "No taxi takes it: the fare of {} is above the limit of {}{english}.",

@@ -30,7 +30,7 @@ pub(in crate::explain) fn operator(letter: &Letter) -> Words {
             letter.number, to.english, to.english
         ),
         format!(
-            "운영자를 기다립니다. {} 서비스의 처리 불가 메시지 {}번이 보류되어, 이 호출에 대해 {} 서비스가 받는 모든 메시지가 그 뒤에서 기다립니다. 다시 시도하거나 건너뛰십시오.",
+            "운영자의 조치를 기다립니다. {} 서비스가 보류 메시지 {}번을 처리하지 못해, 이 호출에 관해 {} 서비스가 받는 메시지는 모두 그 뒤에서 기다립니다. 다시 시도하거나 건너뛰십시오.",
             to.korean, letter.number, to.korean
         ),
     )

@@ -1,0 +1,117 @@
+//! All logs read as one: nothing left out, nothing before its cause, and on from where one was.
+
+use crate::situations::ALL;
+use crate::world::World;
+use engine::log::Recorded;
+use operator::events::{BeginError, CursorError, Filter, From, Merge, logs};
+use std::collections::HashSet;
+
+const EVERYTHING: Filter = Filter { types: None, services: None, call_id: None, with_private: true };
+
+/// Some calls, one after the other.
+fn busy() -> World {
+    let mut world = World::new();
+    for id in 1..=12 {
+        world.call(id, if id % 3 == 0 { "150" } else { "10" }, None);
+    }
+    for id in 1..=6 {
+        world.end(id, "driver");
+    }
+    world.cancel(7, "rider");
+    world.pass_ms(1_000);
+    world
+}
+
+fn read(merge: &mut Merge, filter: &Filter) -> Vec<(Recorded, String)> {
+    let mut told = Vec::new();
+    while !merge.chunk(filter, &mut |event, cursor| told.push((event.clone(), cursor))).unwrap() {}
+    told
+}
+
+fn begin(world: &World, from: &From) -> Merge {
+    Merge::begin(logs(world.readers()).unwrap(), from).unwrap()
+}
+
+fn place(event: &Recorded) -> (String, u16, u64) {
+    (event.source.service.to_string(), event.source.shard, event.position)
+}
+
+#[test]
+fn everything_is_told_once_and_nothing_before_its_cause() {
+    let world = busy();
+    let told = read(&mut begin(&world, &From::Beginning), &EVERYTHING);
+    let kept: u64 = logs(world.readers()).unwrap().iter().map(|log| log.last().unwrap()).sum();
+    let mut seen = HashSet::new();
+    for (event, _) in &told {
+        if let Some(cause) = event.cause.strip_prefix("event ") {
+            let is_told =
+                |known: &(String, u16, u64)| format!("{}/{}/{}", known.0, known.1, known.2) == cause;
+            assert!(seen.iter().any(is_told), "{event:?}");
+        }
+        assert!(seen.insert(place(event)), "{event:?}");
+    }
+    assert_eq!(told.len() as u64, kept);
+}
+
+#[test]
+fn reading_goes_on_behind_every_event() {
+    let world = busy();
+    let all = read(&mut begin(&world, &From::Beginning), &EVERYTHING);
+    for (index, (_, cursor)) in all.iter().enumerate() {
+        let rest = read(&mut begin(&world, &From::After(cursor.clone())), &EVERYTHING);
+        let places =
+            |told: &[(Recorded, String)]| told.iter().map(|(event, _)| place(event)).collect::<Vec<_>>();
+        assert_eq!(places(&rest), places(&all[index + 1..]));
+    }
+}
+
+#[test]
+fn only_what_is_wanted_is_told() {
+    let world = busy();
+    let filter = Filter { call_id: Some(3), ..Filter::default() };
+    let told = read(&mut begin(&world, &From::Beginning), &filter);
+    let types: Vec<&str> = told.iter().map(|(event, _)| &*event.event_type).collect();
+    let expected =
+        ["CallRequested", "FarePaid", "DriveNotAvailable", "CallPlaced", "CallCancelled", "FareRefunded"];
+    assert_eq!(types, expected);
+    let filter = Filter {
+        types: Some(vec!["FareAsked".into(), "DriveEnded".into()]),
+        services: Some(vec!["drive".into()]),
+        ..EVERYTHING
+    };
+    let told = read(&mut begin(&world, &From::Beginning), &filter);
+    assert!(!told.is_empty() && told.iter().all(|(event, _)| event.event_type == "DriveEnded"));
+}
+
+#[test]
+fn from_now_on_only_what_happens_later_is_told() {
+    let mut world = busy();
+    let mut merge = begin(&world, &From::Now);
+    assert!(read(&mut merge, &EVERYTHING).is_empty());
+    world.call(13, "10", None);
+    assert!(read(&mut merge, &EVERYTHING).iter().all(|(event, _)| event.entity_id == 13));
+}
+
+#[test]
+fn a_cursor_of_another_log_is_refused() {
+    let world = World::new();
+    let cursor = begin(&busy(), &From::Now).cursor();
+    let check = |text: &str, expected: CursorError| {
+        let begun = Merge::begin(logs(world.readers()).unwrap(), &From::After(text.to_owned()));
+        assert_eq!(begun.err(), Some(BeginError::Cursor(expected)), "{text}");
+    };
+    check(&cursor, CursorError::OtherLog);
+    check("nonsense", CursorError::Malformed);
+}
+
+#[test]
+fn every_situation_is_told_in_the_order_of_its_story() {
+    for (name, situation) in ALL {
+        let world = situation();
+        let story = world.explain(crate::situations::CALL);
+        let steps: Vec<_> =
+            story.steps.iter().map(|step| (step.service.clone(), step.shard, step.position)).collect();
+        let told = read(&mut begin(&world, &From::Beginning), &EVERYTHING);
+        assert_eq!(told.iter().map(|(event, _)| place(event)).collect::<Vec<_>>(), steps, "{name}");
+    }
+}
