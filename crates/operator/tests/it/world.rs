@@ -1,12 +1,14 @@
 //! All services over stores in memory, a database each, turned by hand.
 
+use crate::situations::CALL;
 use engine::clock::{Clock, ManualClock, Timestamp};
 use engine::handle::{Handle, Request};
 use engine::lane::LaneSettings;
 use engine::log::{Cause, LogId, Origin};
 use engine::memory::MemoryStore;
 use engine::runner::Turn;
-use operator::explain::{Explanation, explain};
+use operator::explain::{Agreement, Explanation, explain};
+use operator::language::Language;
 use provider::settings::Settings;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -102,9 +104,19 @@ impl World {
             if !self.turn() {
                 return;
             }
+            self.look();
             self.clock.advance_ms(TURN_MS);
         }
         panic!("it never comes to rest");
+    }
+
+    /// At every moment, whatever differs is explained by what is on its way.
+    fn look(&self) {
+        let Some(explanation) = self.explain_if_known(CALL) else { return };
+        let (money, view) = (&explanation.money, &explanation.view);
+        assert_ne!(money.agrees, Agreement::Differs, "{}", explanation.text(Language::English));
+        assert_ne!(view.agrees, Agreement::Differs, "{}", explanation.text(Language::English));
+        assert_eq!(money.taken, money.held + money.earned + money.returned);
     }
 
     fn turn(&mut self) -> bool {
