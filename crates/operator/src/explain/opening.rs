@@ -143,7 +143,7 @@ fn of_call(event: &CallEvent, said: &Said) -> Option<Words> {
         }
         CallEvent::CallCompleted(_) if said.was_to_be_cancelled => Some(Words::new(
             "By then the ride was over, so it could not be cancelled any more, and the fare stays paid.",
-            "그때는 이미 운행이 끝난 뒤여서 취소되지 않았고, 요금은 그대로 결제됩니다.",
+            "그때는 이미 운행이 끝난 뒤여서 취소되지 않았고, 결제된 요금은 환불되지 않습니다.",
         )),
         CallEvent::CallPlaced(_)
         | CallEvent::CallCancelled(_)
