@@ -58,6 +58,12 @@ pub(crate) struct Store {
     pub(crate) keep_skipped_days: u32,
 }
 
+impl Store {
+    pub(crate) fn keep_skipped_ms(&self) -> i64 {
+        i64::from(self.keep_skipped_days) * 24 * 60 * 60 * 1_000
+    }
+}
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -156,6 +156,11 @@ fn a_store_that_does_not_look_at_versions() {
 }
 
 #[test]
+fn a_store_that_drops_a_view_and_not_how_far_it_had_read() {
+    is_caught(&store(stores::drop_no_positions), Defence::Inbox, Kind::Audit);
+}
+
+#[test]
 fn a_store_that_forgets_keys() {
     is_caught(&store(stores::forget_keys), Defence::Inbox, Kind::Key);
 }

@@ -5,7 +5,7 @@ use engine::dead_letter::DeadLetter;
 use engine::effect::Effect;
 use engine::idempotency::{IdempotencyRow, RequestKey};
 use engine::log::{EntityKey, LogId, ShardName};
-use engine::store::{Commit, EntityRow, InboxKey, Rebuild, Store, Stored, WriteSet};
+use engine::store::{Commit, EntityRow, InboxKey, InboxMove, Rebuild, Store, Stored, WriteSet};
 use engine::timer::DueTimer;
 
 /// How often a bug strikes that would otherwise stop everything.
@@ -24,6 +24,7 @@ enum Bug {
     BelieveTheBest,
     IgnoreVersions,
     ForgetKeys,
+    DropNoPositions,
 }
 
 struct Broken {
@@ -72,6 +73,10 @@ pub(crate) fn forget_keys(sound: Box<dyn Store>) -> Box<dyn Store> {
     broken(sound, Bug::ForgetKeys)
 }
 
+pub(crate) fn drop_no_positions(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::DropNoPositions)
+}
+
 impl Broken {
     fn tamper(&mut self, set: &mut WriteSet) {
         match self.bug {
@@ -84,7 +89,11 @@ impl Broken {
             Bug::LoseTimers => set.entities.iter_mut().for_each(|write| write.row.timer = None),
             Bug::IgnoreVersions => self.replace_whatever_there_is(set),
             Bug::ForgetKeys => set.idempotency.clear(),
-            Bug::KeepOnlyPositions | Bug::SayDone | Bug::KeepHalf | Bug::BelieveTheBest => {}
+            Bug::KeepOnlyPositions
+            | Bug::SayDone
+            | Bug::KeepHalf
+            | Bug::BelieveTheBest
+            | Bug::DropNoPositions => {}
         }
     }
 
@@ -128,7 +137,8 @@ impl Store for Broken {
             | Bug::KeepHalf
             | Bug::BelieveTheBest
             | Bug::IgnoreVersions
-            | Bug::ForgetKeys => {
+            | Bug::ForgetKeys
+            | Bug::DropNoPositions => {
                 let mut tampered = sets.to_vec();
                 tampered.iter_mut().for_each(|set| self.tamper(set));
                 self.sound.commit(&tampered)
@@ -204,7 +214,15 @@ impl Store for Broken {
     }
 
     fn drop_some(&mut self, service: &'static str, limit: usize) -> Stored<Rebuild> {
-        self.sound.drop_some(service, limit)
+        let first = ShardName { service, index: 0 };
+        let read = self.sound.inbox(first)?;
+        let stage = self.sound.drop_some(service, limit)?;
+        if self.bug == Bug::DropNoPositions && stage == Rebuild::Reading {
+            let mut set = WriteSet::new(first, u64::MAX);
+            set.inbox = read.into_iter().map(|(key, to)| InboxMove { key, from: 0, to }).collect();
+            assert!(matches!(self.sound.commit(&[set]), Commit::Done(_)));
+        }
+        Ok(stage)
     }
 
     fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
