@@ -1,7 +1,7 @@
 //! What an operator asks of dead letters: to take one up again, or to pass it over; and what came of it.
 //!
 //! To pass over is: an event stays without consequence in this shard, a timer runs out again a while later, and an
-//! answer is thrown away, so that its effect is asked again. Why so: docs/decisions/0011-skipping-dead-letters.md.
+//! answer is thrown away, so that its effect is asked again. Why so: docs/decisions/0012-skipping-dead-letters.md.
 
 use crate::Service;
 use crate::clock::Timestamp;

@@ -2,7 +2,7 @@
 //!
 //! What a projection holds is dropped a slice a turn, with the rest of the system going on between the slices; then
 //! its lanes read every log from the beginning. That it is under way is noted in the store, so that a process that is
-//! started in the middle of it goes on. Why so: docs/decisions/0012-rebuild-while-running.md.
+//! started in the middle of it goes on. Why so: docs/decisions/0013-rebuild-while-running.md.
 
 use crate::bus::Bus;
 use crate::handle::lock;
