@@ -4,8 +4,9 @@ use crate::copy::Copy;
 use crate::system::{ASKED, CANCELLED, COMPLETED, FAILED, REFUSED, START, TOO_FAR, UNDER_WAY, UNHEARD, busy};
 use engine::audit::{FINDINGS_LISTED_MAX, Sort};
 use engine::clock::Timestamp;
-use engine::dead_letter::{DeadLetter, Parcel};
+use engine::dead_letter::{DeadLetter, Parcel, Skip};
 use engine::log::{EntityKey, LogId, ShardName};
+use engine::store::Rebuild;
 use wiring::audit::{Moment, Options, Report, audit};
 
 const NOW: Timestamp = Timestamp(START.0 + 20_000);
@@ -306,6 +307,95 @@ fn counters_and_inboxes_and_dead_letters_are_looked_at() {
         },
         &["DeadLetter payment: no dead letters: letter 1 of payment/1, about 9"],
     );
+}
+
+/// Payment has heard of a call, and an operator has passed that over: nothing is asked.
+fn pass_over(copy: &mut Copy) {
+    let event = copy.event("call", UNHEARD, "CallRequested").clone();
+    let shard = ShardName { service: "payment", index: event.source.shard };
+    copy.pretend_heard("payment");
+    copy.passed_over.get_mut(&shard).unwrap().push((event.source.clone(), event.position));
+    let skipped = Skip { by: "operator".to_owned(), reason: "planted".to_owned(), at: NOW };
+    copy.letters.get_mut(&shard).unwrap().push(DeadLetter {
+        number: 1,
+        entity_id: UNHEARD,
+        parcel: Parcel::Event(event),
+        reason: "planted".to_owned(),
+        at: NOW,
+        skipped: Some(skipped),
+    });
+}
+
+#[test]
+fn what_was_passed_over_is_shown_and_is_not_broken() {
+    check(pass_over, &[]);
+    let mut copy = Copy::of(&**busy(|_| ()).reader());
+    pass_over(&mut copy);
+    let report = look_at(&copy, NOW);
+    assert!(report.is_clean());
+    let skipped = |service: &str, name: &str| {
+        let found = report.checks.iter().find(|check| (check.service, check.name) == (service, name));
+        found.map(|check| check.skipped)
+    };
+    assert_eq!(skipped("payment", "no dead letters"), Some(1));
+    assert_eq!(skipped("payment", "heard and done"), Some(1));
+    assert_eq!(skipped("drive", "heard and done"), Some(0));
+    let text = report.to_string();
+    assert!(text.contains("0 dead letters, 1 skipped") && text.contains("  1 skipped"), "{text}");
+    // Once the letter is forgotten, what it was about is still known; and without that, it would be broken.
+    check(
+        |copy| {
+            pass_over(copy);
+            copy.letters.values_mut().for_each(Vec::clear);
+        },
+        &[],
+    );
+    check(
+        |copy| {
+            pass_over(copy);
+            copy.passed_over.values_mut().for_each(Vec::clear);
+        },
+        &["Broken payment: heard and done: payment/9"],
+    );
+}
+
+#[test]
+fn a_view_that_has_passed_an_event_over_is_as_if_it_had_not_been() {
+    let plant = |copy: &mut Copy| {
+        let event = copy.event("drive", COMPLETED, "DriveEnded").clone();
+        let shard = ShardName { service: "view", index: event.source.shard };
+        copy.passed_over.get_mut(&shard).unwrap().push((event.source.clone(), event.position));
+    };
+    check(plant, &["Broken view: view = rebuild: view/1"]);
+}
+
+#[test]
+fn what_was_passed_over_was_heard() {
+    check(
+        |copy| {
+            let source = copy.event("call", COMPLETED, "CallRequested").source.clone();
+            let shard = ShardName { service: "drive", index: 1 };
+            copy.passed_over.get_mut(&shard).unwrap().push((source, 1_000));
+        },
+        &["Broken drive: inbox within the logs: drive/1 has passed over call/1/1000"],
+    );
+}
+
+#[test]
+fn a_view_that_is_being_dropped_is_not_looked_at_and_one_that_reads_is() {
+    let drop_one = |stage: Option<Rebuild>| {
+        move |copy: &mut Copy| {
+            copy.rebuild.insert("view", stage);
+            copy.entities.get_mut("view").unwrap().retain(|row| row.key.id != COMPLETED);
+        }
+    };
+    check(drop_one(Some(Rebuild::Dropping)), &[]);
+    let findings = [
+        "Broken view: counters = recount: view tagged \"driveComplete\"",
+        "Broken view: view = rebuild: view/1",
+    ];
+    check(drop_one(Some(Rebuild::Reading)), &findings);
+    check(drop_one(None), &findings);
 }
 
 #[test]
