@@ -11,7 +11,8 @@ use engine::idempotency::Idempotency;
 use engine::log::{Cause, Origin};
 use http::header::HeaderName;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request, header};
+use language::Language;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use taxi::actor::Actor;
 use taxi::id::CallId;
 
+use crate::detail::Detail;
 use crate::hal::{Base, Form};
 use crate::problem::{Kind, Problem};
 use crate::query::QueryText;
@@ -132,7 +134,7 @@ impl Routes {
     pub(crate) fn into_router(self, api: &Arc<Api>) -> Router {
         let nothing_here = api.clone();
         let router = self.router.fallback(async move |request: Request<Body>| {
-            refuse(&nothing_here, request, Problem::new(Kind::NotFound, "no service has this path"))
+            refuse(&nothing_here, request, Problem::new(Kind::NotFound, Detail::NoSuchPath))
         });
         observe::observed(router, &api.requests)
     }
@@ -146,7 +148,7 @@ impl Routes {
     ) -> Router {
         let (nothing_here, guarded) = (api.clone(), api.clone());
         let nothing_here = any(async move |request: Request<Body>| {
-            refuse(&nothing_here, request, Problem::new(Kind::NotFound, "no service has this path"))
+            refuse(&nothing_here, request, Problem::new(Kind::NotFound, Detail::NoSuchPath))
         });
         let router = self.router.route(prefix, nothing_here.clone());
         let router = router.route(&format!("{prefix}/{{*rest}}"), nothing_here);
@@ -168,10 +170,7 @@ impl Methods {
         let refuse = api.clone();
         let router = MethodRouter::new().fallback(move |request: Request<Body>| {
             let (asked, _) = Asked::of(&refuse, request);
-            async move {
-                let detail = "the methods of this path are in the header Allow";
-                asked.finish(Err(Problem::new(Kind::MethodNotAllowed, detail)))
-            }
+            async move { asked.finish(Err(Problem::new(Kind::MethodNotAllowed, Detail::MethodsInAllow))) }
         });
         Self { api: api.clone(), router, names: Vec::new() }
     }
@@ -223,9 +222,9 @@ where
     F: Future<Output = Answered>,
 {
     let (asked, body) = Asked::of(&api, request);
-    let request_id = asked.request_id.clone();
+    let (request_id, language) = (asked.request_id.clone(), asked.language());
     let answered = work(asked, body).await;
-    finish(answered, request_id)
+    finish(answered, request_id, language)
 }
 
 impl Asked {
@@ -236,26 +235,38 @@ impl Asked {
         (asked, body)
     }
 
+    /// The language in which the client is told what people read.
+    pub(crate) fn language(&self) -> Language {
+        wanted(&self.head.headers)
+    }
+
     fn finish(self, answered: Answered) -> Response {
-        finish(answered, self.request_id)
+        let language = self.language();
+        finish(answered, self.request_id, language)
     }
 }
 
 /// Refuses a method where no service stands behind the path.
 pub(crate) fn refuse_method(headers: &HeaderMap, ids: &Ids) -> Response {
-    let detail = "the methods of this path are in the header Allow";
-    finish(Err(Problem::new(Kind::MethodNotAllowed, detail)), ids.keep_or_make(headers))
+    let refused = Err(Problem::new(Kind::MethodNotAllowed, Detail::MethodsInAllow));
+    finish(refused, ids.keep_or_make(headers), wanted(headers))
 }
 
 /// Refuses a path where no service stands behind it.
 pub(crate) fn refuse_path(headers: &HeaderMap, ids: &Ids) -> Response {
-    finish(Err(Problem::new(Kind::NotFound, "there is no such document")), ids.keep_or_make(headers))
+    let refused = Err(Problem::new(Kind::NotFound, Detail::NoSuchDocument));
+    finish(refused, ids.keep_or_make(headers), wanted(headers))
 }
 
-fn finish(answered: Answered, request_id: HeaderValue) -> Response {
-    let mut response = answered.unwrap_or_else(|problem| problem.into_response(&request_id));
+fn finish(answered: Answered, request_id: HeaderValue, language: Language) -> Response {
+    let mut response = answered.unwrap_or_else(|problem| problem.into_response(&request_id, language));
     response.headers_mut().insert(REQUEST_ID, request_id);
     response
+}
+
+fn wanted(headers: &HeaderMap) -> Language {
+    let given = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
+    Language::wanted_of(given)
 }
 
 /// Makes ids of requests that do not repeat.
@@ -319,9 +330,9 @@ pub(crate) fn one_header<'h>(headers: &'h HeaderMap, name: &'static str) -> Resu
         (None, _) => Ok(None),
         (Some(value), None) => match value.to_str() {
             Ok(text) => Ok(Some(text.trim())),
-            Err(_) => Err(Problem::malformed("a header cannot be read").of_field(name)),
+            Err(_) => Err(Problem::malformed(Detail::HeaderUnreadable).of_field(name)),
         },
-        (Some(_), Some(_)) => Err(Problem::malformed("a header comes twice").of_field(name)),
+        (Some(_), Some(_)) => Err(Problem::malformed(Detail::HeaderTwice).of_field(name)),
     }
 }
 

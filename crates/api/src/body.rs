@@ -7,6 +7,7 @@ use http_body_util::BodyExt;
 use std::borrow::Cow;
 use taxi::id::CallId;
 
+use crate::detail::Detail;
 use crate::json::{Fault, Fields, Value, read_object};
 use crate::problem::{Kind, Problem};
 use crate::settings::Settings;
@@ -14,10 +15,7 @@ use crate::settings::Settings;
 /// Reads a whole JSON body, if it says that it is one.
 pub(crate) async fn read(headers: &HeaderMap, body: Body, settings: &Settings) -> Result<Bytes, Problem> {
     check_type(headers)?;
-    let too_large = || {
-        let detail = format!("a body may have {} bytes", settings.body_bytes_max);
-        Problem::new(Kind::PayloadTooLarge, detail)
-    };
+    let too_large = || Problem::new(Kind::PayloadTooLarge, Detail::BodyTooLarge(settings.body_bytes_max));
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > settings.body_bytes_max) {
@@ -28,9 +26,9 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, settings: &Settings) -
         Ok(Ok(None)) => Err(too_large()),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a body broke off");
-            Err(Problem::malformed("the body broke off"))
+            Err(Problem::malformed(Detail::BodyBrokeOff))
         }
-        Err(_) => Err(Problem::new(Kind::RequestTimeout, "the body did not arrive in time")),
+        Err(_) => Err(Problem::new(Kind::RequestTimeout, Detail::BodyLate)),
     }
 }
 
@@ -55,21 +53,21 @@ async fn gather(mut body: Body, bytes_max: usize) -> Result<Option<Bytes>, axum:
 
 /// `application/json` or a type of its family, in UTF-8.
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let wrong = |detail: &'static str| Problem::new(Kind::UnsupportedMediaType, detail);
+    let wrong = |detail| Problem::new(Kind::UnsupportedMediaType, detail);
     let mut given = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (given.next(), given.next()) else {
-        return Err(wrong("one Content-Type is expected, such as application/json"));
+        return Err(wrong(Detail::TypeMissing));
     };
     if value == "application/json" {
         return Ok(());
     }
-    let text = value.to_str().map_err(|_| wrong("the Content-Type cannot be read"))?;
+    let text = value.to_str().map_err(|_| wrong(Detail::TypeUnreadable))?;
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
     let is_json =
         essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
     if !is_json {
-        return Err(wrong("the body must be application/json"));
+        return Err(wrong(Detail::TypeNotJson));
     }
     for part in parts {
         let Some((name, value)) = part.split_once('=') else {
@@ -78,7 +76,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
         let value = value.trim().trim_matches('"');
         let is_utf8 = value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8");
         if name.trim().eq_ignore_ascii_case("charset") && !is_utf8 {
-            return Err(wrong("JSON is written in UTF-8"));
+            return Err(wrong(Detail::NotUtf8));
         }
     }
     Ok(())
@@ -87,8 +85,8 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
 /// The fields of a body.
 pub(crate) fn fields(bytes: &Bytes) -> Result<Fields<'_>, Problem> {
     read_object(bytes).map_err(|fault| {
-        let Fault { offset, what, key } = fault;
-        let problem = Problem::malformed(format!("at byte {offset}: {what}"));
+        let Fault { offset, flaw, key } = fault;
+        let problem = Problem::malformed(Detail::Json(offset, flaw));
         match key {
             Some(key) => problem.of_field(key),
             None => problem,
@@ -102,14 +100,12 @@ pub(crate) fn scalar<'f>(fields: &'f Fields<'_>, name: &'static str) -> Result<O
         None | Some(Value::Null) => Ok(None),
         Some(Value::Number(text)) => Ok(Some(text)),
         Some(Value::Text(text)) => Ok(Some(text)),
-        Some(Value::Bool | Value::Nested) => {
-            Err(Problem::malformed(format!("{name} is a number or a text")).of_field(name))
-        }
+        Some(Value::Bool | Value::Nested) => Err(Problem::malformed(Detail::NotScalar(name)).of_field(name)),
     }
 }
 
 pub(crate) fn required<'f>(fields: &'f Fields<'_>, name: &'static str) -> Result<&'f str, Problem> {
-    scalar(fields, name)?.ok_or_else(|| Problem::malformed(format!("{name} is missing")).of_field(name))
+    scalar(fields, name)?.ok_or_else(|| Problem::malformed(Detail::Missing(name)).of_field(name))
 }
 
 /// A field that is a text and nothing else.
@@ -119,14 +115,14 @@ pub(crate) fn text<'f>(fields: &'f Fields<'_>, name: &'static str) -> Result<Opt
         Some(Value::Text(Cow::Borrowed(text))) => Ok(Some(text)),
         Some(Value::Text(Cow::Owned(text))) => Ok(Some(text)),
         Some(Value::Number(_) | Value::Bool | Value::Nested) => {
-            Err(Problem::malformed(format!("{name} is a text")).of_field(name))
+            Err(Problem::malformed(Detail::NotText(name)).of_field(name))
         }
     }
 }
 
 pub(crate) fn call_id(fields: &Fields<'_>, name: &'static str) -> Result<CallId, Problem> {
     let text = required(fields, name)?;
-    text.parse::<CallId>().map_err(|error| Problem::malformed(format!("{name}: {error}")).of_field(name))
+    text.parse::<CallId>().map_err(|error| Problem::malformed(Detail::not_an_id(name, error)).of_field(name))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use wiring::call::{CallService, NAME};
 use wiring::provider::is_test_method;
 
 use crate::asked::{Answered, Asked};
+use crate::detail::Detail;
 use crate::hal::{Base, Form, SelfLinks, respond, to_json};
 use crate::problem::{Kind, Problem};
 use crate::read::{Collection, key};
@@ -209,7 +210,7 @@ fn read_request(bytes: &Bytes, api: &Api) -> Result<Request, Problem> {
     let call_id = handle
         .draw_number()
         .and_then(|number| CallId::new(number).ok())
-        .ok_or_else(|| Problem::too_busy("no numbers for new calls are left just now; nothing was stored"))?;
+        .ok_or_else(|| Problem::too_busy(Detail::NoNumbers))?;
     Ok(Request { call_id, rider, meters, fare: handle.service().rules.tariff.fare(meters), payment_method })
 }
 
@@ -225,7 +226,7 @@ pub(crate) fn meters(text: &str) -> Result<Meters, Problem> {
                 Kind::Impossible
             }
         };
-        Problem::new(kind, error.to_string()).of_field("distance")
+        Problem::new(kind, error).of_field("distance")
     })
 }
 
@@ -234,12 +235,10 @@ fn payment_method(text: Option<&str>, api: &Api) -> Result<Option<String>, Probl
     let Some(text) = text else { return Ok(None) };
     check_text(text).map_err(|fault| text_problem(FIELD, fault))?;
     if text.starts_with(TEST_METHOD) && !api.settings.allow_test_payment_methods {
-        let detail = "payment methods for tests are not accepted here";
-        return Err(Problem::new(Kind::Impossible, detail).of_field(FIELD));
+        return Err(Problem::new(Kind::Impossible, Detail::NoTestMethods).of_field(FIELD));
     }
     if text.starts_with(TEST_METHOD) && !is_test_method(text) {
-        let detail = "there is no such payment method for tests; docs/api.md lists them";
-        return Err(Problem::new(Kind::Impossible, detail).of_field(FIELD));
+        return Err(Problem::new(Kind::Impossible, Detail::NoSuchTestMethod).of_field(FIELD));
     }
     Ok(Some(text.to_owned()))
 }
@@ -253,19 +252,18 @@ fn text_problem(field: &'static str, fault: TextFault) -> Problem {
         TextFault::ControlCharacter => Kind::Malformed,
         TextFault::Empty | TextFault::TooLong => Kind::Impossible,
     };
-    Problem::new(kind, format!("{field} {fault}")).of_field(field)
+    Problem::new(kind, Detail::of_text(field, fault)).of_field(field)
 }
 
 fn refused(refusal: Refusal) -> Problem {
     match refusal {
-        Refusal::Unknown => Problem::new(Kind::NotFound, refusal.to_string()).of_field("callId"),
+        Refusal::Unknown => Problem::new(Kind::NotFound, refusal).of_field("callId"),
         Refusal::Over { status } => over(status),
     }
 }
 
 fn over(status: CallStatus) -> Problem {
-    Problem::new(Kind::NotAllowedNow, Refusal::Over { status }.to_string())
-        .in_state(CALLS.status, status.as_str())
+    Problem::new(Kind::NotAllowedNow, Refusal::Over { status }).in_state(CALLS.status, status.as_str())
 }
 
 fn is_settled(call: &Call) -> bool {

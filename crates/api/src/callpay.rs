@@ -9,6 +9,7 @@ use taxi::status::PayStatus;
 
 use crate::asked::{Answered, Asked};
 use crate::body;
+use crate::detail::Detail;
 use crate::hal::{Base, Form};
 use crate::payment::{PAYMENTS, answer};
 use crate::problem::{Kind, Problem};
@@ -54,14 +55,13 @@ fn conclude(form: Form, done: &Done<Payment>, base: &Base) -> Answered {
     let problem = match payment.pay_status {
         PayStatus::Paid => return Ok(done.mark(answer(form, payment, base))),
         PayStatus::Failed => match payment.reason {
-            Some(FailReason::Refused) => Problem::new(Kind::PaymentRefused, "the payment provider refused"),
+            Some(FailReason::Refused) => Problem::new(Kind::PaymentRefused, Detail::PaymentRefused),
             Some(FailReason::ProviderSilent | FailReason::GivenUp) | None => {
-                let detail = "the provider did not answer in time; what it takes later goes back";
-                Problem::new(Kind::PaymentGivenUp, detail)
+                Problem::new(Kind::PaymentGivenUp, Detail::PaymentGivenUp)
             }
         },
         PayStatus::Refunding | PayStatus::Refunded | PayStatus::Voided => {
-            Problem::new(Kind::NotAllowedNow, "the call is off; its fare is not taken")
+            Problem::new(Kind::NotAllowedNow, Detail::CallIsOff)
         }
         PayStatus::Asked => unknown(),
     };
@@ -70,7 +70,7 @@ fn conclude(form: Form, done: &Done<Payment>, base: &Base) -> Answered {
 }
 
 fn unknown() -> Problem {
-    Problem::outcome_unknown("the payment is asked for and not answered yet")
+    Problem::outcome_unknown(Detail::PaymentUnanswered)
 }
 
 fn is_decided(payment: &Payment) -> bool {
@@ -83,15 +83,13 @@ fn fare(text: &str) -> Result<Won, Problem> {
             FareError::NotANumber => Kind::Malformed,
             FareError::NotWhole | FareError::Negative | FareError::TooMuch => Kind::Impossible,
         };
-        Problem::new(kind, error.to_string()).of_field("fare")
+        Problem::new(kind, error).of_field("fare")
     })
 }
 
 fn refused(refusal: Refusal) -> Problem {
     match refusal {
-        Refusal::Unknown => Problem::new(Kind::NotFound, refusal.to_string()).of_field("callId"),
-        Refusal::OtherFare { fare } => {
-            Problem::new(Kind::OtherFare, refusal.to_string()).in_state("fare", fare.0)
-        }
+        Refusal::Unknown => Problem::new(Kind::NotFound, refusal).of_field("callId"),
+        Refusal::OtherFare { fare } => Problem::new(Kind::OtherFare, refusal).in_state("fare", fare.0),
     }
 }

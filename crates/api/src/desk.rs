@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
+use crate::detail::Detail;
 use crate::problem::Problem;
 
 /// More threads than this only take the processor and the store's connections from each other.
@@ -40,7 +41,7 @@ impl Desk {
     fn give(self: &Arc<Self>, job: Job) -> Result<(), Problem> {
         let mut state = self.state();
         if state.waiting.len() >= WAITING_MAX {
-            return Err(Problem::too_busy("too many readers wait already"));
+            return Err(Problem::too_busy(Detail::ReadersWait));
         }
         state.waiting.push_back(job);
         if state.threads < THREADS_MAX {

@@ -89,9 +89,9 @@ pub(crate) async fn end_by(asked: Asked, body: Body, (actor, route): (Actor, &'s
 
 fn refused(refusal: Refusal) -> Problem {
     match refusal {
-        Refusal::Unknown => Problem::new(Kind::NotFound, refusal.to_string()).of_field("driveId"),
+        Refusal::Unknown => Problem::new(Kind::NotFound, refusal).of_field("driveId"),
         Refusal::NotUnderWay { status } => {
-            Problem::new(Kind::NotAllowedNow, refusal.to_string()).in_state(DRIVES.status, status.as_str())
+            Problem::new(Kind::NotAllowedNow, refusal).in_state(DRIVES.status, status.as_str())
         }
     }
 }

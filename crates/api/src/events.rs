@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::asked::{Answered, Asked, one_header};
+use crate::detail::Detail;
 use crate::hal::{liking, not_acceptable};
 use crate::problem::{Kind, Problem};
 use crate::query::QueryText;
@@ -70,7 +71,7 @@ pub(crate) async fn stream(asked: Asked) -> Answered {
     let filter = Arc::new(filter(&query)?);
     let streams = &asked.api.streams;
     let place = streams.places.clone().try_acquire_owned();
-    let place = place.map_err(|_| Problem::too_busy("too many event streams are open"))?;
+    let place = place.map_err(|_| Problem::too_busy(Detail::StreamsOpen))?;
     let tails = asked.api.bus.tails().to_vec();
     // What is appended after this look wakes the stream.
     let woken = streams.woken.clone();
@@ -177,14 +178,8 @@ fn begin(tails: Vec<Arc<Tail>>, from: &From) -> Result<Merge, Problem> {
 
 fn cursor_problem(error: CursorError) -> Problem {
     let problem = match error {
-        CursorError::Malformed => {
-            Problem::malformed("a stream begins at 0, or after an id that it was given before")
-        }
-        CursorError::OtherLog => {
-            let detail =
-                "this id belongs to another log; the data was restored or is another's: begin anew from=0";
-            Problem::new(Kind::OtherLog, detail)
-        }
+        CursorError::Malformed => Problem::malformed(Detail::NoBeginning),
+        CursorError::OtherLog => Problem::new(Kind::OtherLog, Detail::IdOfOtherLog),
     };
     problem.of_field("from")
 }
@@ -196,10 +191,8 @@ fn filter(query: &QueryText<'_>) -> Result<Filter, Problem> {
     let known = known_types(false);
     let wanted = text.split(',').map(str::trim).map(|name| {
         let found = known.iter().find(|known| **known == name).copied();
-        found.map(str::to_owned).ok_or_else(|| {
-            let detail = format!("type is one or more of {}", known.join(","));
-            Problem::malformed(detail).of_field("type")
-        })
+        let unknown = || Problem::malformed(Detail::NotOneOfTypes(known.join(","))).of_field("type");
+        found.map(str::to_owned).ok_or_else(unknown)
     });
     let types: Vec<String> = wanted.collect::<Result<_, _>>()?;
     Ok(Filter { types: Some(types), ..Filter::default() })

@@ -6,6 +6,7 @@ use taxi::money::Won;
 
 use crate::asked::{Answered, Asked};
 use crate::call::meters;
+use crate::detail::Detail;
 use crate::hal::{respond, to_json};
 use crate::problem::Problem;
 
@@ -27,7 +28,7 @@ pub(crate) async fn quote(asked: Asked) -> Answered {
     let query = asked.query()?;
     let text = query
         .get("distance")?
-        .ok_or_else(|| Problem::malformed("distance is missing").of_field("distance"))?;
+        .ok_or_else(|| Problem::malformed(Detail::Missing("distance")).of_field("distance"))?;
     let meters = meters(text)?;
     let tariff = &asked.api.handles.payment.service().rules.tariff;
     let fare = tariff.fare(meters);

@@ -9,6 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::fmt::Write;
 
+use crate::detail::Detail;
 use crate::problem::{Kind, Problem};
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -52,7 +53,7 @@ pub(crate) fn json_only(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 pub(crate) fn not_acceptable(given: &'static str) -> Problem {
-    Problem::new(Kind::NotAcceptable, format!("this comes as {given}"))
+    Problem::new(Kind::NotAcceptable, Detail::ComesAs(given))
 }
 
 /// How much the client likes a type: its weight in thousandths, then how exactly it was named; nothing when not at all.
@@ -120,7 +121,7 @@ impl Base {
         };
         let host = host?;
         if !is_host(host) {
-            return Err(Problem::malformed("the Host header is not a host"));
+            return Err(Problem::malformed(Detail::HostIsNone));
         }
         let mut base = format!("{scheme}://{host}");
         let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
@@ -144,9 +145,9 @@ fn own_host(head: &Parts) -> Option<Result<&str, Problem>> {
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let host = hosts.next()?;
     if hosts.next().is_some() {
-        return Some(Err(Problem::malformed("there is more than one Host header")));
+        return Some(Err(Problem::malformed(Detail::HostTwice)));
     }
-    Some(host.to_str().map_err(|_| Problem::malformed("the Host header is not a host")))
+    Some(host.to_str().map_err(|_| Problem::malformed(Detail::HostIsNone)))
 }
 
 fn is_host(text: &str) -> bool {

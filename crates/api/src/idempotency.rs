@@ -6,6 +6,7 @@ use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
+use crate::detail::Detail;
 use crate::problem::Problem;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -33,9 +34,7 @@ pub(crate) fn read(
 }
 
 fn malformed() -> Problem {
-    let detail =
-        "one Idempotency-Key of 1 to 255 visible ASCII characters is expected, bare or in double quotes";
-    Problem::malformed(detail).of_field("Idempotency-Key")
+    Problem::malformed(Detail::KeyIsNone).of_field("Idempotency-Key")
 }
 
 /// The text of a structured field's string, or of a bare key.

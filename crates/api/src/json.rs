@@ -22,9 +22,31 @@ pub(crate) enum Value<'a> {
 pub(crate) struct Fault {
     /// In bytes from the beginning.
     pub(crate) offset: usize,
-    pub(crate) what: &'static str,
+    pub(crate) flaw: Flaw,
     /// The key that came twice.
     pub(crate) key: Option<String>,
+}
+
+language::sentences! {
+    /// What can be wrong with a document.
+    pub(crate) enum Flaw {
+        NotUtf8 => "this is not UTF-8", "UTF-8이 아닙니다";
+        NotAnObject => "an object is expected", "객체가 와야 합니다";
+        Empty => "the body is empty", "본문이 비어 있습니다";
+        Follows => "something follows the object", "객체 뒤에 다른 내용이 있습니다";
+        NoKey => "a key in double quotes is expected", "큰따옴표로 감싼 키가 와야 합니다";
+        NoColon => "a colon is expected", "쌍점(:)이 와야 합니다";
+        NoCommaOrBrace => "a comma or a closing brace is expected", "쉼표나 닫는 중괄호가 와야 합니다";
+        KeyTwice => "this key comes twice", "같은 키가 두 번 나옵니다";
+        NoCommaOrBracket => "a comma or a closing bracket is expected", "쉼표나 닫는 대괄호가 와야 합니다";
+        TooDeep => "this is nested too deeply", "중첩이 너무 깊습니다";
+        EndsEarly => "the body ends too early", "본문이 너무 일찍 끝납니다";
+        NoValue => "a value is expected", "값이 와야 합니다";
+        NoDigit => "a digit is expected", "숫자가 와야 합니다";
+        EndsInText => "the body ends within a text", "문자열이 끝나기 전에 본문이 끝납니다";
+        Control => "a text has a control character", "문자열에 제어 문자가 있습니다";
+        NoEscape => "a text has an escape that means nothing", "문자열에 뜻이 없는 이스케이프가 있습니다";
+    }
 }
 
 /// The fields of an object in the order in which they came.
@@ -45,22 +67,22 @@ impl<'a> Fields<'a> {
 pub(crate) fn read_object(bytes: &[u8]) -> Result<Fields<'_>, Fault> {
     let text = std::str::from_utf8(bytes).map_err(|error| Fault {
         offset: error.valid_up_to(),
-        what: "this is not UTF-8",
+        flaw: Flaw::NotUtf8,
         key: None,
     })?;
     let mut scanner = Scanner { text, at: 0 };
     scanner.skip_blanks();
     match scanner.peek() {
         Some(b'{') => {}
-        Some(_) => return Err(scanner.fault("an object is expected")),
-        None => return Err(scanner.fault("the body is empty")),
+        Some(_) => return Err(scanner.fault(Flaw::NotAnObject)),
+        None => return Err(scanner.fault(Flaw::Empty)),
     }
     let mut fields = Fields::default();
     scanner.object(1, &mut fields)?;
     scanner.skip_blanks();
     match scanner.peek() {
         None => Ok(fields),
-        Some(_) => Err(scanner.fault("something follows the object")),
+        Some(_) => Err(scanner.fault(Flaw::Follows)),
     }
 }
 
@@ -70,8 +92,8 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    fn fault(&self, what: &'static str) -> Fault {
-        Fault { offset: self.at, what, key: None }
+    fn fault(&self, flaw: Flaw) -> Fault {
+        Fault { offset: self.at, flaw, key: None }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -101,12 +123,12 @@ impl<'a> Scanner<'a> {
             self.skip_blanks();
             let begin = self.at;
             if self.peek() != Some(b'"') {
-                return Err(self.fault("a key in double quotes is expected"));
+                return Err(self.fault(Flaw::NoKey));
             }
             fields.keys.push((self.string()?, begin));
             self.skip_blanks();
             if !self.take(b':') {
-                return Err(self.fault("a colon is expected"));
+                return Err(self.fault(Flaw::NoColon));
             }
             fields.values.push(self.value(depth)?);
             self.skip_blanks();
@@ -114,14 +136,12 @@ impl<'a> Scanner<'a> {
                 break;
             }
             if !self.take(b',') {
-                return Err(self.fault("a comma or a closing brace is expected"));
+                return Err(self.fault(Flaw::NoCommaOrBrace));
             }
         }
         match doubled(&fields.keys) {
             None => Ok(()),
-            Some((key, offset)) => {
-                Err(Fault { offset, what: "this key comes twice", key: Some(key.to_owned()) })
-            }
+            Some((key, offset)) => Err(Fault { offset, flaw: Flaw::KeyTwice, key: Some(key.to_owned()) }),
         }
     }
 
@@ -138,7 +158,7 @@ impl<'a> Scanner<'a> {
                 return Ok(());
             }
             if !self.take(b',') {
-                return Err(self.fault("a comma or a closing bracket is expected"));
+                return Err(self.fault(Flaw::NoCommaOrBracket));
             }
         }
     }
@@ -146,7 +166,7 @@ impl<'a> Scanner<'a> {
     fn value(&mut self, depth: usize) -> Result<Value<'a>, Fault> {
         self.skip_blanks();
         if matches!(self.peek(), Some(b'{' | b'[')) && depth >= DEPTH_MAX {
-            return Err(self.fault("this is nested too deeply"));
+            return Err(self.fault(Flaw::TooDeep));
         }
         match self.peek() {
             Some(b'"') => self.string().map(Value::Text),
@@ -160,7 +180,7 @@ impl<'a> Scanner<'a> {
             }
             Some(b'-' | b'0'..=b'9') => self.number().map(Value::Number),
             Some(_) => self.word(),
-            None => Err(self.fault("the body ends too early")),
+            None => Err(self.fault(Flaw::EndsEarly)),
         }
     }
 
@@ -171,24 +191,24 @@ impl<'a> Scanner<'a> {
                 return Ok(value);
             }
         }
-        Err(self.fault("a value is expected"))
+        Err(self.fault(Flaw::NoValue))
     }
 
     fn number(&mut self) -> Result<&'a str, Fault> {
         let begin = self.at;
         self.take(b'-');
         if !self.take(b'0') && self.digits() == 0 {
-            return Err(self.fault("a digit is expected"));
+            return Err(self.fault(Flaw::NoDigit));
         }
         if self.take(b'.') && self.digits() == 0 {
-            return Err(self.fault("a digit is expected"));
+            return Err(self.fault(Flaw::NoDigit));
         }
         if self.take(b'e') || self.take(b'E') {
             if !self.take(b'-') {
                 self.take(b'+');
             }
             if self.digits() == 0 {
-                return Err(self.fault("a digit is expected"));
+                return Err(self.fault(Flaw::NoDigit));
             }
         }
         Ok(&self.text[begin..self.at])
@@ -213,12 +233,12 @@ impl<'a> Scanner<'a> {
                     is_escaped = true;
                     self.at += 1;
                     if self.peek().is_none() {
-                        return Err(self.fault("the body ends within a text"));
+                        return Err(self.fault(Flaw::EndsInText));
                     }
                 }
-                Some(0..=0x1f) => return Err(self.fault("a text has a control character")),
+                Some(0..=0x1f) => return Err(self.fault(Flaw::Control)),
                 Some(_) => {}
-                None => return Err(self.fault("the body ends within a text")),
+                None => return Err(self.fault(Flaw::EndsInText)),
             }
             self.at += 1;
         }
@@ -227,11 +247,7 @@ impl<'a> Scanner<'a> {
             return Ok(Cow::Borrowed(&self.text[begin + 1..self.at - 1]));
         }
         let decoded: Result<String, _> = serde_json::from_str(&self.text[begin..self.at]);
-        decoded.map(Cow::Owned).map_err(|_| Fault {
-            offset: begin,
-            what: "a text has an escape that means nothing",
-            key: None,
-        })
+        decoded.map(Cow::Owned).map_err(|_| Fault { offset: begin, flaw: Flaw::NoEscape, key: None })
     }
 }
 
@@ -247,9 +263,9 @@ fn doubled<'k>(keys: &'k [(Cow<'_, str>, usize)]) -> Option<(&'k str, usize)> {
 mod tests {
     use super::*;
 
-    fn fault(text: &[u8]) -> (usize, &'static str) {
+    fn fault(text: &[u8]) -> (usize, Flaw) {
         let fault = read_object(text).expect_err("it is wrong");
-        (fault.offset, fault.what)
+        (fault.offset, fault.flaw)
     }
 
     #[test]
@@ -269,34 +285,34 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
         for (text, offset, what) in [
-            (&b""[..], 0, "the body is empty"),
-            (b"  \n", 3, "the body is empty"),
-            (b"[1]", 0, "an object is expected"),
-            (b"1", 0, "an object is expected"),
-            (b"\xef\xbb\xbf{}", 0, "an object is expected"),
-            (b"{} {}", 3, "something follows the object"),
-            (b"{\"a\":1,}", 7, "a key in double quotes is expected"),
-            (b"{a:1}", 1, "a key in double quotes is expected"),
-            (b"{\"a\" 1}", 5, "a colon is expected"),
-            (b"{\"a\":1 \"b\":2}", 7, "a comma or a closing brace is expected"),
-            (b"{\"a\":[1 2]}", 8, "a comma or a closing bracket is expected"),
-            (b"{\"a\":NaN}", 5, "a value is expected"),
-            (b"{\"a\":Infinity}", 5, "a value is expected"),
-            (b"{\"a\":-}", 6, "a digit is expected"),
-            (b"{\"a\":-Infinity}", 6, "a digit is expected"),
-            (b"{\"a\":1.}", 7, "a digit is expected"),
-            (b"{\"a\":1e}", 7, "a digit is expected"),
-            (b"{\"a\":01}", 6, "a comma or a closing brace is expected"),
-            (b"{\"a\":", 5, "the body ends too early"),
-            (b"{\"a\":\"x", 7, "the body ends within a text"),
-            (b"{\"a\":\"x\\", 8, "the body ends within a text"),
-            (b"{\"a\":\"x\ny\"}", 7, "a text has a control character"),
-            (b"{\"a\":\"\\x\"}", 5, "a text has an escape that means nothing"),
-            (b"{\"a\":\"\\ud800\"}", 5, "a text has an escape that means nothing"),
-            (b"{\"a\":\"\xff\"}", 6, "this is not UTF-8"),
-            (b"{\"a\":1,\"b\":2,\"a\":3}", 13, "this key comes twice"),
-            (b"{\"a\":1,\"\\u0061\":3}", 7, "this key comes twice"),
-            (b"{\"a\":[{\"b\":1,\"b\":1}]}", 13, "this key comes twice"),
+            (&b""[..], 0, Flaw::Empty),
+            (b"  \n", 3, Flaw::Empty),
+            (b"[1]", 0, Flaw::NotAnObject),
+            (b"1", 0, Flaw::NotAnObject),
+            (b"\xef\xbb\xbf{}", 0, Flaw::NotAnObject),
+            (b"{} {}", 3, Flaw::Follows),
+            (b"{\"a\":1,}", 7, Flaw::NoKey),
+            (b"{a:1}", 1, Flaw::NoKey),
+            (b"{\"a\" 1}", 5, Flaw::NoColon),
+            (b"{\"a\":1 \"b\":2}", 7, Flaw::NoCommaOrBrace),
+            (b"{\"a\":[1 2]}", 8, Flaw::NoCommaOrBracket),
+            (b"{\"a\":NaN}", 5, Flaw::NoValue),
+            (b"{\"a\":Infinity}", 5, Flaw::NoValue),
+            (b"{\"a\":-}", 6, Flaw::NoDigit),
+            (b"{\"a\":-Infinity}", 6, Flaw::NoDigit),
+            (b"{\"a\":1.}", 7, Flaw::NoDigit),
+            (b"{\"a\":1e}", 7, Flaw::NoDigit),
+            (b"{\"a\":01}", 6, Flaw::NoCommaOrBrace),
+            (b"{\"a\":", 5, Flaw::EndsEarly),
+            (b"{\"a\":\"x", 7, Flaw::EndsInText),
+            (b"{\"a\":\"x\\", 8, Flaw::EndsInText),
+            (b"{\"a\":\"x\ny\"}", 7, Flaw::Control),
+            (b"{\"a\":\"\\x\"}", 5, Flaw::NoEscape),
+            (b"{\"a\":\"\\ud800\"}", 5, Flaw::NoEscape),
+            (b"{\"a\":\"\xff\"}", 6, Flaw::NotUtf8),
+            (b"{\"a\":1,\"b\":2,\"a\":3}", 13, Flaw::KeyTwice),
+            (b"{\"a\":1,\"\\u0061\":3}", 7, Flaw::KeyTwice),
+            (b"{\"a\":[{\"b\":1,\"b\":1}]}", 13, Flaw::KeyTwice),
         ] {
             assert_eq!(fault(text), (offset, what), "{:?}", String::from_utf8_lossy(text));
         }
@@ -307,9 +323,9 @@ mod tests {
         let nested = |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
         assert!(read_object(nested(DEPTH_MAX - 1).as_bytes()).is_ok());
         let (_, what) = fault(nested(DEPTH_MAX).as_bytes());
-        assert_eq!(what, "this is nested too deeply");
-        assert_eq!(fault(&vec![b'{'; 60_000]).1, "a key in double quotes is expected");
+        assert_eq!(what, Flaw::TooDeep);
+        assert_eq!(fault(&vec![b'{'; 60_000]).1, Flaw::NoKey);
         let open = format!("{{\"a\":{}", "[".repeat(60_000));
-        assert_eq!(fault(open.as_bytes()).1, "this is nested too deeply");
+        assert_eq!(fault(open.as_bytes()).1, Flaw::TooDeep);
     }
 }

@@ -8,6 +8,7 @@ mod body;
 mod call;
 mod callpay;
 mod desk;
+mod detail;
 mod documents;
 mod drive;
 mod events;

@@ -2,6 +2,7 @@
 
 use engine::store::{EntityRow, Order, Start};
 
+use crate::detail::Detail;
 use crate::hal::{Base, PageLinks};
 use crate::problem::Problem;
 use crate::query::QueryText;
@@ -182,17 +183,17 @@ fn number(query: &QueryText<'_>, name: &'static str, max: u64) -> Result<Option<
     };
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = is_plain.then(|| text.parse::<u64>().ok()).flatten();
-    number.filter(|number| *number <= max).map(Some).ok_or_else(|| {
-        let detail = format!("{name} is a whole number, written in digits alone");
-        Problem::malformed(detail).of_field(name)
-    })
+    number
+        .filter(|number| *number <= max)
+        .map(Some)
+        .ok_or_else(|| Problem::malformed(Detail::NotDigits(name)).of_field(name))
 }
 
 fn number_of_rows(query: &QueryText<'_>, settings: &Settings) -> Result<u32, Problem> {
     let max = u64::from(settings.page_size_max);
     match number(query, "size", u64::MAX)? {
         None => Ok(settings.page_size_default),
-        Some(0) => Err(Problem::malformed("a page has at least one row").of_field("size")),
+        Some(0) => Err(Problem::malformed(Detail::NoRows).of_field("size")),
         Some(size) => Ok(u32::try_from(size.min(max)).unwrap_or(settings.page_size_max)),
     }
 }
@@ -205,7 +206,7 @@ fn status(query: &QueryText<'_>, collection: &Collection) -> Result<Option<Strin
     if known.contains(&text) {
         return Ok(Some(text.to_owned()));
     }
-    let detail = format!("{} is one of {}", collection.status, known.join(", "));
+    let detail = Detail::NotOneOf(collection.status, known.join(", "));
     Err(Problem::malformed(detail).of_field(collection.status))
 }
 
@@ -216,13 +217,13 @@ fn sort(query: &QueryText<'_>, collection: &Collection) -> Result<(Option<&'stat
     let (field, direction) = text.split_once(',').unwrap_or((text, "asc"));
     let mut sortable = collection.ids.iter().copied().chain([collection.status]);
     let field = sortable.find(|known| *known == field).ok_or_else(|| {
-        let detail = format!("this can be sorted by {} or {}", collection.ids.join(", "), collection.status);
+        let detail = Detail::NotSortable(collection.ids.join(", "), collection.status);
         Problem::malformed(detail).of_field("sort")
     })?;
     match direction {
         "asc" | "ASC" => Ok((Some(field), false)),
         "desc" | "DESC" => Ok((Some(field), true)),
-        _ => Err(Problem::malformed("a direction is asc or desc").of_field("sort")),
+        _ => Err(Problem::malformed(Detail::NoDirection).of_field("sort")),
     }
 }
 
@@ -232,14 +233,12 @@ fn key(query: &QueryText<'_>, order: Order) -> Result<Key, Problem> {
         (Some(text), None) => place(text, order, "after").map(Key::After),
         (None, Some(END)) => Ok(Key::End),
         (None, Some(text)) => place(text, order, "before").map(Key::Before),
-        (Some(_), Some(_)) => {
-            Err(Problem::malformed("a page lies after a row or before one").of_field("after"))
-        }
+        (Some(_), Some(_)) => Err(Problem::malformed(Detail::AfterAndBefore).of_field("after")),
     }
 }
 
 fn place(text: &str, order: Order, field: &'static str) -> Result<Place, Problem> {
-    let malformed = || Problem::malformed("this is not a key that a link carried").of_field(field);
+    let malformed = || Problem::malformed(Detail::NoKeyOfALink).of_field(field);
     let (tag, id) = match order {
         Order::Id => ("", text),
         Order::Tag => text.split_once(':').ok_or_else(malformed)?,

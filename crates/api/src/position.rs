@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::Api;
 use crate::asked::one_header;
+use crate::detail::Detail;
 use crate::problem::{Kind, Problem};
 use crate::query::QueryText;
 
@@ -44,18 +45,15 @@ pub(crate) fn wanted(
         None => (one_header(headers, AT_LEAST)?, AT_LEAST),
     };
     let Some(text) = text else { return Ok(None) };
-    let malformed =
-        || Problem::malformed("this is not a position that a write was answered with").of_field(field);
+    let malformed = || Problem::malformed(Detail::NoPosition).of_field(field);
     let position: Position = text.parse().map_err(|_| malformed())?;
     let tail = tail_of(bus, &position).ok_or_else(malformed)?;
     if tail.source().log != position.source.log {
-        let detail = "the position belongs to another log; the data was restored or is another's";
-        return Err(Problem::new(Kind::OtherLog, detail).of_field(field));
+        return Err(Problem::new(Kind::OtherLog, Detail::PositionOfOtherLog).of_field(field));
     }
     // Nobody was ever given it, unless the log was cut: waiting for it would be waiting for another event.
     if position.number > tail.last().map_err(|error| Problem::unreadable(&error))? {
-        let detail = "the position lies behind the end of its log; the data was restored, or it was made up";
-        return Err(Problem::new(Kind::OtherLog, detail).of_field(field));
+        return Err(Problem::new(Kind::OtherLog, Detail::PositionBehindEnd).of_field(field));
     }
     Ok(Some(position))
 }
@@ -83,12 +81,9 @@ pub(crate) async fn reach(
         let _ = tell.send(());
     });
     // Dropped with this, and the waiting ends.
-    let _reading =
-        when_read(position, tell).ok_or_else(|| Problem::too_busy("too many readers wait already"))?;
+    let _reading = when_read(position, tell).ok_or_else(|| Problem::too_busy(Detail::ReadersWait))?;
     match tokio::time::timeout(api.settings.answer_wait, told).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => {
-            Err(Problem::new(Kind::NotReadYet, "it is not read yet; ask again").retry_after())
-        }
+        Ok(Err(_)) | Err(_) => Err(Problem::new(Kind::NotReadYet, Detail::NotReadYet).retry_after()),
     }
 }

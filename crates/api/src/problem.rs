@@ -1,66 +1,27 @@
-//! What goes wrong, as RFC 9457 problem details: each kind has one type, one status and one title, for ever.
+//! What goes wrong, as RFC 9457 problem details, told in the language of whoever asked.
 
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
+use language::Language;
+use language::sentence::Gap;
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::detail::Detail;
 use crate::idempotency::REPLAYED;
 
-/// A kind a line: the last segment of its type's URI, its status and its title.
-macro_rules! kinds {
-    ($($(#[$comment:meta])* $kind:ident = $name:literal, $status:ident, $title:literal;)*) => {
-        /// What a program can rely on.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Kind {
-            $($(#[$comment])* $kind,)*
-        }
+pub(crate) use language::problem::Kind;
 
-        impl Kind {
-            const ALL: &[Self] = &[$(Self::$kind),*];
-
-            fn facts(self) -> (&'static str, StatusCode, &'static str) {
-                match self {
-                    $(Self::$kind => ($name, StatusCode::$status, $title),)*
-                }
-            }
-        }
-    };
-}
-
-kinds! {
-    Malformed = "malformed", BAD_REQUEST, "The request is malformed";
-    /// Who asks has not shown that they may.
-    Unauthorized = "unauthorized", UNAUTHORIZED, "This is for operators";
-    NotFound = "not-found", NOT_FOUND, "There is nothing here";
-    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "This method is not allowed";
-    NotAcceptable = "not-acceptable", NOT_ACCEPTABLE, "No such form of it can be given";
-    RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The request did not arrive in time";
-    PayloadTooLarge = "payload-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
-    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body is not JSON";
-    /// Well-formed, but nothing that could be done.
-    Impossible = "impossible", UNPROCESSABLE_ENTITY, "This cannot be done";
-    KeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key came with another body before";
-    /// Not in the state that it is in.
-    NotAllowedNow = "not-allowed-now", CONFLICT, "This is not allowed in this state";
-    OtherFare = "other-fare", CONFLICT, "The fare is another";
-    OtherLog = "another-log", CONFLICT, "The position is one of another log";
-    PaymentRefused = "payment-refused", PAYMENT_REQUIRED, "The payment is refused";
-    PaymentGivenUp = "payment-given-up", GATEWAY_TIMEOUT, "The payment is given up for good";
-    TooBusy = "too-busy", SERVICE_UNAVAILABLE, "Too much at once; nothing was stored";
-    StorageFull = "storage-full", SERVICE_UNAVAILABLE, "There is no room for anything new; nothing was stored";
-    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The store cannot be read just now";
-    NotReadYet = "not-read-yet", SERVICE_UNAVAILABLE, "What was asked for is not read yet";
-    OutcomeUnknown = "outcome-unknown", GATEWAY_TIMEOUT, "Whether this was done is not known";
-    Internal = "internal", INTERNAL_SERVER_ERROR, "The fault is ours";
-}
-
-/// Every type of problem that is answered here: the last segment of its URI, its status, its title.
+/// Every type of problem that is answered by anyone: the last segment of its URI, its status, its title.
 pub fn problem_types() -> impl Iterator<Item = (&'static str, StatusCode, &'static str)> {
-    Kind::ALL.iter().map(|kind| kind.facts())
+    Kind::ALL.iter().map(|kind| (kind.name(), status(*kind), kind.title().of(Language::English)))
+}
+
+fn status(kind: Kind) -> StatusCode {
+    StatusCode::from_u16(kind.status()).expect("every kind has a status of HTTP")
 }
 
 /// One answer of that sort; boxed, since nearly every request has none.
@@ -70,7 +31,7 @@ pub(crate) struct Problem(Box<Told>);
 #[derive(Debug)]
 struct Told {
     kind: Kind,
-    detail: Cow<'static, str>,
+    detail: Detail,
     field: Option<Cow<'static, str>>,
     /// The state that stands in the way: its field and its word.
     state: Option<(&'static str, Value)>,
@@ -93,7 +54,7 @@ struct Document<'a> {
 }
 
 impl Problem {
-    pub(crate) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(kind: Kind, detail: impl Into<Detail>) -> Self {
         Self(Box::new(Told {
             kind,
             detail: detail.into(),
@@ -104,27 +65,27 @@ impl Problem {
         }))
     }
 
-    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn malformed(detail: impl Into<Detail>) -> Self {
         Self::new(Kind::Malformed, detail)
     }
 
-    pub(crate) fn too_busy(detail: &'static str) -> Self {
+    pub(crate) fn too_busy(detail: Detail) -> Self {
         Self::new(Kind::TooBusy, detail).retry_after()
     }
 
-    pub(crate) fn outcome_unknown(why: &'static str) -> Self {
-        Self::new(Kind::OutcomeUnknown, format!("{why}; ask again with the same Idempotency-Key"))
+    pub(crate) fn outcome_unknown(detail: Detail) -> Self {
+        Self::new(Kind::OutcomeUnknown, detail)
     }
 
     /// The store could not be asked; what exactly is wrong is the operator's, not the client's.
     pub(crate) fn unreadable(error: &engine::store::StoreError) -> Self {
         tracing::error!(%error, "a read failed");
-        Self::new(Kind::Unavailable, "the store cannot be read; try again").retry_after()
+        Self::new(Kind::Unavailable, Detail::Unreadable).retry_after()
     }
 
     pub(crate) fn internal(what: &str) -> Self {
         tracing::error!(what, "a request failed by a fault of ours");
-        Self::new(Kind::Internal, "nothing of this request was stored; the fault is logged")
+        Self::new(Kind::Internal, Detail::Internal)
     }
 
     pub(crate) fn of_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
@@ -151,14 +112,14 @@ impl Problem {
         self
     }
 
-    pub(crate) fn into_response(self, request_id: &HeaderValue) -> Response {
+    pub(crate) fn into_response(self, request_id: &HeaderValue, language: Language) -> Response {
         let told = *self.0;
-        let (name, status, title) = told.kind.facts();
+        let status = status(told.kind);
         let document = Document {
-            r#type: format!("/problems/{name}"),
-            title,
+            r#type: told.kind.uri(),
+            title: told.kind.title().of(language),
             status: status.as_u16(),
-            detail: &told.detail,
+            detail: &told.detail.told(language),
             field: told.field.as_deref(),
             request_id: request_id.to_str().unwrap_or_default(),
             state: told.state.iter().map(|(field, state)| (*field, state)).collect(),
@@ -168,6 +129,8 @@ impl Problem {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+        headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT_LANGUAGE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if told.kind == Kind::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

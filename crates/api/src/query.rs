@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
+use crate::detail::Detail;
 use crate::problem::Problem;
 
 /// Names and values, decoded.
@@ -28,7 +29,7 @@ impl<'a> QueryText<'a> {
         match (found.next(), found.next()) {
             (None, _) => Ok(None),
             (Some((_, value)), None) => Ok(Some(value)),
-            (Some(_), Some(_)) => Err(Problem::malformed(format!("{name} is given twice")).of_field(name)),
+            (Some(_), Some(_)) => Err(Problem::malformed(Detail::GivenTwice(name)).of_field(name)),
         }
     }
 }
@@ -46,11 +47,11 @@ pub(crate) fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
     let bytes = text.as_bytes();
     for (place, byte) in bytes.iter().enumerate() {
         if *byte == b'%' && !(is_hex(bytes.get(place + 1)) && is_hex(bytes.get(place + 2))) {
-            return Err(Problem::malformed("the address has a % that encodes nothing"));
+            return Err(Problem::malformed(Detail::PercentOfNothing));
         }
     }
     let decoded = percent_decode_str(text).decode_utf8();
-    decoded.map_err(|_| Problem::malformed("the address encodes what is not UTF-8"))
+    decoded.map_err(|_| Problem::malformed(Detail::AddressNotUtf8))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use taxi::id::CallId;
 use wiring::{Handles, Readers};
 
 use crate::asked::{Answered, Asked, last_segment};
+use crate::detail::Detail;
 use crate::hal::{Base, PageLinks, respond, to_json};
 use crate::paging::Page;
 use crate::position::{self, Tell};
@@ -63,7 +64,7 @@ pub(crate) async fn one(asked: Asked, collection: &'static Collection) -> Answer
     let segment = last_segment(&asked.head)?;
     let unknown = |text: &str| {
         let text: String = text.chars().take(40).collect();
-        Problem::new(Kind::NotFound, format!("there is no {}/{text}", collection.path))
+        Problem::new(Kind::NotFound, Detail::NoSuchThing(collection.path, text))
     };
     let call_id: CallId = segment.parse().map_err(|_| unknown(&segment))?;
     catch_up(&asked, collection).await?;
@@ -105,8 +106,7 @@ fn refuse_other_filters(query: &QueryText<'_>, collection: &Collection) -> Resul
         return Ok(());
     };
     let Collection { path, status, .. } = collection;
-    let detail = format!("{path} can be filtered by {status} alone; a single one is {path}/{{id}}");
-    Err(Problem::malformed(detail).of_field(name.to_owned()))
+    Err(Problem::malformed(Detail::OneFilter(path, status)).of_field(name.to_owned()))
 }
 
 fn page_of(

@@ -13,6 +13,7 @@ use taxi::view::CallView;
 use wiring::view::NAME;
 
 use crate::asked::{Answered, Asked};
+use crate::detail::Detail;
 use crate::hal::{Base, PageLinks, SelfLinks, respond, to_json};
 use crate::problem::Problem;
 use crate::read::{Collection, catch_up, embed, key};
@@ -116,8 +117,8 @@ pub(crate) async fn find_by_call_id(asked: Asked) -> Answered {
     let call_id: CallId = {
         let query = asked.query()?;
         let text =
-            query.get(FIELD)?.ok_or_else(|| Problem::malformed("callId is missing").of_field(FIELD))?;
-        text.parse().map_err(|error| Problem::malformed(format!("{FIELD}: {error}")).of_field(FIELD))?
+            query.get(FIELD)?.ok_or_else(|| Problem::malformed(Detail::Missing(FIELD)).of_field(FIELD))?;
+        text.parse().map_err(|error| Problem::malformed(Detail::not_an_id(FIELD, error)).of_field(FIELD))?
     };
     asked.note_call(call_id);
     catch_up(&asked, &CALL_VIEWS).await?;

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+use crate::detail::Detail;
 use crate::idempotency::REPLAYED;
 use crate::position;
 use crate::problem::{Kind, Problem};
@@ -60,8 +61,8 @@ pub(crate) async fn give<S: Service>(
     handle.submit(request).map_err(not_taken)?;
     let reply = match tokio::time::timeout(reply_wait_max, told).await {
         Ok(Ok(reply)) => reply,
-        Ok(Err(_)) => return Err(Problem::outcome_unknown("the process stopped before it could tell")),
-        Err(_) => return Err(Problem::outcome_unknown("the store has not answered in time")),
+        Ok(Err(_)) => return Err(Problem::outcome_unknown(Detail::Stopped)),
+        Err(_) => return Err(Problem::outcome_unknown(Detail::StoreLate)),
     };
     match reply {
         Reply::Done { key, state: Some(state), position, repeated } => {
@@ -69,16 +70,16 @@ pub(crate) async fn give<S: Service>(
         }
         Reply::Done { key, state: None, .. } => {
             tracing::error!(%key, "a command left no state");
-            Err(Problem::outcome_unknown("it was carried out, and what came of it cannot be read"))
+            Err(Problem::outcome_unknown(Detail::DoneUnreadable))
         }
         Reply::Refused { refusal, repeated } => Err(refused(refusal).replayed(repeated)),
         Reply::KeyReused => {
-            let problem = Problem::new(Kind::KeyReused, "use a new key for another request");
+            let problem = Problem::new(Kind::KeyReused, Detail::KeyReused);
             Err(problem.of_field("Idempotency-Key"))
         }
         Reply::NotStored(reason) => {
             tracing::warn!(reason, "a command was not stored");
-            Err(Problem::too_busy("nothing was stored; try again"))
+            Err(Problem::too_busy(Detail::NotStored))
         }
         Reply::Bug(reason) => Err(Problem::internal(&reason)),
     }
@@ -87,12 +88,10 @@ pub(crate) async fn give<S: Service>(
 /// What it is in HTTP that a command was not even queued.
 fn not_taken(why: Overloaded) -> Problem {
     match why {
-        Overloaded::QueueFull => Problem::too_busy("too many commands wait already; nothing was stored"),
-        Overloaded::ShuttingDown => Problem::too_busy("the process is stopping; nothing was stored"),
+        Overloaded::QueueFull => Problem::too_busy(Detail::CommandsWait),
+        Overloaded::ShuttingDown => Problem::too_busy(Detail::Stopping),
         Overloaded::NoRoom => {
-            let detail =
-                "the disk of the server is full but for what is under way; reads go on, try again later";
-            Problem::new(Kind::StorageFull, detail).retry_after_s(ROOM_RETRY_AFTER_S)
+            Problem::new(Kind::StorageFull, Detail::NoRoom).retry_after_s(ROOM_RETRY_AFTER_S)
         }
     }
 }
@@ -119,9 +118,7 @@ pub(crate) fn watch<S: Service>(
         }
         is_enough
     };
-    let watch = handle
-        .watch(key, watcher)
-        .ok_or_else(|| Problem::too_busy("too many requests wait already; nothing was stored"))?;
+    let watch = handle.watch(key, watcher).ok_or_else(|| Problem::too_busy(Detail::RequestsWait))?;
     Ok(Watching { states, _watch: watch })
 }
 

@@ -20,7 +20,7 @@ use crate::body::{Unread, discard, read_whole};
 use crate::cors::is_preflight;
 use crate::forward::{Outgoing, to_local, to_replicas};
 use crate::headers::{Standing, clean_request};
-use crate::problem::{Kind, Problem};
+use crate::problem::{Detail, Kind, Problem, language_of};
 use crate::rate::ClientRates;
 use crate::replica_set::ReplicaSet;
 use crate::request_id::{Ids, X_REQUEST_ID};
@@ -158,10 +158,11 @@ impl Inner {
         let (head, body) = request.into_parts();
         let request_id = self.ids.keep_or_make(head.headers.get(X_REQUEST_ID));
         let origin = head.headers.get(header::ORIGIN).cloned();
+        let language = language_of(&head.headers);
         let route = self.table.find(head.uri.path());
         let mut response = match self.forward(route, (head, body), &request_id).await {
             Ok(response) => response,
-            Err(problem) => problem.into_response(Some(&request_id)),
+            Err(problem) => problem.into_response(Some(&request_id), language),
         };
         self.settings.cors.mark(origin.as_ref(), response.headers_mut());
         response.headers_mut().insert(X_REQUEST_ID, request_id);
@@ -177,14 +178,15 @@ impl Inner {
     ) -> Result<Response, Problem> {
         let settings = &self.settings;
         if head.method == Method::CONNECT || head.method == Method::TRACE {
-            return Err(Problem::new(Kind::MethodNotAllowed, "this is not a proxy").closing());
+            return Err(Problem::new(Kind::MethodNotAllowed, Detail::NotAProxy).closing());
         }
         let asker = (&head.uri, head.version, &head.headers);
         let standing = Standing::of(peer_of(&head), asker, &settings.trusted_proxies)?;
         self.admit(standing.client)?;
         let Some(_in_flight) = self.stats.enter(settings.requests_in_flight_max) else {
-            return Err(Problem::new(Kind::TooBusy, "too many requests at once; nothing was done")
-                .retry_after(settings.retry_after));
+            return Err(
+                Problem::new(Kind::TooBusy, Detail::TooManyRequests).retry_after(settings.retry_after)
+            );
         };
         if is_preflight(&head.method, &head.headers)
             && let Some(response) = settings.cors.preflight(&head.headers)
@@ -192,7 +194,7 @@ impl Inner {
             return Ok(response);
         }
         let Some(route) = route else {
-            return Err(Problem::new(Kind::NotFound, "no route takes this path"));
+            return Err(Problem::new(Kind::NotFound, Detail::NoRoute));
         };
         let waits_for_leave = head.headers.contains_key(header::EXPECT);
         let body = self.read(body, waits_for_leave).await?;
@@ -212,7 +214,7 @@ impl Inner {
         let Some(rates) = &self.rates else { return Ok(()) };
         rates.admit(client).map_err(|wait| {
             self.stats.count_rate_limited();
-            Problem::new(Kind::RateLimited, "this client asks more than its share").retry_after(wait)
+            Problem::new(Kind::RateLimited, Detail::MoreThanItsShare).retry_after(wait)
         })
     }
 
@@ -225,14 +227,13 @@ impl Inner {
                 if !waits_for_leave {
                     discard(body).await;
                 }
-                let detail = format!("a body may have {bytes_max} bytes");
-                Err(Problem::new(Kind::PayloadTooLarge, detail).closing())
+                Err(Problem::new(Kind::PayloadTooLarge, Detail::BodyTooLarge(bytes_max)).closing())
             }
             Ok(Err(Unread::Broken(error))) => {
                 tracing::debug!(%error, "a body broke off");
-                Err(Problem::new(Kind::Malformed, "the body is not framed as announced").closing())
+                Err(Problem::new(Kind::Malformed, Detail::BodyBroken).closing())
             }
-            Err(_) => Err(Problem::new(Kind::RequestTimeout, "the body did not arrive in time").closing()),
+            Err(_) => Err(Problem::new(Kind::RequestTimeout, Detail::BodyLate).closing()),
         }
     }
 }

@@ -14,7 +14,7 @@ use tower::Service;
 
 use crate::body::{Relayed, is_event_stream};
 use crate::headers::clean_response;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Detail, Kind, Problem};
 use crate::replica::{Failure, Lease};
 use crate::replica_set::{Nobody, ReplicaSet};
 use crate::request_id::Ids;
@@ -80,13 +80,11 @@ pub(crate) async fn to_replicas(
 }
 
 fn too_busy(settings: &Settings) -> Problem {
-    Problem::new(Kind::TooBusy, "every replica has as many requests as it takes; nothing was done")
-        .retry_after(settings.retry_after)
+    Problem::new(Kind::TooBusy, Detail::ReplicasBusy).retry_after(settings.retry_after)
 }
 
 fn unreachable_now(settings: &Settings) -> Problem {
-    Problem::new(Kind::UpstreamUnavailable, "no replica could be reached; nothing was done")
-        .retry_after(settings.retry_after)
+    Problem::new(Kind::UpstreamUnavailable, Detail::NoReplica).retry_after(settings.retry_after)
 }
 
 /// What it would mean to send a request twice, or not to know what became of it.
@@ -109,7 +107,7 @@ impl Risk {
 
     fn timed_out(self) -> Problem {
         if self.only_reads {
-            Problem::new(Kind::UpstreamTimeout, "the answer did not come in time")
+            Problem::new(Kind::UpstreamTimeout, Detail::AnswerLate)
         } else {
             self.outcome_unknown()
         }
@@ -117,20 +115,15 @@ impl Risk {
 
     fn broke_off(self, settings: &Settings) -> Problem {
         if self.only_reads {
-            Problem::new(Kind::UpstreamBroken, "the connection broke before the answer")
-                .retry_after(settings.retry_after)
+            Problem::new(Kind::UpstreamBroken, Detail::AnswerBroken).retry_after(settings.retry_after)
         } else {
             self.outcome_unknown()
         }
     }
 
     fn outcome_unknown(self) -> Problem {
-        let advice = if self.has_key {
-            "no answer came; ask again with the same Idempotency-Key"
-        } else {
-            "no answer came; look whether it was done before asking again, and send an Idempotency-Key next time"
-        };
-        Problem::new(Kind::OutcomeUnknown, advice)
+        let detail = if self.has_key { Detail::NoAnswer } else { Detail::NoAnswerNoKey };
+        Problem::new(Kind::OutcomeUnknown, detail)
     }
 }
 

@@ -6,7 +6,7 @@ use http::header::{self, HeaderName};
 use http::uri::Uri;
 use http::{HeaderMap, HeaderValue, Version};
 
-use crate::problem::{Kind, Problem};
+use crate::problem::{Detail, Kind, Problem};
 use crate::settings::{Network, Settings};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -97,9 +97,9 @@ fn nearest_stranger(told: &str, peer: IpAddr, is_trusted: impl Fn(IpAddr) -> boo
 fn host_of(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<Option<HeaderValue>, Problem> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
-        (Some(_), Some(_)) => return Err(malformed("there is more than one Host header")),
+        (Some(_), Some(_)) => return Err(malformed(Detail::HostTwice)),
         (None, _) if version == Version::HTTP_10 => return Ok(None),
-        (None, _) => return Err(malformed("there is no Host header")),
+        (None, _) => return Err(malformed(Detail::NoHost)),
         (Some(host), None) => host,
     };
     let host = match uri.authority() {
@@ -108,11 +108,11 @@ fn host_of(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<Option<He
     };
     match host.filter(|host| is_host(host.as_bytes())) {
         Some(host) => Ok(Some(host)),
-        None => Err(malformed("the Host header is not a host")),
+        None => Err(malformed(Detail::HostIsNone)),
     }
 }
 
-fn malformed(detail: &'static str) -> Problem {
+fn malformed(detail: Detail) -> Problem {
     Problem::new(Kind::Malformed, detail).closing()
 }
 

@@ -1,92 +1,59 @@
-//! The answers the gateway gives by itself, as RFC 9457 problem details.
+//! The answers the gateway gives by itself, as RFC 9457 problem details, in the language of whoever asked.
 
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use language::Language;
+pub(crate) use language::problem::Kind;
+use language::sentence::Gap;
 
-/// A kind a line: its type's URI relative to the origin, its status and its title.
-macro_rules! kinds {
-    ($($(#[$comment:meta])* $kind:ident = $uri:literal, $status:ident, $title:literal;)*) => {
-        /// What a client can rely on: each kind has one type, one status and one title, for ever.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Kind {
-            $($(#[$comment])* $kind,)*
-        }
-
-        impl Kind {
-            /// Every kind there is.
-            pub const ALL: &[Kind] = &[$(Kind::$kind),*];
-
-            /// The type's URI, relative to the origin.
-            #[must_use]
-            pub fn uri(self) -> &'static str {
-                match self {
-                    $(Kind::$kind => $uri,)*
-                }
-            }
-
-            /// The status it comes with.
-            #[must_use]
-            pub fn status(self) -> StatusCode {
-                match self {
-                    $(Kind::$kind => StatusCode::$status,)*
-                }
-            }
-
-            /// What it means, in a few words.
-            #[must_use]
-            pub fn title(self) -> &'static str {
-                match self {
-                    $(Kind::$kind => $title,)*
-                }
-            }
-        }
-    };
+language::sentences! {
+    /// What went wrong, as a person reads it.
+    pub(crate) enum Detail {
+        NotAProxy => "this is not a proxy", "이 서버는 프록시가 아닙니다";
+        TooManyRequests => "too many requests at once; nothing was done", "동시에 처리할 수 있는 요청 수를 넘었습니다. 아무것도 처리되지 않았습니다";
+        NoRoute => "no route takes this path", "이 경로를 처리하는 곳이 없습니다";
+        MoreThanItsShare => "this client asks more than its share", "이 클라이언트의 요청이 허용량을 넘었습니다";
+        BodyTooLarge(bytes: usize) => "a body may have {bytes} bytes", "본문은 최대 {bytes}바이트입니다";
+        BodyBroken => "the body is not framed as announced", "본문이 알린 형식과 다릅니다";
+        BodyLate => "the body did not arrive in time", "본문이 제때 도착하지 않았습니다";
+        TwoLengths => "there are both Content-Length and Transfer-Encoding", "Content-Length와 Transfer-Encoding이 함께 있습니다";
+        HostTwice => "there is more than one Host header", "Host 헤더가 둘 이상입니다";
+        NoHost => "there is no Host header", "Host 헤더가 없습니다";
+        HostIsNone => "the Host header is not a host", "Host 헤더가 호스트 이름이 아닙니다";
+        ReplicasBusy => "every replica has as many requests as it takes; nothing was done", "모든 복제본이 처리할 수 있는 만큼의 요청을 받고 있습니다. 아무것도 처리되지 않았습니다";
+        NoReplica => "no replica could be reached; nothing was done", "연결할 수 있는 복제본이 없습니다. 아무것도 처리되지 않았습니다";
+        AnswerLate => "the answer did not come in time", "답이 제때 오지 않았습니다";
+        AnswerBroken => "the connection broke before the answer", "응답 전에 연결이 끊어졌습니다";
+        NoAnswer => "no answer came; ask again with the same Idempotency-Key", "답이 오지 않았습니다. 같은 Idempotency-Key로 다시 요청하십시오";
+        NoAnswerNoKey => "no answer came; look whether it was done before asking again, and send an Idempotency-Key next time", "답이 오지 않았습니다. 다시 요청하기 전에 처리되었는지 확인하고, 다음에는 Idempotency-Key를 보내십시오";
+    }
 }
 
-kinds! {
-    /// The request cannot be understood, or is framed so that two readers could understand it differently.
-    Malformed = "/problems/malformed", BAD_REQUEST, "The request is malformed";
-    /// No route takes this path.
-    NotFound = "/problems/not-found", NOT_FOUND, "There is nothing here";
-    /// The method is not for a gateway.
-    MethodNotAllowed = "/problems/method-not-allowed", METHOD_NOT_ALLOWED, "This method is not allowed";
-    /// The body is over the limit.
-    PayloadTooLarge = "/problems/payload-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
-    /// The body did not come in time.
-    RequestTimeout = "/problems/request-timeout", REQUEST_TIMEOUT, "The request did not arrive in time";
-    /// The client asks more than its share.
-    RateLimited = "/problems/rate-limited", TOO_MANY_REQUESTS, "Too many requests from this client";
-    /// More requests than are worked on at once; nothing was done.
-    TooBusy = "/problems/too-busy", SERVICE_UNAVAILABLE, "Too much at once; nothing was stored";
-    /// No replica could be asked; nothing was done.
-    UpstreamUnavailable = "/problems/upstream-unavailable", SERVICE_UNAVAILABLE, "The service cannot be reached";
-    /// A replica broke off; nothing was to be done but read.
-    UpstreamBroken = "/problems/upstream-broken", BAD_GATEWAY, "The service broke off its answer";
-    /// The answer to a read did not come in time.
-    UpstreamTimeout = "/problems/upstream-timeout", GATEWAY_TIMEOUT, "The service did not answer in time";
-    /// A change was asked for, and whether it was made is not known.
-    OutcomeUnknown = "/problems/outcome-unknown", GATEWAY_TIMEOUT, "Whether this was done is not known";
+/// The language in which a client is told what people read.
+pub(crate) fn language_of(headers: &HeaderMap) -> Language {
+    let given = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
+    Language::wanted_of(given)
 }
 
 /// One such answer.
 #[derive(Debug)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// What went wrong, as a program reads it.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// What went wrong, as a person reads it.
-    pub detail: String,
+    pub(crate) detail: Detail,
     /// When to come back.
-    pub retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
     /// Whether the connection is of no use any more.
-    pub closes_connection: bool,
+    pub(crate) closes_connection: bool,
 }
 
 impl Problem {
-    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Problem {
-        Problem { kind, detail: detail.into(), retry_after: None, closes_connection: false }
+    pub(crate) fn new(kind: Kind, detail: Detail) -> Problem {
+        Problem { kind, detail, retry_after: None, closes_connection: false }
     }
 
     pub(crate) fn retry_after(mut self, wait: Duration) -> Problem {
@@ -99,13 +66,13 @@ impl Problem {
         self
     }
 
-    pub(crate) fn into_response(self, request_id: Option<&HeaderValue>) -> Response {
-        let status = self.kind.status();
+    pub(crate) fn into_response(self, request_id: Option<&HeaderValue>, language: Language) -> Response {
+        let status = StatusCode::from_u16(self.kind.status()).expect("every kind has a status of HTTP");
         let mut body = serde_json::json!({
             "type": self.kind.uri(),
-            "title": self.kind.title(),
+            "title": self.kind.title().of(language),
             "status": status.as_u16(),
-            "detail": self.detail,
+            "detail": self.detail.told(language),
         });
         if let Some(id) = request_id.and_then(|id| id.to_str().ok()) {
             body["requestId"] = id.into();
@@ -114,6 +81,8 @@ impl Problem {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+        headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT_LANGUAGE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_up(wait)));
@@ -135,4 +104,15 @@ impl Problem {
 fn seconds_up(wait: Duration) -> u64 {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     seconds.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use language::sentence::faults;
+
+    #[test]
+    fn every_detail_is_told_in_every_language() {
+        assert_eq!(faults::<Detail>(), [""; 0]);
+    }
 }

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use crate::body::is_event_stream;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Detail, Kind, Problem, language_of};
 use crate::socket::Socket;
 
 /// How a port behaves.
@@ -308,8 +308,8 @@ impl Shared {
         // one that announces a length as well is refused.
         let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
         let answering = if is_chunked && length_seen {
-            let detail = "there are both Content-Length and Transfer-Encoding";
-            Err(Problem::new(Kind::Malformed, detail).into_response(None))
+            let problem = Problem::new(Kind::Malformed, Detail::TwoLengths);
+            Err(problem.into_response(None, language_of(request.headers())))
         } else {
             Ok(self.router.clone().call(request))
         };

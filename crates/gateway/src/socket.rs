@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use language::Language;
+use language::problem::Kind;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -112,7 +114,8 @@ struct Instead {
     replaced: usize,
 }
 
-/// The statuses with which the protocol below refuses by itself what it cannot read.
+/// The statuses with which the protocol below refuses by itself what it cannot read; in English, since no header was
+/// read that could ask for another language.
 const REFUSALS: [(&str, &str, &str); 3] = [
     ("400", "Bad Request", "the request is not well-formed HTTP/1.1"),
     ("414", "URI Too Long", "the address of the request is too long"),
@@ -135,10 +138,11 @@ impl Instead {
         let refused = |(status, _, _): &&(&str, &str, &str)| bytes[9..].starts_with(status.as_bytes());
         let (status, reason, detail) = REFUSALS.iter().find(refused)?;
         let body = format!(
-            r#"{{"type":"/problems/malformed","title":"The request is malformed","status":{status},"detail":"{detail}"}}"#
+            r#"{{"type":"/problems/malformed","title":"{}","status":{status},"detail":"{detail}"}}"#,
+            Kind::Malformed.title().of(Language::English)
         );
         let head = format!(
-            "HTTP/1.1 {status} {reason}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+            "HTTP/1.1 {status} {reason}\r\ncontent-type: application/problem+json\r\ncontent-language: en\r\ncache-control: no-store\r\n\
              connection: close\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 
 use crate::Api;
+use crate::detail::Detail;
 use crate::problem::{Kind, Problem};
 
 const SCHEME: &str = "bearer";
@@ -45,8 +46,7 @@ fn check(headers: &HeaderMap, token: Option<&Token>) -> Result<(), Problem> {
     if is_known {
         return Ok(());
     }
-    let detail = "this wants the header Authorization: Bearer, with the operator's token";
-    Err(Problem::new(Kind::Unauthorized, detail))
+    Err(Problem::new(Kind::Unauthorized, Detail::WantsToken))
 }
 
 fn bearer(credentials: &str) -> Option<&str> {

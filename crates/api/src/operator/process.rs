@@ -7,6 +7,7 @@ use taxi::actor::Actor;
 
 use crate::asked::{Answered, Asked};
 use crate::body;
+use crate::detail::Detail;
 use crate::hal::{Form, json_only, respond, to_json};
 use crate::problem::{Kind, Problem};
 
@@ -40,9 +41,7 @@ pub(super) async fn set_log(asked: Asked, body: Body) -> Answered {
     let wanted = body::required(&fields, LEVEL)?;
     asked.api.operator.log.set(wanted).map_err(|why| {
         tracing::debug!(why, "a log level was refused");
-        let detail =
-            "a level is error, warn, info, debug or trace, or one for each module: info,engine=debug";
-        Problem::new(Kind::Impossible, detail).of_field(LEVEL)
+        Problem::new(Kind::Impossible, Detail::NoLevel).of_field(LEVEL)
     })?;
     tracing::info!(
         target: "operator",

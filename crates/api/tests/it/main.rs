@@ -9,6 +9,7 @@ mod events;
 mod golden;
 mod health;
 mod idempotency;
+mod languages;
 mod operator;
 mod pages;
 mod positions;

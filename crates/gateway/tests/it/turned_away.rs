@@ -80,3 +80,19 @@ async fn more_requests_than_are_worked_on_at_once_are_refused() {
     assert_eq!(first.read_answer().await.body, "done");
     assert_eq!(running.ask(get("/calls")).await.body, "done");
 }
+
+#[tokio::test]
+async fn who_is_turned_away_is_told_so_in_their_language() {
+    let running = Running::start(quiet(), calls_by(local())).await;
+    for (language, tag, title) in [
+        ("", "en", "There is nothing here"),
+        ("Accept-Language: ko-KR,ko;q=0.9,en;q=0.8\r\n", "ko", "찾을 수 없습니다"),
+        ("Accept-Language: de\r\n", "en", "There is nothing here"),
+    ] {
+        let answer = running.ask(format!("GET /nothing HTTP/1.1\r\nHost: a\r\n{language}\r\n")).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (404, "/problems/not-found"));
+        assert!(answer.body.contains(title), "{language}: {}", answer.body);
+        assert_eq!(answer.header("content-language"), Some(tag));
+        assert_eq!(answer.header("vary"), Some("accept-language"));
+    }
+}

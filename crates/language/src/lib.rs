@@ -1,4 +1,7 @@
-//! The languages in which people are spoken to.
+//! The languages in which people are spoken to, how a sentence is kept in all of them, and the types of problems.
+
+pub mod problem;
+pub mod sentence;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +23,11 @@ impl Language {
             Self::English => "en",
             Self::Korean => "ko",
         }
+    }
+
+    /// The same for a header that may come more than once.
+    pub fn wanted_of<'h>(accepted: impl Iterator<Item = &'h str>) -> Self {
+        Self::wanted(&accepted.collect::<Vec<_>>().join(","))
     }
 
     /// The one of ours that a header `Accept-Language` (RFC 9110, 12.5.4) likes best; English where it likes none.
