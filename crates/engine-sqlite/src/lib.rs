@@ -126,6 +126,11 @@ impl Database {
     }
 }
 
+/// `3.51.3`.
+pub fn library_version() -> &'static str {
+    rusqlite::version()
+}
+
 fn check_library() -> Result<(), OpenError> {
     let found = rusqlite::version_number();
     if found < LIBRARY_MIN {

@@ -145,6 +145,8 @@ pub enum From {
     Beginning,
     /// After the cursor that came with an event.
     After(String),
+    /// After a position of each log.
+    Positions(Vec<u64>),
 }
 
 /// Which events somebody wants to hear of.

@@ -3,5 +3,15 @@
 pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod config;
-pub(crate) mod print;
+pub(crate) mod dead_letters;
+pub(crate) mod doctor;
+pub(crate) mod events;
+pub(crate) mod explain;
+pub(crate) mod log;
+pub(crate) mod rebuild;
 pub(crate) mod token;
+
+mod by_hand;
+mod print;
+mod server;
+mod speak;

@@ -165,6 +165,12 @@ pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
     check_version(&config.data, false)
 }
 
+/// Whether somebody writes the directory, which is refused when it is none of ours.
+pub(crate) fn is_in_use(config: &Config) -> anyhow::Result<bool> {
+    check(config)?;
+    is_locked(&config.data)
+}
+
 /// Whether somebody writes the directory. The look takes no lock that a server could run into for longer than a moment, and
 /// makes no file: what is looked at may be a copy, or not be ours to write.
 fn is_locked(directory: &Path) -> anyhow::Result<bool> {

@@ -211,7 +211,7 @@ pub(crate) fn explain(directory: &Path, error: anyhow::Error) -> anyhow::Error {
 }
 
 /// What may be used by those who are nobody special.
-fn left(stat: &StatVfs) -> u64 {
+pub(crate) fn left(stat: &StatVfs) -> u64 {
     stat.f_bavail.saturating_mul(stat.f_frsize)
 }
 
@@ -219,7 +219,7 @@ fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
-fn mib(bytes: u64) -> String {
+pub(crate) fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 

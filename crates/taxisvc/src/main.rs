@@ -31,6 +31,9 @@ Commands that look read the data directory, whether or not a server runs on it. 
 Exit codes: 0 when it did what was asked; 1 when not, with a line on standard error; 2 when the command line is not \
 understood.";
 
+/// What is logged where nothing is said.
+const QUIET: &str = "warn";
+
 /// A call-taxi platform: a rider calls, pays, a driver is found or the money goes back.
 #[derive(Debug, Parser)]
 #[command(name = "taxisvc", version, about, after_long_help = HELP)]
@@ -75,6 +78,19 @@ enum Command {
     Replay(replay::options::Options),
     /// Checks every invariant of a data directory, whether or not a server runs on it
     Audit(commands::audit::Options),
+    /// Prints what happened and happens, one event a line
+    Events(commands::events::Options),
+    /// Tells the whole story of a call: what happened and why, where the money is, what it waits for
+    Explain(commands::explain::Options),
+    /// Makes the view anew from the events
+    Rebuild(commands::rebuild::Options),
+    /// Lists, shows, retries and skips messages that were put aside
+    DeadLetters(commands::dead_letters::Options),
+    /// Looks whether everything is as it should be, and says what to do where it is not
+    Doctor(commands::doctor::Options),
+    /// Tells or changes how much the running server logs
+    #[command(name = "log")]
+    LogLevel(commands::log::Options),
     /// Prints every setting that is in force, and where it comes from
     Config(commands::config::Options),
     /// Prints the operator's token, which `/operator/**` wants, or draws another
@@ -101,7 +117,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Common { config, data, listen, log } = arguments.common;
     let in_force = sources::read(&Flags { config, data, listen, log })?;
     let config = &in_force.config;
-    let _flush = log::start(&config.log, config.log_format)?;
+    let serves = matches!(command, Command::Up | Command::Gateway);
+    // A command that ends by itself prints its answer, and is quiet beside it unless it is asked not to be.
+    let level = if serves || in_force.is_set("log") { &config.log } else { QUIET };
+    let _flush = log::start(level, config.log_format)?;
     match command {
         Command::Up => up::everything(&in_force),
         Command::Gateway => up::gateway_alone(config),
@@ -111,6 +130,12 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::View => Err(alone("view")),
         Command::Replay(options) => replay(options),
         Command::Audit(options) => commands::audit::run(config, &options),
+        Command::Events(options) => commands::events::run(config, &options),
+        Command::Explain(options) => commands::explain::run(config, &options),
+        Command::Rebuild(options) => commands::rebuild::run(config, &options),
+        Command::DeadLetters(options) => commands::dead_letters::run(config, &options),
+        Command::Doctor(options) => commands::doctor::run(&in_force, &options),
+        Command::LogLevel(options) => commands::log::run(config, &options),
         Command::Config(options) => commands::config::run(&in_force, &options),
         Command::Token(options) => commands::token::run(config, &options, up::draw),
         Command::Completions(options) => commands::completions::run(Arguments::command(), &options),

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// With fewer, clients may be kept at the door that the settings would let in.
-const ENOUGH: u64 = 16_384;
+pub(crate) const ENOUGH: u64 = 16_384;
 
 /// Raises what is allowed to what may be allowed: many systems begin at a thousand, which a busy gateway needs alone.
 pub(crate) fn raise_limit() {

@@ -62,16 +62,7 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     let token = token::find_or_draw(config, draw).map_err(explain)?;
     say_token(&token);
     let runtime = runtime()?;
-    let options = Options {
-        rules: config.rules(),
-        provider: config.provider.clone(),
-        lane: LaneSettings::default(),
-        shards: config.store.shards,
-        first_call: config.store.first_id,
-        replica: draw(),
-        clock: clock::begin(&data, config.store.shards)?,
-        delay: Arc::new(TokioDelay(runtime.handle().clone())),
-    };
+    let options = options(config, clock::begin(&data, config.store.shards)?, &runtime);
     let assembly = wiring::assemble(data.databases, &options)?;
     let disk = Disk::new(&config.data, data_dir::files(config), marks(config), assembly.gate.clone())?;
     disk.keep_looking(runtime.handle(), &failing);
@@ -90,6 +81,20 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// How the services are put together.
+pub(crate) fn options(config: &Config, clock: Arc<dyn Clock>, runtime: &Runtime) -> Options {
+    Options {
+        rules: config.rules(),
+        provider: config.provider.clone(),
+        lane: LaneSettings::default(),
+        shards: config.store.shards,
+        first_call: config.store.first_id,
+        replica: draw(),
+        clock,
+        delay: Arc::new(TokioDelay(runtime.handle().clone())),
+    }
+}
+
 /// The gateway in front of services elsewhere.
 pub(crate) fn gateway_alone(config: &Config) -> anyhow::Result<ExitCode> {
     let routes = remote_routes(config)?;
@@ -99,12 +104,8 @@ pub(crate) fn gateway_alone(config: &Config) -> anyhow::Result<ExitCode> {
         let gateway = Gateway::new(settings, routes);
         gateway.check_health().await;
         let (stopping, stopped) = watch::channel(false);
-        let health = Health {
-            engines: Vec::new(),
-            gateway: Some(gateway.clone()),
-            services: None,
-            stopping: stopped,
-        };
+        let health =
+            Health { engines: Vec::new(), gateway: Some(gateway.clone()), services: None, stopping: stopped };
         let router = api::health_router(Arc::new(health)).merge(gateway.router());
         let address = SocketAddr::new(config.listen, config.ports.gateway);
         let port = servers::bind("gateway", address, router).await?;

@@ -51,6 +51,7 @@ impl Merge {
                 }
                 positions
             }
+            From::Positions(positions) => positions.clone(),
         };
         let reading = |passed| Reading { passed, has_more: true, ..Reading::default() };
         Ok(Self { logs, readings: positions.into_iter().map(reading).collect() })

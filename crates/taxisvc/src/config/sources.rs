@@ -35,6 +35,13 @@ pub(crate) struct InForce {
     pub(crate) settings: Vec<Setting>,
 }
 
+impl InForce {
+    /// Whether somebody said it.
+    pub(crate) fn is_set(&self, path: &str) -> bool {
+        self.settings.iter().any(|setting| setting.path == path && setting.source != Source::Default)
+    }
+}
+
 /// One setting as it is in force.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Setting {

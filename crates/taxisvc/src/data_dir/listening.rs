@@ -62,7 +62,7 @@ pub(crate) fn find(directory: &Path) -> anyhow::Result<Option<Listening>> {
 }
 
 /// All addresses are no address to go to; this machine's own is one of them.
-fn reached_at(address: SocketAddr) -> SocketAddr {
+pub(crate) fn reached_at(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

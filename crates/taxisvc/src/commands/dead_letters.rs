@@ -1,0 +1,219 @@
+//! `taxisvc dead-letters`: messages that were put aside, looked at and dealt with.
+
+use super::by_hand::with_machine;
+use super::print;
+use super::server::Server;
+use super::speak::Speak;
+use crate::config::Config;
+use crate::data_dir;
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use http::Method;
+use operator::acts;
+use operator::language::Language;
+use operator::letters::{self, InFull, Letter};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::str::FromStr;
+use wiring::SERVICES;
+
+/// Who passes a dead letter over on the command line.
+const BY_WHOM: &str = "operator";
+
+const HELP: &str = "\
+Examples:
+  taxisvc dead-letters list
+  taxisvc dead-letters show payment/3
+  taxisvc dead-letters retry payment/3
+  taxisvc dead-letters skip payment/3 --reason 'written by a build that was taken back'
+
+A message that cannot be read, or on which the code fails, is put aside, and later ones about the same call wait behind it; \
+all other calls go on. Once the cause is mended, retry it. What will never be carried out is skipped, for good: who did it \
+and why stays on record.
+
+Exit codes: 0 when it was done, or there was something to show; 1 when not.";
+
+const ACT_HELP: &str = "\
+A running server is asked over HTTP with the operator's token. Where none runs, the command does it itself, and holds the \
+data directory as a server would: deadlines that have run out meanwhile are met.
+
+Exit codes: 0 when the message is dealt with, 1 when it still waits or there is none.";
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    act: Act,
+    #[command(flatten)]
+    speak: Speak,
+    /// Print it as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Act {
+    /// Prints those that wait
+    List {
+        /// Also those that were skipped
+        #[arg(long)]
+        all: bool,
+    },
+    /// Prints one of them in full, which may name people
+    Show {
+        /// As the list names it: payment/3
+        letter: Address,
+    },
+    /// Takes one up again, once its cause is mended
+    #[command(after_long_help = ACT_HELP)]
+    Retry {
+        /// As the list names it: payment/3
+        letter: Address,
+    },
+    /// Passes one over for good
+    #[command(after_long_help = ACT_HELP)]
+    Skip {
+        /// As the list names it: payment/3
+        letter: Address,
+        /// Why; it stays on record
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// `payment/3`
+#[derive(Debug, Clone)]
+struct Address {
+    service: &'static str,
+    number: u64,
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let malformed = || "a service and a number are expected, such as payment/3".to_owned();
+        let (service, number) = text.split_once('/').ok_or_else(malformed)?;
+        let service = SERVICES.into_iter().find(|known| *known == service);
+        let service = service.ok_or_else(|| format!("the services are {}", SERVICES.join(", ")))?;
+        Ok(Self { service, number: number.parse().map_err(|_| malformed())? })
+    }
+}
+
+pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
+    match &options.act {
+        Act::List { all } => list(config, options, *all),
+        Act::Show { letter } => show(config, options, letter),
+        Act::Retry { letter } => tell(options, &retry(config, letter)?),
+        Act::Skip { reason, .. } if reason.trim().is_empty() => {
+            bail!("--reason is empty: say why, for those who come after you")
+        }
+        Act::Skip { letter, reason } => tell(options, &skip(config, letter, reason)?),
+    }
+}
+
+fn list(config: &Config, options: &Options, all: bool) -> anyhow::Result<ExitCode> {
+    let look = data_dir::look(config)?;
+    let mut letters = letters::list(&look.readers)?;
+    letters.retain(|letter| all || letter.skipped.is_none());
+    if options.json {
+        print::json(&letters)?;
+    } else if letters.is_empty() {
+        print::text("no dead letters\n")?;
+    } else {
+        let mut text = String::new();
+        for letter in &letters {
+            write_in_short(&mut text, letter, options.speak.language())?;
+        }
+        print::text(&text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_in_short(text: &mut String, letter: &Letter, language: Language) -> std::fmt::Result {
+    let Letter { service, number, call_id, at, reason, .. } = letter;
+    writeln!(text, "{service}/{number}  call {call_id}  {at}  {}", letter.words.of(language))?;
+    writeln!(text, "    {reason}")?;
+    if let Some(skipped) = &letter.skipped {
+        writeln!(text, "    {}", skipped.words.of(language))?;
+    }
+    Ok(())
+}
+
+fn show(config: &Config, options: &Options, address: &Address) -> anyhow::Result<ExitCode> {
+    let look = data_dir::look(config)?;
+    let found = letters::show(&look.readers, address.service, address.number)?;
+    let letter = found.with_context(|| none(address))?;
+    if options.json {
+        print::json(&letter)?;
+    } else {
+        print::text(&in_full(&letter, options.speak.language())?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn in_full(InFull { letter, content }: &InFull, language: Language) -> anyhow::Result<String> {
+    let mut text = String::new();
+    write_in_short(&mut text, letter, language)?;
+    if letter.skipped.is_none() {
+        writeln!(text, "    {}", letter.retry.of(language))?;
+        writeln!(text, "    {}", letter.skip.of(language))?;
+    }
+    writeln!(text, "\n{}", serde_json::to_string_pretty(content)?)?;
+    Ok(text)
+}
+
+fn none(Address { service, number }: &Address) -> String {
+    format!("there is no dead letter {service}/{number}; `taxisvc dead-letters list` names those there are")
+}
+
+fn retry(config: &Config, address: &Address) -> anyhow::Result<Value> {
+    let Address { service, number } = address;
+    if let Some(server) = Server::find(config)? {
+        look_for(config, address)?;
+        return server.ask(&Method::POST, &format!("/operator/dead-letters/{service}/{number}/retry"), None);
+    }
+    with_machine(config, |machine| {
+        let found = letters::show(machine.readers, service, *number)?.with_context(|| none(address))?;
+        let came_of = machine.turn_until(|handles, tell| acts::retry(handles, &found.letter, tell))?;
+        Ok(serde_json::to_value(came_of)?)
+    })
+}
+
+fn skip(config: &Config, address: &Address, reason: &str) -> anyhow::Result<Value> {
+    let Address { service, number } = address;
+    if let Some(server) = Server::find(config)? {
+        look_for(config, address)?;
+        let path = format!("/operator/dead-letters/{service}/{number}/skip");
+        return server.ask(&Method::POST, &path, Some(&json!({"reason": reason})));
+    }
+    with_machine(config, |machine| {
+        let found = letters::show(machine.readers, service, *number)?.with_context(|| none(address))?;
+        let by = (BY_WHOM, reason);
+        let came_of = machine.turn_until(|handles, tell| acts::skip(handles, &found.letter, by, tell))?;
+        Ok(serde_json::to_value(came_of)?)
+    })
+}
+
+/// So that one that is not there is told as without a server.
+fn look_for(config: &Config, address: &Address) -> anyhow::Result<()> {
+    let look = data_dir::look(config)?;
+    letters::show(&look.readers, address.service, address.number)?.with_context(|| none(address))?;
+    Ok(())
+}
+
+/// What came of it, as [`acts::CameOf`] is written.
+fn tell(options: &Options, came_of: &Value) -> anyhow::Result<ExitCode> {
+    let language = options.speak.language().tag();
+    let outcome = came_of["outcome"].as_str().context("the server does not say what came of it")?;
+    if options.json {
+        print::json(came_of)?;
+    } else {
+        print::text(&format!("{}\n", came_of["words"][language].as_str().unwrap_or(outcome)))?;
+    }
+    Ok(match outcome {
+        "stillWaits" | "notNow" | "noSuchLetter" => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    })
+}

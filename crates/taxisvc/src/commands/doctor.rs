@@ -1,0 +1,120 @@
+//! `taxisvc doctor`: whether everything is as it should be, and what to do where it is not.
+
+mod data;
+mod holder;
+mod machine;
+mod ports;
+mod settings;
+
+use super::print::{self, Colours, Ink};
+use crate::config::sources::InForce;
+use crate::up::runtime;
+use serde::Serialize;
+use std::fmt::Write;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Examples:
+  taxisvc doctor
+  taxisvc doctor --json | jq '.findings[] | select(.state != \"ok\")'
+
+Looks at the settings, the data directory, the disk, the machine, the ports and whoever has to be reached, beside a running \
+server or before its first start; it changes nothing. Give it the settings and the user that the server has. Whether the \
+data itself is right is the business of `taxisvc audit`.
+
+Exit codes: 0 when nothing is WRONG, 1 when something is.";
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Options {
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    Warn,
+    Wrong,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: String,
+    state: State,
+    says: String,
+    /// What to do about it; nothing where it is as it should be.
+    #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
+    to_do: Option<String>,
+}
+
+/// All that was found, in the order in which it was looked for.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Findings {
+    is_well: bool,
+    findings: Vec<Finding>,
+}
+
+impl Findings {
+    fn ok(&mut self, check: &str, says: impl Into<String>) {
+        self.add(check, State::Ok, (says.into(), None));
+    }
+
+    fn warn(&mut self, check: &str, says: impl Into<String>, to_do: &str) {
+        self.add(check, State::Warn, (says.into(), Some(to_do.to_owned())));
+    }
+
+    fn wrong(&mut self, check: &str, says: impl Into<String>, to_do: &str) {
+        self.add(check, State::Wrong, (says.into(), Some(to_do.to_owned())));
+    }
+
+    fn add(&mut self, check: &str, state: State, (says, to_do): (String, Option<String>)) {
+        self.findings.push(Finding { check: check.to_owned(), state, says, to_do });
+    }
+
+    fn count(&self, state: State) -> usize {
+        self.findings.iter().filter(|finding| finding.state == state).count()
+    }
+
+    fn text(&self, colours: Colours) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        for Finding { check, state, says, to_do } in &self.findings {
+            let (word, ink) = match state {
+                State::Ok => ("ok", Ink::Green),
+                State::Warn => ("warn", Ink::Yellow),
+                State::Wrong => ("WRONG", Ink::Red),
+            };
+            writeln!(text, "{}  {check:<16}  {says}", colours.paint(ink, &format!("{word:<5}")))?;
+            if let Some(to_do) = to_do {
+                writeln!(text, "{:25}do: {to_do}", "")?;
+            }
+        }
+        let (wrong, warned) = (self.count(State::Wrong), self.count(State::Warn));
+        match (wrong, warned) {
+            (0, 0) => writeln!(text, "all is well")?,
+            (0, _) => writeln!(text, "nothing is WRONG; to look at: {warned}")?,
+            _ => writeln!(text, "WRONG: {wrong}; to look at: {warned}")?,
+        }
+        Ok(text)
+    }
+}
+
+pub(crate) fn run(in_force: &InForce, options: &Options) -> anyhow::Result<ExitCode> {
+    let config = &in_force.config;
+    let mut findings = Findings::default();
+    settings::look(in_force, &mut findings);
+    let seen = data::look(config, &mut findings);
+    machine::look(config, seen.look.as_ref(), &mut findings)?;
+    runtime()?.block_on(ports::look(config, &seen, &mut findings));
+    findings.is_well = findings.count(State::Wrong) == 0;
+    if options.json {
+        print::json(&findings)?;
+    } else {
+        print::text(&findings.text(Colours::of_stdout())?)?;
+    }
+    Ok(if findings.is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

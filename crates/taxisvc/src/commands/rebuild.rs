@@ -1,0 +1,109 @@
+//! `taxisvc rebuild view`: the view made anew from the events, beside a running server or without one.
+
+use super::by_hand::with_machine;
+use super::print;
+use super::server::Server;
+use super::speak::Speak;
+use crate::config::Config;
+use crate::data_dir;
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use engine::handle::Doorbell;
+use http::Method;
+use operator::acts::{self, CameOf, Outcome};
+use serde::Serialize;
+use serde_json::Value;
+use std::process::ExitCode;
+use std::time::Duration;
+use wiring::view;
+
+const PATH: &str = "/operator/views/rebuild";
+/// How often the server is asked how far it is.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+const HELP: &str = "\
+Examples:
+  taxisvc rebuild view
+  taxisvc rebuild view --no-wait       return once it has begun
+
+What pages show is derived from the events alone. This drops it and reads every event again. A running server does it \
+while it runs, asked over HTTP with the operator's token; until it is done, the view is not whole. Where no server runs, \
+the command does it itself, and holds the data directory as a server would: deadlines that have run out meanwhile are \
+met. Broken off, it goes on at the next start.
+
+Exit codes: 0 when the view is whole again (with --no-wait: when it has begun), else 1.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// The read model behind /callViews
+    View,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Options {
+    /// What is made anew
+    #[arg(value_enum)]
+    what: What,
+    /// Return once a running server has begun
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    speak: Speak,
+    /// Print what came of it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    is_whole: bool,
+    /// How many there are in it.
+    calls: u64,
+}
+
+pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
+    let What::View = options.what;
+    let is_whole = match Server::find(config)? {
+        Some(server) => beside(&server, options)?,
+        None => by_hand(config, options)?,
+    };
+    let counts = data_dir::look(config)?.readers.view.counts(view::NAME, view::NAME)?;
+    let told = Told { is_whole, calls: counts.iter().map(|(_, count)| count).sum() };
+    if options.json {
+        print::json(&told)?;
+    } else if told.is_whole {
+        print::text(&format!("the view is whole again; calls in it: {}\n", told.calls))?;
+    } else {
+        print::text("the view is being made anew; GET /operator/views/rebuild says how far it is\n")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn beside(server: &Server, options: &Options) -> anyhow::Result<bool> {
+    server.ask(&Method::POST, PATH, None)?;
+    if options.no_wait {
+        return Ok(false);
+    }
+    let pause = Doorbell::default();
+    while !is_whole(&server.ask(&Method::GET, PATH, None)?)? {
+        pause.wait(ASK_EVERY);
+    }
+    Ok(true)
+}
+
+fn is_whole(progress: &Value) -> anyhow::Result<bool> {
+    progress["isWhole"].as_bool().context("the server does not say whether the view is whole")
+}
+
+fn by_hand(config: &Config, options: &Options) -> anyhow::Result<bool> {
+    with_machine(config, |machine| {
+        let came_of: CameOf = machine.turn_until(acts::rebuild_view)?;
+        if came_of.outcome == Outcome::NotNow {
+            bail!("{}", came_of.words.of(options.speak.language()));
+        }
+        machine.turn_while(|handles| !acts::view_progress(handles).is_whole)?;
+        Ok(true)
+    })
+}
