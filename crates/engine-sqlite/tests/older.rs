@@ -9,6 +9,8 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
+/// Nothing fails in a directory of one's own.
+const FINE: &str = "a file of a new directory can be read and written";
 const FORMAT_1: &str = include_str!("format-1.sql");
 const ORDER: Schema = Schema { service: "order", kinds: &["order"], shards: 1 };
 const SHARD: ShardName = ShardName { service: "order", index: 0 };
@@ -22,7 +24,7 @@ struct Place {
 fn older() -> Place {
     let directory = tempfile::tempdir().expect("there is room");
     let path = directory.path().join("store.db");
-    Connection::open(&path).unwrap().execute_batch(FORMAT_1).unwrap();
+    Connection::open(&path).expect(FINE).execute_batch(FORMAT_1).expect(FINE);
     Place { _directory: directory, path }
 }
 
@@ -32,7 +34,7 @@ fn open(path: &Path) -> Result<Database, engine_sqlite::OpenError> {
 
 /// Everything that the schema and the rows of a file say.
 fn dump(path: &Path) -> Vec<String> {
-    let connection = Connection::open(path).unwrap();
+    let connection = Connection::open(path).expect(FINE);
     let mut said = lines(&connection, "SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY name");
     let tables = lines(&connection, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
     for table in tables {
@@ -45,7 +47,7 @@ fn dump(path: &Path) -> Vec<String> {
 
 /// What is stored where: each table's columns, each index's columns and condition.
 fn shape(path: &Path) -> Vec<String> {
-    let connection = Connection::open(path).unwrap();
+    let connection = Connection::open(path).expect(FINE);
     let mut shape = lines(
         &connection,
         "SELECT t.name || '.' || c.name || ' ' || c.type || c.\"notnull\" || c.pk FROM sqlite_schema t, \
@@ -60,23 +62,23 @@ fn shape(path: &Path) -> Vec<String> {
 }
 
 fn lines(connection: &Connection, sql: &str) -> Vec<String> {
-    let mut statement = connection.prepare(sql).unwrap();
-    let lines = statement.query_map([], |row| row.get(0)).unwrap();
-    lines.collect::<Result<_, _>>().unwrap()
+    let mut statement = connection.prepare(sql).expect(FINE);
+    let lines = statement.query_map([], |row| row.get(0)).expect(FINE);
+    lines.collect::<Result<_, _>>().expect(FINE)
 }
 
 fn check_rows(reader: &dyn Reader) {
-    let row = reader.get("order", KEY).unwrap().expect("it is there");
+    let row = reader.get("order", KEY).expect(FINE).expect("it is there");
     assert_eq!((row.version, row.state.as_str(), row.effects_open), (2, "{\"is\":\"open\"}", vec![512]));
     let types: Vec<String> = reader
         .events_after(SHARD, 0, 10)
-        .unwrap()
+        .expect(FINE)
         .into_iter()
         .map(|event| event.event_type.into_owned())
         .collect();
     assert_eq!(types, ["Said", "Changed"]);
-    let moment = reader.snapshot().unwrap();
-    let letters = moment.dead_letters(SHARD).unwrap();
+    let moment = reader.snapshot().expect(FINE);
+    let letters = moment.dead_letters(SHARD).expect(FINE);
     let known: Vec<(u64, bool)> =
         letters.iter().map(|letter| (letter.number, letter.skipped.is_some())).collect();
     assert_eq!(known, [(1, false), (3, false)]);

@@ -19,7 +19,7 @@ type Told = Arc<Mutex<Vec<Rebuilt>>>;
 fn rebuild<S: engine::Service>(handle: &Handle<S>) -> Told {
     let told = Told::default();
     let tell = told.clone();
-    handle.rebuild(move |came_of| tell.lock().unwrap().push(came_of));
+    handle.rebuild(move |came_of| tell.lock().expect("nobody panics while holding it").push(came_of));
     told
 }
 

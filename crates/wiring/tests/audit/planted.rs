@@ -314,9 +314,12 @@ fn pass_over(copy: &mut Copy) {
     let event = copy.event("call", UNHEARD, "CallRequested").clone();
     let shard = ShardName { service: "payment", index: event.source.shard };
     copy.pretend_heard("payment");
-    copy.passed_over.get_mut(&shard).unwrap().push((event.source.clone(), event.position));
+    copy.passed_over
+        .get_mut(&shard)
+        .expect("every shard is copied")
+        .push((event.source.clone(), event.position));
     let skipped = Skip { by: "operator".to_owned(), reason: "planted".to_owned(), at: NOW };
-    copy.letters.get_mut(&shard).unwrap().push(DeadLetter {
+    copy.letters.get_mut(&shard).expect("every shard is copied").push(DeadLetter {
         number: 1,
         entity_id: UNHEARD,
         parcel: Parcel::Event(event),
