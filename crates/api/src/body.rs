@@ -121,8 +121,19 @@ pub(crate) fn text<'f>(fields: &'f Fields<'_>, name: &'static str) -> Result<Opt
 }
 
 pub(crate) fn call_id(fields: &Fields<'_>, name: &'static str) -> Result<CallId, Problem> {
-    let text = required(fields, name)?;
+    let text = match fields.get(name) {
+        // Some write every number with a fraction; 1.0 is 1.
+        Some(Value::Number(text)) => whole(text),
+        None | Some(Value::Null | Value::Bool | Value::Text(_) | Value::Nested) => required(fields, name)?,
+    };
     text.parse::<CallId>().map_err(|error| Problem::malformed(Detail::not_an_id(name, error)).of_field(name))
+}
+
+fn whole(number: &str) -> &str {
+    match number.split_once('.') {
+        Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+        Some(_) | None => number,
+    }
 }
 
 #[cfg(test)]

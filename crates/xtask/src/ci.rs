@@ -1,6 +1,6 @@
 //! What CI runs, step by step; the first that fails ends it.
 
-use crate::tidy;
+use crate::{contract, tidy};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::process::Command;
@@ -34,6 +34,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         println!("== {}", step.name);
         cargo(root, step)?;
     }
+    println!("== contract");
+    contract::run(root)?;
     println!("== slow tests");
     cargo(root, &SLOW)?;
     Ok(())

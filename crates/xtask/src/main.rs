@@ -1,6 +1,7 @@
 //! Our tools: what CI runs, and the checks of the house itself.
 
 mod ci;
+mod contract;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -20,6 +21,8 @@ enum Command {
     Ci,
     /// Checks the house: sizes, arrows between crates, first sentences, what must not be written
     Tidy,
+    /// Holds the documents for integrators: drives a generated client, and makes up requests by openapi.json
+    Contract,
     /// Measures: builds the release and prints every figure of docs/performance.md
     Bench {
         /// The figures to take, all of them when none is named; `--markdown` for a table, `--runs 5` for more runs
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Ci => ci::run(&root),
         Command::Tidy => tidy::run(&root),
+        Command::Contract => contract::run(&root),
         Command::Bench { figures } => ci::bench(&root, &figures),
     };
     match result {

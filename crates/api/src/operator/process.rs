@@ -38,7 +38,8 @@ pub(super) async fn set_log(asked: Asked, body: Body) -> Answered {
     json_only(&asked.head.headers)?;
     let bytes = asked.read(body).await?;
     let fields = body::fields(&bytes)?;
-    let wanted = body::required(&fields, LEVEL)?;
+    let wanted = body::text(&fields, LEVEL)?
+        .ok_or_else(|| Problem::malformed(Detail::Missing(LEVEL)).of_field(LEVEL))?;
     asked.api.operator.log.set(wanted).map_err(|why| {
         tracing::debug!(why, "a log level was refused");
         Problem::new(Kind::Impossible, Detail::NoLevel).of_field(LEVEL)

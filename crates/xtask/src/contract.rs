@@ -1,0 +1,74 @@
+//! Holds the documents for integrators against a running system: a generated client, and requests made up by them.
+
+mod server;
+mod tools;
+
+use anyhow::{Context, bail};
+use server::Server;
+use std::path::Path;
+use std::process::Command;
+
+/// What the server is started with, and the client and the requests show.
+const TOKEN: &str = "contract-operator-token-0123456789";
+/// How many requests are made up for each operation, beside those that its schema's edges ask for.
+const EXAMPLES: &str = "20";
+const CLIENT: &str = "clients/typescript";
+const OPENAPI: &str = "crates/api/src/documents/openapi.json";
+const HOOKS: &str = "crates/xtask/contract/hooks.py";
+const REQUIREMENTS: &str = "crates/xtask/contract/requirements.txt";
+
+/// Installs what it needs below `target/` and in the client's folder, and fails on any finding.
+pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
+    tools::ensure(&["python3", "node", "npm"])?;
+    let python = tools::environment(root, REQUIREMENTS)?;
+    let client = root.join(CLIENT);
+    println!("== the client: npm packages into {CLIENT}/node_modules");
+    call(Command::new("npm").arg("ci").arg("--silent").current_dir(&client))?;
+    for script in ["generate", "compile", "asyncapi"] {
+        npm(&client, script, &[])?;
+    }
+    let server = Server::start(root, TOKEN)?;
+    let gateway = server.address("gateway")?;
+    println!("== the client drives");
+    npm(&client, "ride", &[gateway, TOKEN])?;
+    println!("== requests made up by {OPENAPI}, to the gateway");
+    // The stream of events never ends, and /callpay is not for the outside.
+    let rest = ["--exclude-path", "/events", "--exclude-path", "/callpay"];
+    make_up(root, &python, (gateway, "examples,coverage,fuzzing,stateful"), &rest)?;
+    println!("== requests made up by {OPENAPI}, to payment's own port");
+    let callpay = ["--include-path", "/callpay"];
+    make_up(root, &python, (server.address("payment")?, "examples,coverage,fuzzing"), &callpay)?;
+    server.stop()
+}
+
+/// All checks that there are: no 5xx, no status, header, type or body outside the document, no wrong request taken, no
+/// right one refused, no other method allowed, nobody let in without the token.
+fn make_up(
+    root: &Path,
+    python: &Path,
+    (address, phases): (&str, &str),
+    which: &[&str],
+) -> anyhow::Result<()> {
+    let mut command = Command::new(python.join("schemathesis"));
+    command.args(["run", OPENAPI, "--url", address, "--phases", phases, "--max-examples", EXAMPLES]);
+    command.args(["--checks", "all", "--generation-deterministic", "--continue-on-failure", "--no-color"]);
+    command.args(["--request-timeout", "10", "--header", &format!("Authorization: Bearer {TOKEN}")]);
+    command.args(which).env("SCHEMATHESIS_HOOKS", root.join(HOOKS)).env("PYTHONDONTWRITEBYTECODE", "1");
+    call(command.current_dir(root))
+}
+
+fn npm(folder: &Path, script: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let mut command = Command::new("npm");
+    command.args(["run", "--silent", script, "--"]).args(arguments);
+    call(command.current_dir(folder))
+}
+
+fn call(command: &mut Command) -> anyhow::Result<()> {
+    let name = command.get_program().display().to_string();
+    let status = command.status().with_context(|| format!("cannot start {name}"))?;
+    if !status.success() {
+        let arguments: Vec<_> = command.get_args().map(|argument| argument.display().to_string()).collect();
+        bail!("`{name} {}` failed", arguments.join(" "));
+    }
+    Ok(())
+}
