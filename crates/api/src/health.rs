@@ -15,6 +15,11 @@ pub trait Health: Send + Sync + 'static {
     /// Whether requests can be served; else why not.
     fn ready(&self) -> Result<(), String>;
 
+    /// What somebody should see to, though requests can be served.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The figures. It may take as long as a read of the store, and is asked on a thread that may block.
     fn metrics(&self, exposition: Exposition) -> String;
 }
@@ -48,6 +53,8 @@ struct State {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 pub(crate) const PATHS: [&str; 4] = ["/health/live", "/health/ready", "/actuator/health", "/metrics"];
@@ -62,18 +69,18 @@ pub fn health_router(health: Arc<dyn Health>) -> Router {
     };
     let [live, ready, alias, figures] = PATHS;
     Router::new()
-        .route(live, only(get(async || state(Ok(())))))
-        .route(ready, only(get(async move || state(health.ready()))))
-        .route(alias, only(get(async move || state(for_alias.ready()))))
+        .route(live, only(get(async || state(Ok(()), Vec::new()))))
+        .route(ready, only(get(async move || state(health.ready(), health.warnings()))))
+        .route(alias, only(get(async move || state(for_alias.ready(), for_alias.warnings()))))
         .route(figures, only(get(async move |headers: HeaderMap| metrics(for_metrics, &headers).await)))
 }
 
-fn state(ready: Result<(), String>) -> Response {
+fn state(ready: Result<(), String>, warnings: Vec<String>) -> Response {
     let (code, status) = match &ready {
         Ok(()) => (StatusCode::OK, "UP"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "DOWN"),
     };
-    let state = State { status, reason: ready.err() };
+    let state = State { status, reason: ready.err(), warnings };
     let body = serde_json::to_vec(&state).expect("texts always serialise");
     respond(code, "application/json", body.into())
 }

@@ -1,4 +1,4 @@
-//! The disk under the data directory: looked at every second, so that it is never full before somebody was told.
+//! The disk under the data directory: looked at all the time, so that it is never full before somebody was told.
 //!
 //! There are two marks. Below the first, an alert is shown and everything goes on. Below the second, nothing new is taken
 //! on, and what is under way comes to its end in what is left. A disk that has become read-only, or a directory that is
@@ -14,7 +14,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{MissedTickBehavior, interval};
 
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A look costs microseconds; within a second, a busy system may write a database's whole log anew.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A mark that was passed counts as passed until there is so much more room, as a part of it: nothing flickers.
 const BACK_PART: u64 = 8;
 /// With less, a database cannot even be opened.
@@ -96,7 +97,7 @@ impl Disk {
         }
     }
 
-    /// Looks every second from now on, until something is so wrong that the process must end.
+    /// Looks again and again from now on, until something is so wrong that the process must end.
     pub(crate) fn keep_looking(self: &Arc<Self>, runtime: &Handle, failing: &Failing) {
         let (disk, failing) = (self.clone(), failing.clone());
         runtime.spawn(async move {

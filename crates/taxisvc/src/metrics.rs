@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use wiring::Handles;
 
+use crate::disk::Disk;
 use crate::log;
 
 /// An engine that has not turned for so long is stuck: a healthy one turns several times a second, busy or not.
@@ -46,6 +47,7 @@ pub(crate) struct Services {
     pub(crate) requests: Arc<Requests>,
     pub(crate) handles: Handles,
     pub(crate) figures: Arc<Figures>,
+    pub(crate) disk: Arc<Disk>,
 }
 
 impl api::Health for Health {
@@ -71,6 +73,10 @@ impl api::Health for Health {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.services.iter().filter_map(|services| services.disk.warning()).collect()
     }
 
     fn metrics(&self, exposition: Exposition) -> String {

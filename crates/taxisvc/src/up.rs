@@ -22,6 +22,7 @@ use gateway::Gateway;
 use gateway::route::{Route, Upstream};
 use gateway::server::{ServerSettings, Switch};
 use gateway::settings::{Cors, Network, RateLimit};
+use sd_notify::NotifyState;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -221,6 +222,7 @@ async fn serve(
     let announced = listening::announce(&config.data, gateway, SystemClock.now().0)?;
     say_hello(config, &ports, stopwatch);
     say_warning(&system.disk);
+    tell_supervisor(NotifyState::Ready);
     let (switch, shutdown) = Switch::new();
     let settings = server_settings(config);
     let mut serving = pin!(servers::run(ports, &settings, &shutdown));
@@ -230,6 +232,7 @@ async fn serve(
         _ = failed.wait_for(Option::is_some) => true,
     };
     drop(announced);
+    tell_supervisor(NotifyState::Stopping);
     system.stopping.send_replace(true);
     switch.turn_off();
     let patience = if has_failed { DRAIN_AFTER_FAILURE } else { settings.drain_grace + settings.drain_max };
@@ -253,6 +256,7 @@ async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
             requests: api.requests().clone(),
             handles: api.handles.clone(),
             figures: figures.clone(),
+            disk: system.disk.clone(),
         });
         let health = Health { engines, gateway, services, stopping: system.stopping.subscribe() };
         api::health_router(Arc::new(health))
@@ -434,6 +438,13 @@ fn say_hello(config: &Config, ports: &[Port], stopwatch: Stopwatch) {
     ));
     // Nobody may be reading; that is no reason not to serve.
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Whoever started this process may wait until it serves, as systemd does.
+fn tell_supervisor(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "whoever started this process could not be told how it is");
+    }
 }
 
 /// What has to be known at once, beside the log.

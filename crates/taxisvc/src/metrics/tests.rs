@@ -1,6 +1,7 @@
 //! Every figure is named by Prometheus's rules, and stands in the document.
 
 use super::*;
+use crate::disk::Marks;
 use ::gateway::settings::Settings;
 use api::Exposition;
 use engine::clock::SystemClock;
@@ -41,9 +42,10 @@ fn services() -> Services {
     };
     let Assembly { handles, readers, .. } = wiring::assemble(vec![database], &options).unwrap();
     let figures = Figures::new(&readers, (Path::new("."), Layout::Together), Arc::new(SystemClock));
+    let disk = Disk::new(Path::new("."), Vec::new(), Marks { warn: 0, min: 0 }, Arc::default()).unwrap();
     let requests = Requests::default();
     requests.count(("/calls", "POST"), "2xx", Duration::from_millis(3));
-    Services { requests: Arc::new(requests), handles, figures }
+    Services { requests: Arc::new(requests), handles, figures, disk }
 }
 
 /// Nobody is asked anything.

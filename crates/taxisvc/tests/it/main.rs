@@ -7,13 +7,17 @@ mod world;
 mod original;
 mod stories;
 
+mod as_a_service;
 mod bad_settings;
+mod clock_set;
 mod commands;
 mod data_directory;
 mod drain;
+mod full_disk;
 mod gateway_alone;
 mod killed_and_resumed;
 mod layouts;
+mod older;
 mod problem_types;
 mod service_alone;
 mod the_originals_commands;

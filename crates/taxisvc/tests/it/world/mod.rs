@@ -64,6 +64,11 @@ impl World {
 
     /// Every wait is so long that a slow machine does not matter, unless the test says otherwise.
     pub(crate) fn with(more: &[(&str, &str)]) -> Self {
+        Self::prepared(more, |_| {})
+    }
+
+    /// The same in a folder where something lies already.
+    pub(crate) fn prepared(more: &[(&str, &str)], prepare: impl FnOnce(&Path)) -> Self {
         let mut settings = process::settings(&[
             ("LOG", "warn"),
             ("ANSWERS_WAIT_MS", "50000"),
@@ -75,6 +80,7 @@ impl World {
         }
         settings.extend(process::settings(more));
         let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
         let mut world = Self { server: None, settings, folder };
         world.start_again();
         world
@@ -130,6 +136,11 @@ impl World {
     /// For a test that ends it in a way of its own.
     pub(crate) fn take_server(&mut self) -> Server {
         self.server.take().expect("it runs")
+    }
+
+    /// What the process has logged so far.
+    pub(crate) fn said(&self) -> String {
+        self.server.as_ref().expect("it runs").said()
     }
 
     /// Where a port listens: `gateway`, `call`, `payment`, `drive`, `view` or `web`.
