@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::asked::{Answered, Asked, one_header};
 use crate::detail::Detail;
 use crate::hal::{liking, not_acceptable};
+use crate::observe::OpenStream;
 use crate::problem::{Kind, Problem};
 use crate::query::QueryText;
 use crate::read::blocking;
@@ -57,6 +58,7 @@ struct Stream {
     keep_alive: Duration,
     silence: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
+    _open: OpenStream,
 }
 
 pub(crate) async fn stream(asked: Asked) -> Answered {
@@ -86,6 +88,7 @@ pub(crate) async fn stream(asked: Asked) -> Answered {
         keep_alive,
         silence: Box::pin(sleep(keep_alive)),
         _place: place,
+        _open: OpenStream::of(&asked.api.requests),
     };
     let chunks = unfold((Some(hello), stream), |(hello, mut stream)| async move {
         let chunk = match hello {

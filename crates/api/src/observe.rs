@@ -35,6 +35,7 @@ pub struct Requests {
     answers: Family<AnswerLabels, Counter>,
     seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
+    streams_open: Gauge,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -53,7 +54,12 @@ struct AnswerLabels {
 impl Default for Requests {
     fn default() -> Self {
         let seconds = Family::new_with_constructor((|| Histogram::new(DURATIONS)) as fn() -> Histogram);
-        Self { answers: Family::default(), seconds, in_flight: Gauge::default() }
+        Self {
+            answers: Family::default(),
+            seconds,
+            in_flight: Gauge::default(),
+            streams_open: Gauge::default(),
+        }
     }
 }
 
@@ -75,6 +81,23 @@ impl Requests {
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, seconds);
         let help = "Requests that wait for the beginning of their answer";
         registry.register("http_requests_in_flight", help, self.in_flight.clone());
+        registry.register("event_streams_open", "Event streams that are open", self.streams_open.clone());
+    }
+}
+
+/// Counts an event stream for as long as it is kept.
+pub(crate) struct OpenStream(Gauge);
+
+impl OpenStream {
+    pub(crate) fn of(requests: &Requests) -> Self {
+        requests.streams_open.inc();
+        Self(requests.streams_open.clone())
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

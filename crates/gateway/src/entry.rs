@@ -14,6 +14,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, header};
+use tokio::time::Instant;
 use tower::Service;
 
 use crate::body::{Unread, discard, read_whole};
@@ -155,18 +156,23 @@ impl Service<Request<Body>> for Gateway {
 
 impl Inner {
     async fn answer(&self, request: Request<Body>) -> Response {
+        let since = Instant::now();
         let (head, body) = request.into_parts();
         let request_id = self.ids.keep_or_make(head.headers.get(X_REQUEST_ID));
         let origin = head.headers.get(header::ORIGIN).cloned();
         let language = language_of(&head.headers);
         let route = self.table.find(head.uri.path());
+        let method = head.method.clone();
         let mut response = match self.forward(route, (head, body), &request_id).await {
             Ok(response) => response,
-            Err(problem) => problem.into_response(Some(&request_id), language),
+            Err(problem) => {
+                log(&problem, &method, &request_id);
+                problem.into_response(Some(&request_id), language)
+            }
         };
         self.settings.cors.mark(origin.as_ref(), response.headers_mut());
         response.headers_mut().insert(X_REQUEST_ID, request_id);
-        self.stats.count_answer(route, response.status());
+        self.stats.count_answer(route, response.status(), since.elapsed());
         response
     }
 
@@ -235,6 +241,17 @@ impl Inner {
             }
             Err(_) => Err(Problem::new(Kind::RequestTimeout, Detail::BodyLate).closing()),
         }
+    }
+}
+
+/// What a service answers it logs itself; this is what no service has seen.
+fn log(problem: &Problem, method: &Method, request_id: &HeaderValue) {
+    let (kind, method, request_id) = (problem.kind, method.as_str(), request_id.to_str().ok());
+    let (status, problem) = (kind.status(), kind.uri());
+    if status >= 500 {
+        tracing::warn!(target: "request", method, status, problem, request_id, "answered by the gateway");
+    } else {
+        tracing::debug!(target: "request", method, status, problem, request_id, "answered by the gateway");
     }
 }
 

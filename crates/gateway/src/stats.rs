@@ -1,8 +1,10 @@
 //! Counts that are cheap to keep and are read by whoever renders metrics.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
+use prometheus_client::metrics::histogram::Histogram;
 
 /// What the gateway has done since it was made.
 #[derive(Debug)]
@@ -19,15 +21,22 @@ pub struct Stats {
 pub struct RouteStats {
     /// The route's name; `none` for paths without a route.
     pub name: &'static str,
+    /// Until an answer began, in seconds.
+    pub seconds: Histogram,
     answers: [AtomicU64; CLASSES],
 }
+
+/// From what is answered at once to the longest wait for a service, in seconds.
+const DURATIONS: [f64; 14] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// The classes of a status: 1xx to 5xx.
 const CLASSES: usize = 5;
 
 impl Stats {
     pub(crate) fn new(names: impl Iterator<Item = &'static str>) -> Stats {
-        let route = |name| RouteStats { name, answers: Default::default() };
+        let route =
+            |name| RouteStats { name, seconds: Histogram::new(DURATIONS), answers: Default::default() };
         Stats {
             routes: names.chain(["none"]).map(route).collect(),
             retries: AtomicU64::new(0),
@@ -62,8 +71,9 @@ impl Stats {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn count_answer(&self, route: Option<usize>, status: StatusCode) {
+    pub(crate) fn count_answer(&self, route: Option<usize>, status: StatusCode, took: Duration) {
         let route = &self.routes[route.unwrap_or(self.routes.len() - 1)];
+        route.seconds.observe(took.as_secs_f64());
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES);
         route.answers[class - 1].fetch_add(1, Ordering::Relaxed);
     }

@@ -2,6 +2,7 @@
 
 mod engines;
 mod gateway;
+mod machine;
 mod process;
 mod services;
 mod store;
@@ -11,6 +12,7 @@ pub(crate) use store::Figures;
 
 use ::gateway::Gateway;
 use api::{Exposition, Requests};
+use engine::clock::steady::SteadyClock;
 use engine::runner::Stats;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
@@ -29,8 +31,6 @@ use crate::log;
 /// An engine that has not turned for so long is stuck: a healthy one turns several times a second, busy or not.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
-const NO_LABELS: [(&str, &str); 0] = [];
-
 /// A process's own health.
 pub(crate) struct Health {
     /// One for each database.
@@ -48,6 +48,7 @@ pub(crate) struct Services {
     pub(crate) handles: Handles,
     pub(crate) figures: Arc<Figures>,
     pub(crate) disk: Arc<Disk>,
+    pub(crate) clock: Arc<SteadyClock>,
 }
 
 impl api::Health for Health {
@@ -102,6 +103,8 @@ impl Health {
             services.requests.register(&mut registry);
             registry.register_collector(Box::new(services::Running(services.handles.clone())));
             registry.register_collector(Box::new(services.figures.read()));
+            let (disk, clock) = (services.disk.clone(), services.clock.clone());
+            registry.register_collector(Box::new(machine::Machine { disk, clock }));
         }
         registry.register_collector(Box::new(engines::Engines(self.engines.clone())));
         if let Some(gateway) = &self.gateway {
@@ -128,6 +131,15 @@ fn tell<L: EncodeLabelSet, M: EncodeMetric>(
         value.encode(metric.encode_family(labels)?)?;
     }
     Ok(())
+}
+
+/// One metric, which there is once.
+fn tell_one(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    value: &impl EncodeMetric,
+) -> fmt::Result {
+    value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::servers::{self, Port};
 use anyhow::{Context, bail};
 use api::Api;
 use axum::Router;
+use engine::clock::steady::SteadyClock;
 use engine::clock::{Clock, Stopwatch, SystemClock};
 use engine::handle::Doorbell;
 use engine::lane::LaneSettings;
@@ -63,12 +64,13 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     let token = token::find_or_draw(config, draw).map_err(explain)?;
     say_token(&token);
     let runtime = runtime()?;
-    let options = options(config, clock::begin(&data, config.store.shards)?, &runtime);
+    let clock = clock::begin(&data, config.store.shards)?;
+    let options = options(config, clock.clone(), &runtime);
     let assembly = wiring::assemble(data.databases, &options)?;
     let disk = Disk::new(&config.data, data_dir::files(config), marks(config), assembly.gate.clone())?;
     disk.keep_looking(runtime.handle(), &failing);
     let operator = operator(in_force, &token)?;
-    let (machine, system) = Machine::start(config, assembly, (operator, disk), &failing)?;
+    let (machine, system) = Machine::start(config, assembly, (operator, disk, clock), &failing)?;
     let result = runtime.block_on(serve(config, &system, failing.subscribe(), stopwatch));
     let failure = failing.borrow().clone();
     // Handlers hold on to the engine; it ends after them.
@@ -87,7 +89,7 @@ pub(crate) fn options(config: &Config, clock: Arc<dyn Clock>, runtime: &Runtime)
     Options {
         rules: config.rules(),
         provider: config.provider.clone(),
-        lane: LaneSettings::default(),
+        lane: LaneSettings { keep_skipped_ms: config.store.keep_skipped_ms(), ..LaneSettings::default() },
         shards: config.store.shards,
         first_call: config.store.first_id,
         replica: draw(),
@@ -129,6 +131,7 @@ struct System {
     api: Arc<Api>,
     engines: Vec<(&'static str, Arc<Stats>)>,
     disk: Arc<Disk>,
+    clock: Arc<SteadyClock>,
     stopping: watch::Sender<bool>,
 }
 
@@ -144,7 +147,7 @@ impl Machine {
     fn start(
         config: &Config,
         assembly: Assembly,
-        (operator, disk): (api::Operator, Arc<Disk>),
+        (operator, disk, clock): (api::Operator, Arc<Disk>, Arc<SteadyClock>),
         failing: &Failing,
     ) -> anyhow::Result<(Self, System)> {
         let (stopping, stopped) = watch::channel(false);
@@ -171,7 +174,7 @@ impl Machine {
             operator,
             stopping: stopped,
         });
-        Ok((Self { stop, threads }, System { api, engines, disk, stopping }))
+        Ok((Self { stop, threads }, System { api, engines, disk, clock, stopping }))
     }
 
     /// Has everything answered that was accepted, and ends.
@@ -249,7 +252,7 @@ async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
     let api = &system.api;
     let gateway = Gateway::new(gateway_settings(config)?, local_routes(&api.behind_gateway()));
     let files = (config.data.as_path(), config.layout());
-    let figures = Figures::new(&api.readers, files, Arc::new(SystemClock));
+    let figures = Figures::new(&api.readers, files, system.clock.clone());
     let health = |gateway: Option<Gateway>| {
         let engines = system.engines.clone();
         let services = Some(Services {
@@ -257,6 +260,7 @@ async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
             handles: api.handles.clone(),
             figures: figures.clone(),
             disk: system.disk.clone(),
+            clock: system.clock.clone(),
         });
         let health = Health { engines, gateway, services, stopping: system.stopping.subscribe() };
         api::health_router(Arc::new(health))

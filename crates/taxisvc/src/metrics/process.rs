@@ -1,6 +1,6 @@
 //! The process as the system sees it, under the names that every program gives these figures.
 
-use super::{NO_LABELS, tell};
+use super::{tell, tell_one};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::counter::ConstCounter;
@@ -42,7 +42,7 @@ impl Collector for Process {
         // Where the system does not tell, nothing is told.
         let Some(seen) = look() else { return Ok(()) };
         let cpu = ConstCounter::new(seen.cpu_seconds);
-        tell(&mut encoder, ("process_cpu_seconds", "Time on processors"), &[(NO_LABELS, cpu)])?;
+        tell_one(&mut encoder, ("process_cpu_seconds", "Time on processors"), &cpu)?;
         let gauges = [
             ("process_resident_memory_bytes", "Memory in use", seen.resident_bytes as f64),
             ("process_open_fds", "Open files, connections included", seen.open_files as f64),
@@ -51,7 +51,7 @@ impl Collector for Process {
             ("process_start_time_seconds", "When it was started, since 1970", seen.started_at_seconds),
         ];
         for (name, help, value) in gauges {
-            tell(&mut encoder, (name, help), &[(NO_LABELS, ConstGauge::new(value))])?;
+            tell_one(&mut encoder, (name, help), &ConstGauge::new(value))?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The figures of the services as they run: what waits for them, and how far they have got with what others say.
 
-use super::{NO_LABELS, tell};
+use super::{tell, tell_one};
 use engine::figures::Heard;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -65,6 +65,6 @@ impl Collector for Running {
         tell(&mut encoder, ("answers_waiting", help), &told(|(_, answers)| *answers))?;
         let is_rebuilding = i64::from(self.0.view.rebuilding().is_some());
         let help = "Whether the view is being made anew";
-        tell(&mut encoder, ("view_rebuilding", help), &[(NO_LABELS, ConstGauge::new(is_rebuilding))])
+        tell_one(&mut encoder, ("view_rebuilding", help), &ConstGauge::new(is_rebuilding))
     }
 }

@@ -3,7 +3,7 @@
 //! They are read on a thread of their own, at most once a second, however often they are asked for. A store that does not
 //! answer holds up that one thread: who asks meanwhile is told what was read last, and how old it is.
 
-use super::{NO_LABELS, tell};
+use super::{tell, tell_one};
 use engine::clock::{Clock, Stopwatch};
 use engine::store::{Backlog, Order, Query, Reader, Start, StoreError};
 use prometheus_client::collector::Collector;
@@ -30,9 +30,11 @@ const OPEN: [CallStatus; 3] = [CallStatus::PayRequest, CallStatus::DriveRequest,
 
 /// Whoever reads them.
 pub(crate) struct Figures {
-    from: Arc<From>,
+    look: Arc<Look>,
     state: Arc<(Mutex<State>, Condvar)>,
 }
+
+type Look = dyn Fn() -> Result<Seen, StoreError> + Send + Sync;
 
 /// What they are read from.
 struct From {
@@ -59,8 +61,6 @@ struct Seen {
     /// When it was read.
     now_ms: i64,
     file_bytes: Vec<([(&'static str, &'static str); 2], u64)>,
-    /// Room on the disk that is left, and that there is.
-    disk_bytes: Option<(u64, u64)>,
 }
 
 /// What is told, and how long ago it was read.
@@ -81,7 +81,11 @@ impl Figures {
             view: readers.view.apart(),
         };
         let from = From { readers, data: data.to_owned(), layout, clock };
-        Arc::new(Self { from: Arc::new(from), state: Arc::default() })
+        Arc::new(Self::by(move || from.look()))
+    }
+
+    fn by(look: impl Fn() -> Result<Seen, StoreError> + Send + Sync + 'static) -> Self {
+        Self { look: Arc::new(look), state: Arc::default() }
     }
 
     /// May take as long as [`WAIT_MAX`]; for a thread that may block.
@@ -99,9 +103,9 @@ impl Figures {
 
     /// Whether somebody reads now.
     fn begin(&self) -> bool {
-        let (from, state) = (self.from.clone(), self.state.clone());
+        let (look, state) = (self.look.clone(), self.state.clone());
         let read = move || {
-            let seen = from.look();
+            let seen = look();
             let (state, done) = &*state;
             let mut known = lock(state);
             known.is_reading = false;
@@ -143,19 +147,12 @@ impl From {
             ],
             now_ms: now.0,
             file_bytes: self.file_bytes(),
-            disk_bytes: self.disk_bytes(),
         })
     }
 
     fn file_bytes(&self) -> Vec<([(&'static str, &'static str); 2], u64)> {
         let groups = self.layout.groups().into_iter();
         groups.flat_map(|(name, _)| sizes(name, &self.data.join(format!("{name}.db")))).collect()
-    }
-
-    /// Nothing where the system does not say.
-    fn disk_bytes(&self) -> Option<(u64, u64)> {
-        let disk = rustix::fs::statvfs(&self.data).ok()?;
-        Some((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
     }
 
     /// How long ago the oldest of these was called; 0 where there is none.
@@ -214,14 +211,8 @@ impl Collector for Told {
         seen.encode_backlogs(&mut encoder)?;
         let sizes: Vec<_> = seen.file_bytes.iter().map(|(labels, size)| (*labels, gauge(*size))).collect();
         tell(&mut encoder, ("database_file_bytes", "Sizes of the files of a database"), &sizes)?;
-        if let Some((left, size)) = seen.disk_bytes {
-            let help = "Room that is left on the disk of the data directory";
-            tell(&mut encoder, ("disk_free_bytes", help), &[(NO_LABELS, gauge(left))])?;
-            let help = "Size of the disk of the data directory";
-            tell(&mut encoder, ("disk_size_bytes", help), &[(NO_LABELS, gauge(size))])?;
-        }
         let help = "How long ago these figures were read from the store";
-        tell(&mut encoder, ("figures_age_seconds", help), &[(NO_LABELS, ConstGauge::new(age.as_secs_f64()))])
+        tell_one(&mut encoder, ("figures_age_seconds", help), &ConstGauge::new(age.as_secs_f64()))
     }
 }
 
@@ -259,4 +250,41 @@ impl Seen {
 
 fn gauge(value: u64) -> ConstGauge<i64> {
     ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::mpsc::channel;
+
+    /// Whoever asks is told nothing at first, and later what was read last; one thread at most hangs in the store.
+    #[test]
+    fn a_store_that_does_not_answer_holds_up_nobody() {
+        let (answer, answers) = channel();
+        let answers = Mutex::new(answers);
+        let looks = Arc::new(AtomicU64::new(0));
+        let counted = looks.clone();
+        let figures = Figures::by(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            answers.lock().unwrap().recv().unwrap_or_else(|_| Err(StoreError::Unavailable("gone".into())))
+        });
+        for _ in 0..2 {
+            assert!(figures.read().0.is_none());
+        }
+        assert_eq!(looks.load(Ordering::SeqCst), 1);
+        let calls = vec![("driveStart", 7)];
+        answer.send(Ok(Seen { calls: calls.clone(), ..Seen::default() })).unwrap();
+        let (_, seen) = loop {
+            if let Some(told) = figures.read().0 {
+                break told;
+            }
+        };
+        assert_eq!(seen.calls, calls);
+        // From now on it cannot be read, and what was read is told again.
+        drop(answer);
+        while looks.load(Ordering::SeqCst) < 3 {
+            assert_eq!(figures.read().0.unwrap().1.calls, calls);
+        }
+    }
 }

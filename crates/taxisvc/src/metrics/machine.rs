@@ -1,0 +1,44 @@
+//! The figures of the machine under the process: its disk and its clock.
+
+use super::tell_one;
+use crate::disk::{Disk, Room};
+use engine::clock::steady::SteadyClock;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::gauge::ConstGauge;
+use std::fmt;
+use std::sync::Arc;
+
+pub(super) struct Machine {
+    pub(super) disk: Arc<Disk>,
+    pub(super) clock: Arc<SteadyClock>,
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Machine")
+    }
+}
+
+impl Collector for Machine {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let seen = self.disk.seen();
+        let when = |rooms: &[Room]| f64::from(u8::from(rooms.contains(&seen.room)));
+        let wall_ahead_seconds = self.clock.wall_ahead_ms() as f64 / 1e3;
+        let gauges = [
+            (
+                "disk_free_bytes",
+                "Room that is left on the disk of the data directory",
+                seen.left_bytes as f64,
+            ),
+            ("disk_size_bytes", "Size of the disk of the data directory", seen.size_bytes as f64),
+            ("disk_low", "Whether somebody should make room on the disk", when(&[Room::Low, Room::Out])),
+            ("disk_full", "Whether new requests are refused for want of room", when(&[Room::Out])),
+            ("clock_offset_seconds", "How far the machine's clock is ahead of ours", wall_ahead_seconds),
+        ];
+        for (name, help, value) in gauges {
+            tell_one(&mut encoder, (name, help), &ConstGauge::new(value))?;
+        }
+        Ok(())
+    }
+}
