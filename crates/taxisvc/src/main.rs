@@ -31,6 +31,16 @@ Commands that look read the data directory, whether or not a server runs on it. 
 Exit codes: 0 when it did what was asked; 1 when not, with a line on standard error; 2 when the command line is not \
 understood.";
 
+const REPLAY_HELP: &str = "\
+Examples:
+  taxisvc replay crates/replay/sample/nyc.csv --speed max
+  taxisvc replay day.csv.gz --to http://127.0.0.1:8088 --speed 60x --ends ends.txt
+
+A run that was stopped, or whose server was killed, is resumed by the same command within 24 hours: no trip is driven \
+twice.
+
+Exit codes: 0 when every trip came to its end, 1 when not.";
+
 /// What is logged where nothing is said.
 const QUIET: &str = "warn";
 
@@ -75,6 +85,7 @@ enum Command {
     /// Runs the view service alone, over Kafka
     View,
     /// Drives recorded trips through a running system
+    #[command(after_long_help = REPLAY_HELP)]
     Replay(replay::options::Options),
     /// Checks every invariant of a data directory, whether or not a server runs on it
     Audit(commands::audit::Options),

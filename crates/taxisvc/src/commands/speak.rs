@@ -13,7 +13,7 @@ enum Spoken {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Speak {
     /// The language of what is said [default: that of `LC_ALL`, `LC_MESSAGES` or `LANG`, else English]
-    #[arg(long, value_enum)]
+    #[arg(long, global = true, value_enum)]
     lang: Option<Spoken>,
 }
 

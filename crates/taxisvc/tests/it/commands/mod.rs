@@ -1,11 +1,19 @@
 //! The command line as an operator uses it: with a server beside it and without one, for people and for programs.
 
 mod config;
+mod dead_letters;
+mod doctor;
+mod document;
+mod events;
+mod explain;
+mod log;
+mod rebuild;
 mod token;
 mod words;
 
 use crate::world::World;
 use crate::world::process::Ended;
+use serde_json::Value;
 
 /// Runs a command on the data of a world.
 pub(crate) fn on(world: &World, arguments: &[&str]) -> Ended {
@@ -18,7 +26,15 @@ pub(crate) fn on(world: &World, arguments: &[&str]) -> Ended {
 pub(crate) fn said(world: &World, arguments: &[&str]) -> String {
     let ended = on(world, arguments);
     assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+    assert_eq!(ended.stderr, "", "{arguments:?}");
     ended.stdout
+}
+
+/// What it prints for programs.
+#[track_caller]
+pub(crate) fn told(world: &World, arguments: &[&str]) -> Value {
+    let text = said(world, &[arguments, &["--json"]].concat());
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 /// A command that fails, and says why with these words.

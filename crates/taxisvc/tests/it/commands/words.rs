@@ -21,9 +21,11 @@ fn commands() -> Vec<String> {
 
 #[test]
 fn every_command_that_an_operator_types_has_examples_and_its_exit_codes() {
-    for words in [vec![], vec!["audit"], vec!["config"], vec!["token"], vec!["completions"]] {
-        let help = said(&[words.as_slice(), &["--help"]].concat());
-        assert_says(&help, &["Examples:\n  taxisvc", "Exit code"]);
+    let served = ["up", "gateway", "call", "payment", "drive", "view"];
+    let typed = commands().into_iter().filter(|command| !served.contains(&command.as_str()));
+    for command in typed.chain([String::new()]) {
+        let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        assert_says(&said(&words), &["Examples:\n  taxisvc", "Exit code"]);
     }
 }
 

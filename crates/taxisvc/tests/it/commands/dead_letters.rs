@@ -1,0 +1,138 @@
+//! `taxisvc dead-letters`: poison in a stopped server's database, looked at, retried, skipped; with a server and without.
+
+use super::{assert_says, on, refused, said, told};
+use crate::world::World;
+use engine::dead_letter::Parcel;
+use engine::log::ShardName;
+use engine_sqlite::Database;
+use rusqlite::Connection;
+use std::path::Path;
+
+/// On a stopped server, has the view read a `FarePaid` that nobody can read, and put it aside; afterwards the log is as
+/// it was. Returns the message as it should have been.
+pub(super) fn poison(data: &Path, rebuild: impl FnOnce()) -> Parcel {
+    let file = data.join("taxisvc.db");
+    let schemas: Vec<_> = wiring::SERVICES.iter().map(|service| wiring::schema(service, 1)).collect();
+    let database = Database::open_read_only(&file, &schemas, u32::MAX).unwrap();
+    let events = database.reader().events_after(ShardName { service: "payment", index: 0 }, 0, 100).unwrap();
+    let event = events.into_iter().find(|event| event.event_type == "FarePaid").unwrap();
+    drop(database);
+    let write = |body: &str| {
+        let connection = Connection::open(&file).unwrap();
+        let sql = "UPDATE payment_event SET body = ?1 WHERE type = 'FarePaid' AND id = 1";
+        assert_eq!(connection.execute(sql, [body]).unwrap(), 1);
+    };
+    write("{\"callId\":");
+    rebuild();
+    write(&event.body);
+    Parcel::Event(event)
+}
+
+fn mend(data: &Path, parcel: &Parcel) {
+    let parcel = serde_json::to_string(parcel).unwrap();
+    let connection = Connection::open(data.join("taxisvc.db")).unwrap();
+    connection.execute("UPDATE view_dead_letter SET parcel = ?1 WHERE number = 1", [parcel]).unwrap();
+}
+
+/// A stopped server with poison, behind which another message about the call waits, and what the poison should have been.
+fn poisoned() -> (World, Parcel) {
+    let mut world = World::start();
+    let call = world.call(10.0);
+    world.comes_to(call, ["driveStart", "paid", "start"]);
+    world.kill();
+    let parcel = poison(&world.data(), || {
+        let rebuilt = on(&world, &["rebuild", "view"]);
+        assert_eq!(rebuilt.code, Some(0), "{rebuilt:?}");
+        assert_says(&rebuilt.stderr, &["a message goes to the dead letters"]);
+    });
+    (world, parcel)
+}
+
+#[track_caller]
+fn assert_stands(world: &World, (waiting, all): (usize, usize)) {
+    let count = |arguments: &[&str]| told(world, arguments).as_array().unwrap().len();
+    assert_eq!(count(&["dead-letters", "list"]), waiting);
+    assert_eq!(count(&["dead-letters", "list", "--all"]), all);
+}
+
+#[track_caller]
+fn still_waits(world: &World) {
+    let retried = on(world, &["dead-letters", "retry", "view/1"]);
+    assert_eq!(retried.code, Some(1), "{retried:?}");
+    assert_says(&retried.stdout, &["cannot be carried out yet", "unreadable"]);
+    let retried = on(world, &["dead-letters", "retry", "view/1", "--lang", "ko"]);
+    assert_says(&retried.stdout, &["그대로 남았습니다"]);
+    assert_stands(world, (2, 2));
+}
+
+#[track_caller]
+fn skip(world: &World) {
+    let skipped = said(world, &["dead-letters", "skip", "view/1", "--reason", "of a build taken back"]);
+    assert_says(&skipped, &["passed over"]);
+    assert_stands(world, (0, 1));
+    let again = told(world, &["dead-letters", "skip", "view/1", "--reason", "another reason"]);
+    assert_eq!(again["outcome"], "alreadySkipped");
+    let retried = told(world, &["dead-letters", "retry", "view/1"]);
+    assert_eq!(retried["outcome"], "alreadySkipped");
+    let all = said(world, &["dead-letters", "list", "--all"]);
+    assert_says(&all, &["view/1", "operator", "of a build taken back"]);
+}
+
+#[test]
+fn one_is_listed_and_shown() {
+    let (world, _) = poisoned();
+    let list = said(&world, &["dead-letters", "list"]);
+    assert_says(
+        &list,
+        &[
+            "view/1  call 1  ",
+            "FarePaid from payment",
+            "unreadable",
+            "waits in view behind dead letter 1",
+        ],
+    );
+    let shown = said(&world, &["dead-letters", "show", "view/1"]);
+    assert_says(&shown, &["Retrying", "Skipping", "\"type\": \"FarePaid\""]);
+    let letter = told(&world, &["dead-letters", "show", "view/1"]);
+    assert_eq!((&letter["service"], &letter["number"]), (&"view".into(), &1.into()));
+    assert_eq!(letter["content"]["body"], "{\"callId\":");
+    skip(&world);
+}
+
+#[test]
+fn one_is_retried_without_a_server_once_its_cause_is_mended() {
+    let (world, parcel) = poisoned();
+    still_waits(&world);
+    mend(&world.data(), &parcel);
+    let retried = on(&world, &["dead-letters", "retry", "view/1"]);
+    assert_eq!(retried.code, Some(0), "{retried:?}");
+    assert_says(&retried.stdout, &["carried out, and is gone"]);
+    assert_stands(&world, (0, 0));
+    assert_eq!(said(&world, &["dead-letters", "list"]), "no dead letters\n");
+}
+
+#[test]
+fn one_is_skipped_without_a_server() {
+    let (world, _) = poisoned();
+    skip(&world);
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let mut world = World::start();
+    for _ in 0..2 {
+        assert_eq!(said(&world, &["dead-letters", "list"]), "no dead letters\n");
+        for act in [["show", "view/1"], ["retry", "view/1"]] {
+            refused(&world, &[&["dead-letters"], &act[..]].concat(), &["no dead letter view/1", "list"]);
+        }
+        let skip = ["dead-letters", "skip", "view/1", "--reason"];
+        refused(&world, &[&skip[..], &["known"]].concat(), &["no dead letter view/1"]);
+        refused(&world, &[&skip[..], &[" "]].concat(), &["--reason is empty"]);
+        for wrong in ["view", "view/first", "money/1"] {
+            assert_eq!(on(&world, &["dead-letters", "show", wrong]).code, Some(2), "{wrong}");
+        }
+        if world.server.is_some() {
+            world.kill();
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `taxisvc rebuild view`: the view made anew, and the same as before.
+
+use super::{assert_says, on, said, told};
+use crate::world::World;
+use serde_json::{Value, json};
+
+fn views(world: &World) -> Value {
+    let mut page = world.get("/callViews?sort=id,asc").with(200).json();
+    page["_embedded"]["callViews"].take()
+}
+
+fn three_calls(world: &World) {
+    for kilometers in [10.0, 150.0, 20.0] {
+        world.call(kilometers);
+    }
+    world.comes_to(1, ["driveStart", "paid", "start"]);
+    world.comes_to(2, ["requestCancel", "refunded", "requestCancel"]);
+    world.comes_to(3, ["driveStart", "paid", "start"]);
+}
+
+#[test]
+fn without_a_server_the_command_does_it_itself() {
+    let mut world = World::start();
+    three_calls(&world);
+    let before = views(&world);
+    world.kill();
+    assert_eq!(said(&world, &["rebuild", "view"]), "the view is whole again; calls in it: 3\n");
+    assert_eq!(told(&world, &["rebuild", "view"]), json!({"isWhole": true, "calls": 3}));
+    world.audit();
+    world.start_again();
+    // The addresses in it are those of another process.
+    let fields = |views: &Value| {
+        let mut views = views.clone();
+        views.as_array_mut().unwrap().iter_mut().for_each(|view| view["_links"] = Value::Null);
+        views
+    };
+    assert_eq!(fields(&views(&world)), fields(&before));
+}
+
+#[test]
+fn only_what_is_derived_can_be_made_anew() {
+    let world = World::start();
+    let ended = on(&world, &["rebuild", "payment"]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert_says(&ended.stderr, &["payment", "view"]);
+}
