@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use engine::bus::{Bus, Tail};
+use engine::dead_letter::outline;
 use engine::log::Recorded;
 use futures_util::stream::unfold;
 use http::{HeaderValue, header};
@@ -160,7 +161,8 @@ fn tell(event: &Recorded, cursor: &str, text: &mut String) {
     let decoded = match wiring::decode(event) {
         Ok(decoded) => decoded,
         Err(error) => {
-            tracing::error!(%error, position = event.position, "an event cannot be told");
+            let error = error.to_string();
+            tracing::error!(error = outline(&error), position = event.position, "an event cannot be told");
             return;
         }
     };

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use engine::dead_letter::outline;
 use http::{HeaderValue, StatusCode, header};
 use language::Language;
 use language::sentence::Gap;
@@ -84,7 +85,7 @@ impl Problem {
     }
 
     pub(crate) fn internal(what: &str) -> Self {
-        tracing::error!(what, "a request failed by a fault of ours");
+        tracing::error!(what = outline(what), "a request failed by a fault of ours");
         Self::new(Kind::Internal, Detail::Internal)
     }
 

@@ -20,6 +20,16 @@ pub struct DeadLetter {
     pub skipped: Option<Skip>,
 }
 
+/// What of a reason may stand in the log, which many read: values come after the colon, and may be about somebody.
+pub fn outline(reason: &str) -> &str {
+    let reason = reason.strip_prefix(A_PANIC).unwrap_or(reason);
+    let line = reason.lines().next().unwrap_or_default();
+    line.split_once(": ").map_or(line, |(before, _)| before)
+}
+
+/// What the reason of a panic begins with.
+pub(crate) const A_PANIC: &str = "a panic: ";
+
 /// Who passed a dead letter over, why, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Skip {
@@ -74,5 +84,22 @@ pub(crate) fn effect_of(key: EntityKey, sequence: u64, name: &str, body: &str) -
         body: body.to_owned(),
         attempts: 0,
         claimed_until: Timestamp(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_reason_is_about_stays_out_of_the_log() {
+        for (reason, said) in [
+            ("called `Option::unwrap()` on a `None` value", "called `Option::unwrap()` on a `None` value"),
+            ("a panic: it is written: Rider { name: \"eojin\" }", "it is written"),
+            ("assertion failed\n  left: \"eojin\"", "assertion failed"),
+            ("its body cannot be read: invalid type: string \"eojin\"", "its body cannot be read"),
+        ] {
+            assert_eq!(outline(reason), said);
+        }
     }
 }

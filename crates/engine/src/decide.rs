@@ -2,7 +2,7 @@
 
 use crate::cache::Entry;
 use crate::clock::Timestamp;
-use crate::dead_letter::{DeadLetter, Parcel, own_key};
+use crate::dead_letter::{DeadLetter, Parcel, outline, own_key};
 use crate::effect::Effect;
 use crate::handle::Request;
 use crate::idempotency::{IdempotencyRow, RequestKey};
@@ -385,7 +385,7 @@ impl<S: Service> Batch<S> {
     fn set_aside(&mut self, lane: &Lane<S>, item: &Item<'_, S>, reason: String) {
         let parcel = match item.input {
             Input::Command(_) => {
-                tracing::error!(shard = %lane.shard, reason, "a command that failed");
+                tracing::error!(shard = %lane.shard, reason = outline(&reason), "a command that failed");
                 self.answers.insert(item.index, Answer::Bug(reason));
                 return;
             }
@@ -403,7 +403,8 @@ impl<S: Service> Batch<S> {
             }
         };
         let entity_id = parcel.entity_id();
-        tracing::error!(shard = %lane.shard, entity_id, reason, "a message goes to the dead letters");
+        let outline = outline(&reason);
+        tracing::error!(shard = %lane.shard, entity_id, reason = outline, "a message goes to the dead letters");
         self.moves_matter = true;
         self.parked.insert(entity_id);
         let at = item.now;

@@ -1,6 +1,6 @@
 //! What an input comes to before it is decided: a command, with who and why, or poison.
 
-use crate::dead_letter::{Parcel, effect_of, own_key};
+use crate::dead_letter::{A_PANIC, Parcel, effect_of, own_key};
 use crate::lane::{Input, Lane};
 use crate::log::{Cause, EntityKey, Origin, Recorded, shard_of};
 use crate::{Service, Unreadable};
@@ -97,5 +97,5 @@ fn guarded<T>(code: impl FnOnce() -> Result<T, Unreadable>) -> Result<T, String>
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("a panic: {}", text.unwrap_or("without a message"))
+    format!("{A_PANIC}{}", text.unwrap_or("without a message"))
 }
