@@ -11,6 +11,7 @@ mod as_a_service;
 mod bad_settings;
 mod clock_set;
 mod commands;
+mod contract;
 mod data_directory;
 mod drain;
 mod figures;

@@ -2,12 +2,15 @@
 
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 const PORTS: [&str; 6] = ["GATEWAY", "CALL", "PAYMENT", "DRIVE", "VIEW", "WEB"];
+/// What it says to standard error.
+const LOG: &str = "target/contract/server.log";
 /// What is said last once it listens.
 const LAST_LINE: &str = "/events?from=0";
 
@@ -32,6 +35,8 @@ impl Server {
         let own = std::env::current_exe().context("there is a program that runs")?;
         let mut command = Command::new(own.with_file_name("taxisvc"));
         command.current_dir(folder.path()).args(["up", "--data", "data"]).stdout(Stdio::piped());
+        // Whoever makes requests up asks for more of it, too.
+        command.stderr(File::create(root.join(LOG)).with_context(|| format!("cannot write {LOG}"))?);
         for (name, value) in [
             ("LOG", "warn"),
             ("OPERATOR_TOKEN", token),
@@ -67,7 +72,7 @@ impl Server {
     pub(super) fn stop(mut self) -> anyhow::Result<()> {
         match self.child.try_wait().context("it is ours")? {
             None => Ok(()),
-            Some(status) => bail!("the server died by itself: {status}"),
+            Some(status) => bail!("the server died by itself, {status}; see {LOG}"),
         }
     }
 }

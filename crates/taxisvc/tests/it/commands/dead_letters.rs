@@ -84,12 +84,7 @@ fn one_is_listed_and_shown() {
     let list = said(&world, &["dead-letters", "list"]);
     assert_says(
         &list,
-        &[
-            "view/1  call 1  ",
-            "FarePaid from payment",
-            "unreadable",
-            "waits in view behind dead letter 1",
-        ],
+        &["view/1  call 1  ", "FarePaid from payment", "unreadable", "waits in view behind dead letter 1"],
     );
     let shown = said(&world, &["dead-letters", "show", "view/1"]);
     assert_says(&shown, &["Retrying", "Skipping", "\"type\": \"FarePaid\""]);
