@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, header};
 use language::Language;
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use taxi::actor::Actor;
@@ -24,7 +24,7 @@ use crate::detail::Detail;
 use crate::hal::{Base, Form};
 use crate::problem::{Kind, Problem};
 use crate::query::QueryText;
-use crate::{Api, body, idempotency, observe};
+use crate::{Api, body, idempotency, limits, observe};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -54,9 +54,7 @@ impl Asked {
 
     /// Where the client stands, for links.
     pub(crate) fn base(&self) -> Result<Base, Problem> {
-        let peer = self.head.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map(|ConnectInfo(address)| address.ip());
-        Base::of(&self.head, self.api.settings.trust_forwarded.covers(peer))
+        Base::of(&self.head, self.api.settings.trust_forwarded.covers(self.peer()))
     }
 
     /// The whole body, which must be JSON.
@@ -240,6 +238,22 @@ impl Asked {
         wanted(&self.head.headers)
     }
 
+    /// The same, unless `?lang=` asks for one.
+    pub(crate) fn language_or_asked(&self) -> Result<Language, Problem> {
+        language_of(&self.head.headers, self.head.uri.query())
+    }
+
+    /// Whom this request is counted for.
+    pub(crate) fn client(&self) -> IpAddr {
+        let peer = self.peer();
+        limits::client(peer, &self.head.headers, self.api.settings.trust_forwarded.covers(peer))
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        let peer = self.head.extensions.get::<ConnectInfo<SocketAddr>>();
+        peer.map(|ConnectInfo(address)| address.ip())
+    }
+
     fn finish(self, answered: Answered) -> Response {
         let language = self.language();
         finish(answered, self.request_id, language)
@@ -255,13 +269,30 @@ pub(crate) fn refuse_method(headers: &HeaderMap, ids: &Ids) -> Response {
 /// Refuses a path where no service stands behind it.
 pub(crate) fn refuse_path(headers: &HeaderMap, ids: &Ids) -> Response {
     let refused = Err(Problem::new(Kind::NotFound, Detail::NoSuchDocument));
-    finish(refused, ids.keep_or_make(headers), wanted(headers))
+    conclude(refused, headers, ids)
+}
+
+/// Finishes an answer where no service stands behind the path.
+pub(crate) fn conclude(answered: Answered, headers: &HeaderMap, ids: &Ids) -> Response {
+    finish(answered, ids.keep_or_make(headers), wanted(headers))
 }
 
 fn finish(answered: Answered, request_id: HeaderValue, language: Language) -> Response {
     let mut response = answered.unwrap_or_else(|problem| problem.into_response(&request_id, language));
     response.headers_mut().insert(REQUEST_ID, request_id);
     response
+}
+
+/// The language that `?lang=` asks for, else the one that is liked best.
+pub(crate) fn language_of(headers: &HeaderMap, query: Option<&str>) -> Result<Language, Problem> {
+    const NAME: &str = "lang";
+    match QueryText::read(query)?.get(NAME)? {
+        None => Ok(wanted(headers)),
+        Some(tag) => Language::tagged(tag).ok_or_else(|| {
+            let known = Language::ALL.map(Language::tag).join(", ");
+            Problem::malformed(Detail::NotOneOf(NAME, known)).of_field(NAME)
+        }),
+    }
 }
 
 fn wanted(headers: &HeaderMap) -> Language {

@@ -105,7 +105,8 @@ pub(crate) async fn place(asked: Asked, body: Body) -> Answered {
     let is_async = asked.prefers_async();
     let idempotency = asked.idempotency(PLACE, &body)?;
     let handle = &asked.api.handles.call;
-    let request = read_request(&body, &asked.api)?;
+    let said_under = idempotency.as_ref().map(|idempotency| idempotency.request.key.as_str());
+    let request = read_request(&body, &asked.api, said_under)?;
     let order: Order<CallService> =
         Order { origin: asked.origin(Actor::Rider), idempotency, command: Command::Request(request) };
     let own_key = key(&CALLS, order.command.call_id());
@@ -199,13 +200,17 @@ fn latest(api: &Api, done: &Done<Call>) -> engine::log::Position {
     position::now(&api.bus, NAME, done.key.id).unwrap_or_else(|| done.position.clone())
 }
 
-fn read_request(bytes: &Bytes, api: &Api) -> Result<Request, Problem> {
+/// Reads a call, and counts it for its rider unless its key says that it was counted before.
+fn read_request(bytes: &Bytes, api: &Api, key: Option<&str>) -> Result<Request, Problem> {
     let fields = body::fields(bytes)?;
     let user_id = body::required(&fields, "userId")?;
     let user_name = body::required(&fields, "userName")?;
     let rider = Rider::new(user_id, user_name).map_err(|error| rider_problem(&error))?;
     let meters = meters(body::required(&fields, "distance")?)?;
     let payment_method = payment_method(body::text(&fields, "paymentMethod")?, api)?;
+    if let Some(rates) = &api.rider_rates {
+        rates.admit(rider.user_id.as_str(), key)?;
+    }
     let handle = &api.handles.call;
     let call_id = handle
         .draw_number()

@@ -71,14 +71,18 @@ language::sentences! {
 
         // What it asks for.
         NoSuchThing(path: &'static str, name: String) => "there is no {path}/{name}", "{path}/{name} 경로에는 아무것도 없습니다";
+        NoSuchProblem => "there is no such type of problem", "그런 오류 유형이 없습니다";
+        NoSuchLetter => "there is no such dead letter", "그런 보류 메시지가 없습니다";
+        LetterGone => "the dead letter is gone; somebody else has dealt with it", "보류 메시지가 사라졌습니다. 다른 사람이 이미 처리했습니다";
+        LetterSkipped => "the dead letter was passed over before, and stays so", "이미 건너뛴 보류 메시지이며 그대로 둡니다";
         NoSuchCall => "there is no such call", "그런 호출이 없습니다";
         CallOver(status: &'static str) => "the call is over: {status}", "호출이 이미 끝났습니다: {status}";
         NoSuchDrive => "there is no such drive", "그런 운행이 없습니다";
         DriveNotUnderWay(status: &'static str) => "the drive is not under way: {status}", "운행 중이 아닙니다: {status}";
         PaymentHasNotHeard => "payment has not heard of this call", "결제 서비스가 알지 못하는 호출입니다";
         FareIsAnother(won: i64) => "the fare of this call is {won} won", "이 호출의 요금은 {won}원입니다";
-        PaymentRefused => "the payment provider refused", "결제 대행사가 거절했습니다";
-        PaymentGivenUp => "the provider did not answer in time; what it takes later goes back", "결제 대행사가 제때 답하지 않았습니다. 나중에 출금되면 돌려드립니다";
+        PaymentRefused => "the payment provider refused", "결제사가 거절했습니다";
+        PaymentGivenUp => "the provider did not answer in time; what it takes later goes back", "결제사가 제때 답하지 않았습니다. 나중에 출금되면 돌려드립니다";
         CallIsOff => "the call is off; its fare is not taken", "호출이 취소되어 요금을 받지 않습니다";
 
         // What cannot be done just now.
@@ -88,6 +92,12 @@ language::sentences! {
         RequestsWait => "too many requests wait already; nothing was stored", "대기 중인 요청이 너무 많습니다. 저장되지 않았습니다";
         ReadersWait => "too many readers wait already", "대기 중인 읽기가 너무 많습니다";
         StreamsOpen => "too many event streams are open", "열려 있는 이벤트 스트림이 너무 많습니다";
+        ClientStreamsOpen(most: usize) => "this client has {most} event streams open; close one first", "이 클라이언트가 이벤트 스트림 {most}개를 열어 두었습니다. 먼저 하나를 닫으십시오";
+        RiderCallsTooOften => "this rider calls too often; nothing was stored", "이 승객의 호출이 너무 잦습니다. 저장되지 않았습니다";
+        ViewIsDropped => "the view is being made anew from the events, and has not begun to read; ask again", "조회 화면을 이벤트로부터 다시 만드는 중이며 아직 읽기 시작하지 않았습니다. 다시 요청하십시오";
+        ViewIsMadeAnew(read: u64, all: u64) => "the view is being made anew from the events: {read} of {all} are read; ask again", "조회 화면을 이벤트로부터 다시 만드는 중입니다: {all}개 가운데 {read}개를 읽었습니다. 다시 요청하십시오";
+        ActStopped => "the process stopped before it could tell; look how it stands now", "결과를 알리기 전에 프로세스가 멈췄습니다. 지금 상태를 확인하십시오";
+        ActLate => "the store has not answered in time; look how it stands now", "저장소가 제때 답하지 않았습니다. 지금 상태를 확인하십시오";
         NoNumbers => "no numbers for new calls are left just now; nothing was stored", "지금은 새 호출에 줄 번호가 없습니다. 저장되지 않았습니다";
         NotStored => "nothing was stored; try again", "저장되지 않았습니다. 다시 시도하십시오";
         Unreadable => "the store cannot be read; try again", "저장소를 읽을 수 없습니다. 다시 시도하십시오";

@@ -1,17 +1,20 @@
 //! What builds on the API reads: the documents for programs, and the pages for people. Nothing of them comes from outside.
 
+mod problems;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::borrow::Cow;
 use std::sync::Arc;
 use utoipa_swagger_ui::Config;
 
-use crate::asked::{Ids, refuse_method, refuse_path};
+use crate::asked::{Ids, conclude, refuse_method, refuse_path};
 
 /// The API, as OpenAPI 3.1.
 pub const OPENAPI: &str = include_str!("documents/openapi.json");
@@ -36,10 +39,12 @@ const GUIDE_POLICY: &str =
 const REFERENCE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-pub(crate) const PATHS: [&str; 5] =
-    ["/docs", "/docs/reference", "/docs/{file}", "/openapi.json", "/asyncapi.json"];
+pub(crate) const PATHS: [&str; 8] = {
+    let [all, all_in_folder, one] = problems::PATHS;
+    ["/docs", "/docs/reference", "/docs/{file}", "/openapi.json", "/asyncapi.json", all, all_in_folder, one]
+};
 
-/// `/docs/**`, `/openapi.json` and `/asyncapi.json`: the same whatever runs behind.
+/// `/docs/**`, `/openapi.json`, `/asyncapi.json` and `/problems/**`: the same whatever runs behind.
 pub fn documents_router() -> Router {
     let ids = Arc::new(Ids::draw());
     let only = |methods: MethodRouter| {
@@ -47,7 +52,8 @@ pub fn documents_router() -> Router {
         methods.fallback(async move |headers: HeaderMap| refuse_method(&headers, &ids))
     };
     let (for_files, for_others) = (ids.clone(), ids.clone());
-    let [guide, reference, files, openapi, asyncapi] = PATHS;
+    let (for_all, for_folder, for_one) = (ids.clone(), ids.clone(), ids.clone());
+    let [guide, reference, files, openapi, asyncapi, all, all_in_folder, one] = PATHS;
     Router::new()
         .route(guide, only(get(async || page(GUIDE, GUIDE_POLICY))))
         .route(reference, only(get(async || page(REFERENCE, REFERENCE_POLICY))))
@@ -59,6 +65,20 @@ pub fn documents_router() -> Router {
         )
         .route(openapi, only(get(async || respond(JSON, Body::from(OPENAPI)))))
         .route(asyncapi, only(get(async || respond(JSON, Body::from(ASYNCAPI)))))
+        .route(
+            all,
+            only(get(async move |head: Parts| conclude(problems::all(&head), &head.headers, &for_all))),
+        )
+        .route(
+            all_in_folder,
+            only(get(async move |head: Parts| conclude(problems::all(&head), &head.headers, &for_folder))),
+        )
+        .route(
+            one,
+            only(get(async move |Path(name): Path<String>, head: Parts| {
+                conclude(problems::one(&head, &name), &head.headers, &for_one)
+            })),
+        )
         .fallback(async move |headers: HeaderMap| refuse_path(&headers, &for_others))
 }
 

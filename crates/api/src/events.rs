@@ -8,18 +8,20 @@ use engine::dead_letter::outline;
 use engine::log::Recorded;
 use futures_util::stream::unfold;
 use http::{HeaderValue, header};
-use operator::events::{BeginError, CursorError, Filter, From, Log, Merge, known_types};
+use operator::events::{BeginError, CursorError, Envelope, Filter, From, Log, Merge, known_types};
 use std::convert::Infallible;
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::asked::{Answered, Asked, one_header};
 use crate::detail::Detail;
 use crate::hal::{liking, not_acceptable};
+use crate::limits::{Place, Places};
 use crate::observe::OpenStream;
 use crate::problem::{Kind, Problem};
 use crate::query::QueryText;
@@ -37,15 +39,18 @@ pub(crate) struct Streams {
     /// Moves whenever something is appended to any log.
     woken: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+    operators_places: Arc<Places>,
 }
 
 impl Streams {
     pub(crate) fn new(bus: &Bus, settings: &Settings, stopping: watch::Receiver<bool>) -> Self {
         let (wake, woken) = watch::channel(0);
         bus.listen(move || wake.send_modify(|count: &mut u64| *count = count.wrapping_add(1)));
-        let places = settings.streams_max.min(Semaphore::MAX_PERMITS);
-        Self { woken, stopping, places: Arc::new(Semaphore::new(places)) }
+        let places = Places::new(settings.streams_max, settings.streams_per_client_max);
+        let operators_max = settings.operator_streams_max;
+        let operators_places = Arc::new(Places::new(operators_max, operators_max));
+        Self { woken, stopping, places: Arc::new(places), operators_places }
     }
 }
 
@@ -54,15 +59,35 @@ struct Stream {
     /// Nothing once the store failed.
     merge: Option<Merge>,
     filter: Arc<Filter>,
+    tell: Tell,
     woken: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     keep_alive: Duration,
     silence: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
     _open: OpenStream,
 }
 
+/// How an event is told.
+type Tell = fn(&Recorded, &str, &mut String);
+
+/// `GET /events`: what the services tell each other.
 pub(crate) async fn stream(asked: Asked) -> Answered {
+    let place = |streams: &Streams, client| streams.places.take(client);
+    open(asked, place, (false, tell)).await
+}
+
+/// `GET /operator/events`: private notes too, each with who, why and where.
+pub(crate) async fn stream_all(asked: Asked) -> Answered {
+    let place = |streams: &Streams, client| streams.operators_places.take(client);
+    open(asked, place, (true, tell_in_full)).await
+}
+
+async fn open(
+    asked: Asked,
+    place: impl FnOnce(&Streams, IpAddr) -> Result<Place, Problem>,
+    (with_private, tell): (bool, Tell),
+) -> Answered {
     if liking(&asked.head.headers, MEDIA_TYPE).is_none() {
         return Err(not_acceptable(MEDIA_TYPE));
     }
@@ -71,10 +96,9 @@ pub(crate) async fn stream(asked: Asked) -> Answered {
         Some(id) if !id.is_empty() => after(id),
         Some(_) | None => query.get("from")?.map_or(From::Now, after),
     };
-    let filter = Arc::new(filter(&query)?);
+    let filter = Arc::new(filter(&query, with_private)?);
     let streams = &asked.api.streams;
-    let place = streams.places.clone().try_acquire_owned();
-    let place = place.map_err(|_| Problem::too_busy(Detail::StreamsOpen))?;
+    let place = place(streams, asked.client())?;
     let tails = asked.api.bus.tails().to_vec();
     // What is appended after this look wakes the stream.
     let woken = streams.woken.clone();
@@ -84,6 +108,7 @@ pub(crate) async fn stream(asked: Asked) -> Answered {
     let stream = Stream {
         merge: Some(merge),
         filter,
+        tell,
         woken,
         stopping: streams.stopping.clone(),
         keep_alive,
@@ -118,7 +143,7 @@ impl Stream {
                 return None;
             }
             self.woken.borrow_and_update();
-            let (mut merge, filter) = (self.merge.take()?, self.filter.clone());
+            let (mut merge, filter, tell) = (self.merge.take()?, self.filter.clone(), self.tell);
             let read = blocking(move || {
                 let mut text = String::new();
                 let is_at_end = merge.chunk(&filter, &mut |event, cursor| tell(event, &cursor, &mut text));
@@ -173,6 +198,12 @@ fn tell(event: &Recorded, cursor: &str, text: &mut String) {
     }
 }
 
+fn tell_in_full(event: &Recorded, cursor: &str, text: &mut String) {
+    let data = serde_json::to_string(&Envelope::of(event)).expect("an envelope is plain data");
+    let name = &event.event_type;
+    write!(text, "id: {cursor}\nevent: {name}\ndata: {data}\n\n").expect("writing to a string cannot fail");
+}
+
 fn begin(tails: Vec<Arc<Tail>>, from: &From) -> Result<Merge, Problem> {
     let logs = tails.into_iter().map(|tail| tail as Arc<dyn Log>).collect();
     Merge::begin(logs, from).map_err(|error| match error {
@@ -189,16 +220,16 @@ fn cursor_problem(error: CursorError) -> Problem {
     problem.of_field("from")
 }
 
-fn filter(query: &QueryText<'_>) -> Result<Filter, Problem> {
+fn filter(query: &QueryText<'_>, with_private: bool) -> Result<Filter, Problem> {
     let Some(text) = query.get("type")? else {
-        return Ok(Filter::default());
+        return Ok(Filter { with_private, ..Filter::default() });
     };
-    let known = known_types(false);
+    let known = known_types(with_private);
     let wanted = text.split(',').map(str::trim).map(|name| {
         let found = known.iter().find(|known| **known == name).copied();
         let unknown = || Problem::malformed(Detail::NotOneOfTypes(known.join(","))).of_field("type");
         found.map(str::to_owned).ok_or_else(unknown)
     });
     let types: Vec<String> = wanted.collect::<Result<_, _>>()?;
-    Ok(Filter { types: Some(types), ..Filter::default() })
+    Ok(Filter { types: Some(types), with_private, ..Filter::default() })
 }

@@ -18,6 +18,7 @@ mod health;
 mod idempotency;
 mod index;
 mod json;
+mod limits;
 mod observe;
 mod operator;
 mod paging;
@@ -33,6 +34,7 @@ mod wait;
 pub use documents::{ASYNCAPI, GUIDE, OPENAPI, documents_router};
 
 pub use health::{Exposition, Health, health_router};
+pub use limits::RiderRate;
 pub use observe::Requests;
 pub use operator::{LogLevel, Operator, Token};
 pub use problem::problem_types;
@@ -47,6 +49,7 @@ use wiring::{Handles, Readers};
 use crate::asked::{Ids, Methods, Routes};
 use crate::desk::Desk;
 use crate::events::Streams;
+use crate::limits::RiderRates;
 
 /// What the edge is made of.
 pub struct Parts {
@@ -69,11 +72,13 @@ pub struct Api {
     pub(crate) streams: Arc<Streams>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) ids: Arc<Ids>,
+    pub(crate) rider_rates: Option<Arc<RiderRates>>,
     pub(crate) requests: Arc<Requests>,
 }
 
 impl Api {
     pub fn new(parts: Parts) -> Arc<Self> {
+        let rider_rates = parts.settings.rider_rate.map(|rate| Arc::new(RiderRates::new(rate)));
         let streams = Streams::new(&parts.bus, &parts.settings, parts.stopping);
         Arc::new(Self {
             handles: parts.handles,
@@ -84,6 +89,7 @@ impl Api {
             streams: Arc::new(streams),
             desk: Arc::default(),
             ids: Arc::new(Ids::draw()),
+            rider_rates,
             requests: Arc::default(),
         })
     }
@@ -104,6 +110,7 @@ impl Api {
             streams: self.streams.clone(),
             desk: self.desk.clone(),
             ids: self.ids.clone(),
+            rider_rates: self.rider_rates.clone(),
             requests: self.requests.clone(),
         })
     }

@@ -2,13 +2,15 @@
 
 use engine::log::{EntityKey, Position};
 use engine::progress::Reading;
+use engine::projection::Rebuilding;
 use engine::store::{EntityRow, Query, Reader};
 use http::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
 use taxi::id::CallId;
-use wiring::{Handles, Readers};
+use wiring::{Handles, Readers, view};
 
+use crate::Api;
 use crate::asked::{Answered, Asked, last_segment};
 use crate::detail::Detail;
 use crate::hal::{Base, PageLinks, respond, to_json};
@@ -55,6 +57,7 @@ pub(crate) async fn list(asked: Asked, collection: &'static Collection) -> Answe
     catch_up(&asked, collection).await?;
     let reader = (collection.reader)(&asked.api.readers).clone();
     let body = asked.api.desk.read(move || page_of(&*reader, collection, &page, &base)).await?;
+    refuse_half(&asked.api, collection)?;
     Ok(respond(StatusCode::OK, form, body))
 }
 
@@ -68,7 +71,9 @@ pub(crate) async fn one(asked: Asked, collection: &'static Collection) -> Answer
     };
     let call_id: CallId = segment.parse().map_err(|_| unknown(&segment))?;
     catch_up(&asked, collection).await?;
-    match resource(&asked, collection, call_id, base).await? {
+    let found = resource(&asked, collection, call_id, base).await?;
+    refuse_half(&asked.api, collection)?;
+    match found {
         Some(body) => Ok(respond(StatusCode::OK, form, body)),
         None => Err(unknown(&segment)),
     }
@@ -92,11 +97,25 @@ pub(crate) async fn resource(
 
 /// Waits for as much as the client asks to see.
 pub(crate) async fn catch_up(asked: &Asked, collection: &'static Collection) -> Result<(), Problem> {
+    refuse_half(&asked.api, collection)?;
     let wanted = position::wanted(&asked.head.headers, &asked.query()?, &asked.api.bus)?;
     let Some(wanted) = wanted else { return Ok(()) };
     let api = &asked.api;
     let when_read = |position, tell| (collection.when_read)(&api.handles, position, tell);
     position::reach(api, collection.service, wanted, when_read).await
+}
+
+/// A view that is being made anew lacks what it has not read yet: nothing is told rather than half of it.
+pub(crate) fn refuse_half(api: &Api, collection: &Collection) -> Result<(), Problem> {
+    if collection.service != view::NAME {
+        return Ok(());
+    }
+    let detail = match api.handles.view.rebuilding() {
+        None => return Ok(()),
+        Some(Rebuilding { to_read: 0, .. }) => Detail::ViewIsDropped,
+        Some(Rebuilding { read, to_read }) => Detail::ViewIsMadeAnew(read, to_read),
+    };
+    Err(Problem::new(Kind::Unavailable, detail).retry_after())
 }
 
 /// A filter that is passed over would answer with rows that were not asked for; a name that is no field is nobody's.

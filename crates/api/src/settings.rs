@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::RiderRate;
+
 /// Who is believed about where the client stands.
 #[derive(Clone, Default)]
 pub enum Trust {
@@ -53,6 +55,12 @@ pub struct Settings {
     pub body_wait: Duration,
     /// Event streams that may be open at once.
     pub streams_max: usize,
+    /// Of those, how many one client may have.
+    pub streams_per_client_max: usize,
+    /// Of operators, beside those.
+    pub operator_streams_max: usize,
+    /// How often one rider may call; nothing is no limit.
+    pub rider_rate: Option<RiderRate>,
     /// How often a silent event stream shows that it lives.
     pub keep_alive: Duration,
     /// Whether a rider may name a payment method that asks the provider for a vice.
@@ -72,6 +80,9 @@ impl Default for Settings {
             body_bytes_max: 64 * 1024,
             body_wait: Duration::from_secs(10),
             streams_max: 256,
+            streams_per_client_max: 64,
+            operator_streams_max: 32,
+            rider_rate: None,
             keep_alive: Duration::from_secs(15),
             allow_test_payment_methods: false,
             trust_forwarded: Trust::Nobody,

@@ -16,7 +16,7 @@ use crate::asked::{Answered, Asked};
 use crate::detail::Detail;
 use crate::hal::{Base, PageLinks, SelfLinks, respond, to_json};
 use crate::problem::Problem;
-use crate::read::{Collection, catch_up, embed, key};
+use crate::read::{Collection, catch_up, embed, key, refuse_half};
 use crate::time::Rfc3339;
 
 pub(crate) const CALL_VIEWS: Collection = Collection {
@@ -134,7 +134,9 @@ pub(crate) async fn find_by_call_id(asked: Asked) -> Answered {
         body.push(b'}');
         Ok(body)
     });
-    Ok(respond(StatusCode::OK, form, body.await?))
+    let body = body.await?;
+    refuse_half(&asked.api, &CALL_VIEWS)?;
+    Ok(respond(StatusCode::OK, form, body))
 }
 
 fn state(row: &EntityRow) -> Result<CallView, serde_json::Error> {

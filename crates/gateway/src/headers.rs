@@ -14,6 +14,9 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// Whom a request is counted for: one address, however long the chain. Services believe it where they believe the rest.
+const CLIENT: HeaderName = HeaderName::from_static("taxisvc-internal-client");
+
 /// The longest host, as in DNS, with a port.
 const HOST_LENGTH_MAX: usize = 262;
 /// How many addresses of a chain of proxies are looked at.
@@ -69,6 +72,8 @@ impl Standing {
 
     /// Says it in the request's headers.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
+        let client = HeaderValue::try_from(self.client.to_string()).expect("an address is a header value");
+        headers.insert(CLIENT, client);
         headers.insert(X_FORWARDED_FOR, self.chain);
         headers.insert(X_FORWARDED_PROTO, self.proto);
         headers.insert(X_FORWARDED_PORT, self.port);
@@ -219,6 +224,7 @@ mod tests {
         assert_eq!(headers[X_FORWARDED_HOST], "taxi.example.org");
         assert_eq!(headers[X_FORWARDED_PROTO], "https");
         assert_eq!(headers[X_FORWARDED_PORT], "443");
+        assert_eq!(headers[CLIENT], "203.0.113.7");
 
         let stranger = standing("198.51.100.4", &told).unwrap();
         assert_eq!(stranger.client.to_string(), "198.51.100.4");

@@ -25,6 +25,18 @@ impl Language {
         }
     }
 
+    /// What those who speak it call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Korean => "한국어",
+        }
+    }
+
+    pub fn tagged(tag: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(tag))
+    }
+
     /// The same for a header that may come more than once.
     pub fn wanted_of<'h>(accepted: impl Iterator<Item = &'h str>) -> Self {
         Self::wanted(&accepted.collect::<Vec<_>>().join(","))

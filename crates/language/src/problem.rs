@@ -133,14 +133,14 @@ kinds! {
     PaymentRefused = "payment-refused", 402, words("The payment is refused", "결제가 거절되었습니다"), {
         means: words(
             "The payment provider refused to take the fare. Nothing was taken.",
-            "결제 대행사가 요금 결제를 거절했습니다. 출금된 금액은 없습니다.",
+            "결제사가 요금 결제를 거절했습니다. 출금된 금액은 없습니다.",
         ),
         comes: words("On /callpay alone.", "/callpay에서만 발생합니다."),
         advice: words(
             "Do not ask again for this call; the answer stays the same.",
             "같은 호출로 다시 요청하지 마십시오. 결과는 바뀌지 않습니다.",
         ),
-        example: words("the payment provider refused", "결제 대행사가 거절했습니다"),
+        example: words("the payment provider refused", "결제사가 거절했습니다"),
     }
     NotFound = "not-found", 404, words("There is nothing here", "찾을 수 없습니다"), {
         means: words(
@@ -307,7 +307,7 @@ kinds! {
     RateLimited = "rate-limited", 429, words("Too many requests from this client", "요청이 너무 많습니다"), {
         means: words(
             "This client or this rider asks more than its share. Nothing was done.",
-            "이 클라이언트 또는 이 이용자의 요청이 허용량을 넘었습니다. 아무것도 처리되지 않았습니다.",
+            "이 클라이언트 또는 이 승객의 요청이 허용량을 넘었습니다. 아무것도 처리되지 않았습니다.",
         ),
         comes: words(
             "Above the settings gateway.rate_limit_per_second, limits.calls_per_rider_per_minute and \
@@ -373,11 +373,11 @@ kinds! {
         ),
         comes: words(
             "When the store fails, and on /callViews while the view is made anew from the events.",
-            "저장소에 문제가 있을 때, 그리고 /callViews에서는 뷰를 이벤트로부터 다시 만드는 동안 발생합니다.",
+            "저장소에 문제가 있을 때, 그리고 /callViews에서는 조회 화면을 이벤트로부터 다시 만드는 동안 발생합니다.",
         ),
         advice: words(
             "Ask again after Retry-After. Calls, payments and drives can be read while the view is made.",
-            "Retry-After만큼 기다린 뒤 다시 요청하십시오. 뷰를 다시 만드는 동안에도 호출, 결제, 운행은 읽을 수 있습니다.",
+            "Retry-After만큼 기다린 뒤 다시 요청하십시오. 조회 화면을 다시 만드는 동안에도 호출, 결제, 운행은 읽을 수 있습니다.",
         ),
         example: words("the store cannot be read; try again", "저장소를 읽을 수 없습니다. 다시 시도하십시오"),
     }
@@ -452,16 +452,16 @@ kinds! {
     PaymentGivenUp = "payment-given-up", 504, words("The payment is given up for good", "결제를 완전히 포기했습니다"), {
         means: words(
             "The payment provider did not answer in time, and the payment is given up. What it takes later goes back.",
-            "결제 대행사가 제때 답하지 않아 결제를 포기했습니다. 나중에 출금되면 돌려드립니다.",
+            "결제사가 제때 답하지 않아 결제를 포기했습니다. 나중에 출금되면 돌려드립니다.",
         ),
         comes: words("On /callpay alone.", "/callpay에서만 발생합니다."),
         advice: words(
             "Do not ask again for this call; the rider has to call anew.",
-            "같은 호출로 다시 요청하지 마십시오. 이용자가 다시 호출해야 합니다.",
+            "같은 호출로 다시 요청하지 마십시오. 승객이 다시 호출해야 합니다.",
         ),
         example: words(
             "the provider did not answer in time; what it takes later goes back",
-            "결제 대행사가 제때 답하지 않았습니다. 나중에 출금되면 돌려드립니다",
+            "결제사가 제때 답하지 않았습니다. 나중에 출금되면 돌려드립니다",
         ),
     }
     UpstreamTimeout = "upstream-timeout", 504, words("The service did not answer in time", "서비스가 제때 답하지 않았습니다"), {

@@ -2,8 +2,8 @@
 
 use crate::clock;
 use crate::commands;
-use crate::config::Config;
 use crate::config::sources::InForce;
+use crate::config::{Config, Limits};
 use crate::data_dir::{self, listening, token};
 use crate::disk::{self, Disk, Marks};
 use crate::log;
@@ -69,7 +69,7 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     let assembly = wiring::assemble(data.databases, &options)?;
     let disk = Disk::new(&config.data, data_dir::files(config), marks(config), assembly.gate.clone())?;
     disk.keep_looking(runtime.handle(), &failing);
-    let operator = operator(in_force, &token)?;
+    let operator = operator(in_force, &token, clock.clone())?;
     let (machine, system) = Machine::start(config, assembly, (operator, disk, clock), &failing)?;
     let result = runtime.block_on(serve(config, &system, failing.subscribe(), stopwatch));
     let failure = failing.borrow().clone();
@@ -307,7 +307,7 @@ fn local_routes(api: &Arc<Api>) -> Vec<Route> {
 
 /// What every gateway answers by itself.
 fn documents() -> Route {
-    let prefixes = &["/docs", "/openapi.json", "/asyncapi.json"];
+    let prefixes = &["/docs", "/openapi.json", "/asyncapi.json", "/problems"];
     Route { name: "documents", prefixes, upstream: Upstream::Local(api::documents_router()) }
 }
 
@@ -370,16 +370,30 @@ fn api_settings(config: &Config) -> anyhow::Result<api::Settings> {
         answer_wait: Duration::from_millis(config.answers.wait_ms),
         callpay_wait: Duration::from_millis(config.answers.callpay_wait_ms),
         body_bytes_max: config.gateway.body_bytes_max,
+        streams_max: config.limits.streams_max,
+        streams_per_client_max: config.limits.streams_per_client_max,
+        rider_rate: rider_rate(&config.limits),
         allow_test_payment_methods: config.provider.obey_test_methods,
         trust_forwarded: api::Trust::Peers(Arc::new(are_trusted)),
         ..api::Settings::default()
     })
 }
 
+fn rider_rate(limits: &Limits) -> Option<api::RiderRate> {
+    let calls_per_minute = NonZeroU32::new(limits.calls_per_rider_per_minute)?;
+    let burst = NonZeroU32::new(limits.calls_per_rider_burst).unwrap_or(NonZeroU32::MIN);
+    Some(api::RiderRate { calls_per_minute, burst })
+}
+
 /// What operators need of the process.
-fn operator(in_force: &InForce, token: &token::Token) -> anyhow::Result<api::Operator> {
+fn operator(
+    in_force: &InForce,
+    token: &token::Token,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<api::Operator> {
     Ok(api::Operator {
         token: Some(api::Token::new(&token.text)),
+        clock,
         log: log::level().context("the log is not started")?,
         config: serde_json::to_value(commands::config::told(in_force))?,
     })

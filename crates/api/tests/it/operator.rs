@@ -1,9 +1,17 @@
 //! Operators: let in by the token alone, acting on someone's behalf, and looking into the process.
 
-use crate::world::{Answer, TOKEN, World};
+use crate::world::{Answer, Setup, TOKEN, World, within};
 use axum::body::Body;
+use futures_util::StreamExt;
 use http::Request;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
+use taxi::decision::{Decision, NoEffect};
+use taxi::drive::{self, Drive};
+use taxi::rules::Context;
+use taxi::status::DriveStatus;
+use wiring::Layout;
+use wiring::business::Business;
 
 async fn shown(world: &World, method: &str, uri: &str, credentials: Option<&str>) -> Answer {
     let mut request = Request::builder().method(method).uri(uri).header("host", "taxi.test:8088");
@@ -39,6 +47,14 @@ async fn nobody_is_let_in_without_the_token() {
         ("GET", "/operator/config"),
         ("GET", "/operator/log"),
         ("PUT", "/operator/log"),
+        ("GET", "/operator/calls/1"),
+        ("GET", "/operator/events"),
+        ("GET", "/operator/dead-letters"),
+        ("GET", "/operator/dead-letters/call/1"),
+        ("POST", "/operator/dead-letters/call/1/retry"),
+        ("POST", "/operator/dead-letters/call/1/skip"),
+        ("GET", "/operator/views/rebuild"),
+        ("POST", "/operator/views/rebuild"),
         ("POST", "/operator/calls/cancel"),
         ("GET", "/operator"),
         ("GET", "/operator/nothing/here"),
@@ -56,7 +72,13 @@ async fn nobody_is_let_in_without_the_token() {
 #[tokio::test]
 async fn with_the_token_what_is_not_there_is_told() {
     let world = World::start();
-    for uri in ["/operator", "/operator/nothing/here", "/operator/calls/cancel/1"] {
+    for uri in [
+        "/operator",
+        "/operator/nothing/here",
+        "/operator/calls/99",
+        "/operator/calls/x",
+        "/operator/calls/cancel/1",
+    ] {
         assert_eq!(problem(&get(&world, uri).await), (404, "not-found".to_owned()), "{uri}");
     }
     let answer = get(&world, "/operator/calls/cancel").await;
@@ -113,4 +135,202 @@ async fn the_configuration_is_told() {
     assert_eq!(answer.json(), json!({"tariff": {"won_per_km": 10_000}}));
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test]
+async fn a_calls_story_is_told_as_data_and_as_text() {
+    let world = World::start();
+    let call = world.call("150").await;
+    world.view_until(call, |view| view.pay_status == Some(taxi::status::PayStatus::Refunded)).await;
+    let uri = format!("/operator/calls/{call}");
+    let answer = get(&world, &uri).await;
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("application/json")));
+    let story = answer.json();
+    assert_eq!((&story["callId"], &story["statuses"]["payment"]), (&json!(call), &json!("refunded")));
+    let text = |language: &'static str, query: &'static str| {
+        let (world, uri) = (&world, format!("{uri}{query}"));
+        async move {
+            let request = Request::get(uri).header("host", "a").header("accept", "text/plain");
+            let request = request.header("authorization", format!("Bearer {TOKEN}"));
+            let answer =
+                world.ask(request.header("accept-language", language).body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
+            let language = answer.header("content-language").unwrap().to_owned();
+            (language, String::from_utf8(answer.body.to_vec()).unwrap())
+        }
+    };
+    let (english, korean) = (&story["story"]["en"], &story["story"]["ko"]);
+    for (accepted, query, tag, told) in [
+        ("en", "", "en", english),
+        ("ko", "", "ko", korean),
+        ("ko", "?lang=en", "en", english),
+        ("en", "?lang=ko", "ko", korean),
+    ] {
+        let (language, text) = text(accepted, query).await;
+        assert_eq!(language, tag);
+        assert!(text.contains(told.as_str().unwrap()), "{text}");
+    }
+    let refused = get(&world, &format!("{uri}?lang=fr")).await;
+    assert_eq!((problem(&refused), &refused.json()["field"]), ((400, "malformed".into()), &json!("lang")));
+}
+
+#[tokio::test]
+async fn every_event_is_told_to_operators_with_who_and_why() {
+    let world = World::start();
+    let call = world.call("10").await;
+    world.view_until(call, |view| view.drive_status == Some(DriveStatus::Start)).await;
+    let logged: usize = world.api.bus.tails().iter().map(|tail| tail.read(0, 1_000).unwrap().len()).sum();
+    let request = Request::get("/operator/events?from=0").header("host", "a");
+    let request = request.header("authorization", format!("Bearer {TOKEN}"));
+    let response = within(world.send(request.body(Body::empty()).unwrap())).await;
+    let mut body = response.into_body().into_data_stream();
+    let mut text = String::new();
+    let count = |text: &str| text.lines().filter(|line| line.starts_with("data: ")).count();
+    while count(&text) < logged {
+        let chunk = within(body.next()).await.unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    let events: Vec<Value> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
+    assert!(events.iter().any(|event| event["published"] == false), "{events:#?}");
+    let paid = events.iter().find(|event| event["type"] == "FarePaid").unwrap();
+    assert_eq!(
+        (&paid["service"], &paid["actor"], &paid["callId"]),
+        (&json!("payment"), &json!("provider"), &json!(call))
+    );
+    assert!(paid["cause"].as_str().unwrap().starts_with("effect take"), "{paid}");
+    let known = shown(&world, "GET", "/operator/events?type=Nothing", Some(&format!("Bearer {TOKEN}"))).await;
+    assert_eq!(problem(&known), (400, "malformed".to_owned()));
+}
+
+static IS_MENDED: AtomicBool = AtomicBool::new(false);
+
+/// Panics at every start of a ride until it is mended.
+fn lost_in_the_map(
+    state: Option<&Drive>,
+    command: &drive::Command,
+    ctx: &Context<'_>,
+) -> Result<Decision<NoEffect>, drive::Refusal> {
+    let is_start = matches!(command, drive::Command::Start { .. });
+    assert!(!is_start || IS_MENDED.load(Ordering::SeqCst), "no such street");
+    drive::decide(state, command, ctx)
+}
+
+async fn letters(world: &World) -> Vec<Value> {
+    let answer = get(world, "/operator/dead-letters").await;
+    answer.json()["deadLetters"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn dead_letters_are_shown_taken_up_again_and_passed_over() {
+    let business = Business { drive: lost_in_the_map, ..Business::default() };
+    let world = World::with(Setup { business, ..Setup::default() });
+    assert_eq!(letters(&world).await, [Value::Null; 0]);
+    for _ in 0..2 {
+        world.call("10").await;
+    }
+    let found = within(async {
+        loop {
+            let found = letters(&world).await;
+            if found.len() == 2 {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let path = |letter: &Value| format!("/operator/dead-letters/drive/{}", letter["number"]);
+    let (first, second) = (path(&found[0]), path(&found[1]));
+    let shown = get(&world, &first).await.json();
+    assert!(shown["reason"].as_str().unwrap().contains("no such street"), "{shown}");
+    assert_eq!(shown["content"]["type"], "FarePaid", "{shown}");
+
+    let fails = send(&world, ("POST", &format!("{first}/retry")), "", None).await;
+    assert_eq!((fails.status.as_u16(), &fails.json()["outcome"]), (200, &json!("stillWaits")));
+    IS_MENDED.store(true, Ordering::SeqCst);
+    let done = send(&world, ("POST", &format!("{first}/retry")), "", None).await;
+    assert_eq!((done.status.as_u16(), &done.json()["outcome"]), (200, &json!("carriedOut")));
+    let gone = send(&world, ("POST", &format!("{first}/retry")), "", None).await;
+    assert_eq!(problem(&gone), (404, "not-found".to_owned()));
+
+    let skip = format!("{second}/skip");
+    for (wrong, expected) in
+        [("{}", "malformed"), (r#"{"reason":" "}"#, "impossible"), (r#"{"reason":"a\nb"}"#, "impossible")]
+    {
+        let refused = send(&world, ("POST", &skip), wrong, None).await;
+        assert_eq!(
+            (problem(&refused).1.as_str(), &refused.json()["field"]),
+            (expected, &json!("reason")),
+            "{wrong}"
+        );
+    }
+    for outcome in ["skipped", "alreadySkipped"] {
+        let skipped = send(&world, ("POST", &skip), r#"{"reason":"the street is gone"}"#, None).await;
+        assert_eq!((skipped.status.as_u16(), &skipped.json()["outcome"]), (200, &json!(outcome)));
+    }
+    let kept = get(&world, &second).await.json();
+    assert_eq!(
+        (&kept["skipped"]["by"], &kept["skipped"]["reason"]),
+        (&json!("operator"), &json!("the street is gone"))
+    );
+    let refused = send(&world, ("POST", &format!("{second}/retry")), "", None).await;
+    assert_eq!(problem(&refused), (409, "not-allowed-now".to_owned()));
+    for unknown in [
+        "/operator/dead-letters/drive/999",
+        "/operator/dead-letters/nobody/1",
+        "/operator/dead-letters/drive/x",
+    ] {
+        assert_eq!(problem(&get(&world, unknown).await), (404, "not-found".to_owned()), "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_view_is_made_anew_it_is_not_told_and_everything_else_is() {
+    let world = World::with(Setup { layout: Layout::Apart, ..Setup::default() });
+    let call = world.call("10").await;
+    world.view_until(call, |view| view.drive_status == Some(DriveStatus::Start)).await;
+    let uris = [
+        "/callViews".to_owned(),
+        format!("/callViews/{call}"),
+        format!("/callViews/search/findByCallId?callId={call}"),
+    ];
+    let mut before = Vec::new();
+    for uri in &uris {
+        before.push(world.get(uri).await.body);
+    }
+    let is_whole = async || get(&world, "/operator/views/rebuild").await.json()["isWhole"] == json!(true);
+    assert!(is_whole().await);
+    world.gate("view").close();
+    let (begun, ()) = tokio::join!(send(&world, ("POST", "/operator/views/rebuild"), "", None), async {
+        within(async {
+            while is_whole().await {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        for uri in &uris {
+            let refused = world.get(uri).await;
+            assert_eq!(problem(&refused), (503, "unavailable".to_owned()), "{uri}");
+            assert_eq!(refused.header("retry-after"), Some("1"));
+            assert!(refused.json()["detail"].as_str().unwrap().contains("made anew"), "{refused:?}");
+        }
+        for uri in ["/calls", "/payments", "/drives"] {
+            assert_eq!(world.get(uri).await.status, 200, "{uri}");
+        }
+        world.gate("view").open();
+    });
+    assert_eq!((begun.status.as_u16(), &begun.json()["outcome"]), (202, &json!("begun")));
+    assert_eq!(begun.header("location"), Some("/operator/views/rebuild"));
+    within(async {
+        while !is_whole().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for (uri, before) in uris.iter().zip(before) {
+        assert_eq!(world.get(uri).await.body, before, "{uri}");
+    }
 }

@@ -24,6 +24,7 @@ use taxi::rules::{CallpayBeside, Rules};
 use taxi::view::CallView;
 use tokio::sync::{oneshot, watch};
 use tower::ServiceExt;
+use wiring::business::Business;
 use wiring::provider::Delay;
 use wiring::{Database, Handles, Layout, Options};
 
@@ -46,6 +47,7 @@ pub(crate) struct Setup {
     pub(crate) faults: Vec<Option<Fault>>,
     pub(crate) log: LogId,
     pub(crate) layout: Layout,
+    pub(crate) business: Business,
 }
 
 impl Default for Setup {
@@ -62,6 +64,7 @@ impl Default for Setup {
             faults: Vec::new(),
             log: LOG,
             layout: Layout::Together,
+            business: Business::default(),
         }
     }
 }
@@ -187,7 +190,7 @@ impl World {
             clock: Arc::new(ManualClock::starting_at(NOW)),
             delay: late.clone(),
         };
-        let assembly = wiring::assemble(databases, &options).unwrap();
+        let assembly = wiring::assemble_with(databases, &options, &setup.business).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let runners = assembly.runners.into_iter().map(|runner| {
             let stop = stop.clone();
@@ -203,6 +206,7 @@ impl World {
             settings: setup.settings,
             operator: Operator {
                 token: Some(Token::new(TOKEN)),
+                clock: Arc::new(ManualClock::starting_at(NOW)),
                 log: Arc::new(OneLevel::default()),
                 config: serde_json::json!({"tariff": {"won_per_km": 10_000}}),
             },
@@ -217,6 +221,7 @@ impl World {
             ("/callViews", api::view_router(&api)),
             ("/events", api::events_router(&api)),
             ("/operator", api::operator_router(&api)),
+            ("/problems", api::documents_router()),
             ("/", api::web_router(&api)),
         ];
         Self { api, handles, routers, late, gates, stopping, stop, runners, dies: false }

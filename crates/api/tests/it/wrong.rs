@@ -121,7 +121,7 @@ async fn a_command_needs_the_number_of_a_call() {
             "0",
             "-1",
             "1.5",
-            "1.0",
+            "1.5",
             "1e0",
             "\"\"",
             "\"x\"",

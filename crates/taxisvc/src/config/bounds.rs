@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 const FIRST_ID_MAX: u64 = 1 << 52;
 const SHARDS_MAX: u64 = 64;
 const STREAMS_MAX: u64 = 100_000;
+const BURST_MAX: u64 = 1_000_000;
 /// A shorter one can be guessed.
 const TOKEN_LENGTH_MIN: usize = 16;
 const WON_PER_KM_MAX: i64 = 1_000_000_000;
@@ -99,6 +100,8 @@ fn limits(config: &Config) -> anyhow::Result<()> {
             "limits.calls_per_rider_burst must be 1 or more; limits.calls_per_rider_per_minute = 0 is no limit"
         );
     }
+    let burst = u64::from(limits.calls_per_rider_burst);
+    within("limits.calls_per_rider_burst", burst, 1..=BURST_MAX, "more at once than any rider can call")?;
     for (name, value) in [
         ("limits.streams_max", limits.streams_max),
         ("limits.streams_per_client_max", limits.streams_per_client_max),
@@ -184,6 +187,7 @@ mod tests {
         check(|config| config.gateway.rate_limit_burst = 0, &["rate_limit_burst", "no limit"]);
         check(|config| config.gateway.cors_credentials = true, &["cors_credentials", "by name"]);
         check(|config| config.store.room_warn_bytes = 0, &["room_warn_bytes", "room_min_bytes", "alert"]);
+        check(|config| config.limits.calls_per_rider_burst = u32::MAX, &["calls_per_rider_burst", "1000000"]);
         check(|config| config.limits.calls_per_rider_burst = 0, &["calls_per_rider_burst", "no limit"]);
         check(|config| config.limits.streams_max = 0, &["limits.streams_max is 0"]);
         check(|config| config.operator.token = "short".into(), &["operator.token", "16"]);

@@ -68,6 +68,29 @@ fn the_same_commands_work() {
 }
 
 #[test]
+fn operators_are_let_in_through_the_gateway_and_no_page_of_others_is() {
+    const TOKEN: &str = "correct-horse-battery";
+    let world = World::with(&[("GATEWAY_TRUSTED_PROXIES", "127.0.0.1"), ("OPERATOR_TOKEN", TOKEN)]);
+    let front = Front::of(&world);
+    let call = number(&front.ask(&Ask::post("/calls", CALL)).with(201));
+    world.comes_to(call, ["driveStart", "paid", "start"]);
+    for address in [front.gateway.address("gateway"), world.address("gateway"), world.address("call")] {
+        let ask = |path: &str| Ask::get(path).header("origin", "https://elsewhere.example");
+        let refused = ask("/operator/calls/1").of(address).unwrap().with(401);
+        assert_eq!(refused.problem(), "unauthorized");
+        let told = ask("/operator/calls/1").header("authorization", &format!("Bearer {TOKEN}"));
+        let told = told.of(address).unwrap().with(200);
+        assert_eq!(told.json()["statuses"]["drive"], "start");
+        for answer in [refused, told] {
+            assert_eq!(answer.header("access-control-allow-credentials"), None);
+        }
+    }
+    for path in ["/problems", "/problems/not-found"] {
+        assert_eq!(front.ask(&Ask::get(path)).status, 200, "{path}");
+    }
+}
+
+#[test]
 fn a_service_that_is_away_is_told_and_found_again() {
     let mut world = World::start();
     let front = Front::of(&world);
