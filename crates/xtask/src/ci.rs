@@ -1,6 +1,6 @@
 //! What CI runs, step by step; the first that fails ends it.
 
-use crate::{contract, tidy};
+use crate::{contract, packages, tidy};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::process::Command;
@@ -28,6 +28,7 @@ const STEPS: [Step; 5] = [
 ];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
+    packages::ensure()?;
     println!("== tidy");
     tidy::run(root)?;
     for step in &STEPS {

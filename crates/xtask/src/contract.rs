@@ -3,6 +3,7 @@
 mod server;
 mod tools;
 
+use crate::packages;
 use anyhow::{Context, bail};
 use server::Server;
 use std::path::Path;
@@ -19,7 +20,7 @@ const REQUIREMENTS: &str = "crates/xtask/contract/requirements.txt";
 
 /// Installs what it needs below `target/` and in the client's folder, and fails on any finding.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
-    tools::ensure(&["python3", "node", "npm"])?;
+    packages::ensure()?;
     let python = tools::environment(root, REQUIREMENTS)?;
     let client = root.join(CLIENT);
     println!("== the client: npm packages into {CLIENT}/node_modules");

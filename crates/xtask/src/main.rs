@@ -2,6 +2,7 @@
 
 mod ci;
 mod contract;
+mod packages;
 mod tidy;
 
 use clap::{Parser, Subcommand};

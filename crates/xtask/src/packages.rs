@@ -1,0 +1,82 @@
+//! What the tests need of the machine: found, or installed from the distribution's packages and told so.
+
+use anyhow::{Context, bail};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A package of Debian's and how it is known to be there.
+struct Package {
+    name: &'static str,
+    wanted_for: &'static str,
+    is_there: fn() -> bool,
+}
+
+const ALL: [Package; 7] = [
+    Package { name: "python3-venv", wanted_for: "schemathesis", is_there: has_venv },
+    Package { name: "nodejs", wanted_for: "the generated client", is_there: || runs("node", "--version") },
+    Package { name: "npm", wanted_for: "the generated client", is_there: || runs("npm", "--version") },
+    Package { name: "prometheus", wanted_for: "promtool", is_there: || runs("promtool", "--version") },
+    Package {
+        name: "faketime",
+        wanted_for: "a clock that is set",
+        is_there: || runs("faketime", "--version"),
+    },
+    Package { name: "e2fsprogs", wanted_for: "a disk that is full", is_there: || runs("mkfs.ext4", "-V") },
+    Package { name: "mount", wanted_for: "a disk that is full", is_there: || runs("losetup", "--version") },
+];
+
+/// Installs what is missing, which wants Debian's packages and root; elsewhere says what to install.
+pub(crate) fn ensure() -> anyhow::Result<()> {
+    let missing: Vec<&Package> = ALL.iter().filter(|package| !(package.is_there)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
+    for package in &missing {
+        println!("== missing: {}, for {}", package.name, package.wanted_for);
+    }
+    if !runs("apt-get", "--version") {
+        bail!("the tests need what Debian has in the packages {}", names.join(" "));
+    }
+    println!("== apt-get install {}", names.join(" "));
+    // A daemon that comes with a package is not started: a tool of it is wanted, not the service.
+    let quiet = "#!/bin/sh\nexit 101\n";
+    let policy = Path::new("/usr/sbin/policy-rc.d");
+    let is_ours = !policy.exists() && std::fs::write(policy, quiet).is_ok() && make_runnable(policy);
+    let installed = install(&names);
+    if is_ours {
+        std::fs::remove_file(policy).context("cannot take the policy for daemons away again")?;
+    }
+    installed.with_context(|| format!("as root: apt-get install {}", names.join(" ")))
+}
+
+fn install(names: &[&str]) -> anyhow::Result<()> {
+    call(&["update", "--quiet"])?;
+    call(&[&["install", "--yes", "--quiet", "--no-install-recommends"], names].concat())
+}
+
+fn call(arguments: &[&str]) -> anyhow::Result<()> {
+    let mut command = Command::new("apt-get");
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    let status = command.status().context("cannot start apt-get")?;
+    if !status.success() {
+        bail!("`apt-get {}` failed", arguments.join(" "));
+    }
+    Ok(())
+}
+
+fn make_runnable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).is_ok()
+}
+
+fn runs(program: &str, question: &str) -> bool {
+    let asked = Command::new(program).arg(question).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    asked.is_ok_and(|status| status.success())
+}
+
+fn has_venv() -> bool {
+    let mut asked = Command::new("python3");
+    asked.args(["-c", "import venv, ensurepip"]).stdout(Stdio::null()).stderr(Stdio::null());
+    asked.status().is_ok_and(|status| status.success())
+}
