@@ -51,11 +51,14 @@ fn make_up(
     which: &[&str],
 ) -> anyhow::Result<()> {
     let mut command = Command::new(python.join("schemathesis"));
-    command.args(["run", OPENAPI, "--url", address, "--phases", phases, "--max-examples", EXAMPLES]);
+    // What it keeps for its next run lies where it runs.
+    let folder = root.join("target/contract");
+    let document = Path::new("../..").join(OPENAPI);
+    command.arg("run").arg(document).args(["--url", address, "--phases", phases, "--max-examples", EXAMPLES]);
     command.args(["--checks", "all", "--generation-deterministic", "--continue-on-failure", "--no-color"]);
     command.args(["--request-timeout", "10", "--header", &format!("Authorization: Bearer {TOKEN}")]);
     command.args(which).env("SCHEMATHESIS_HOOKS", root.join(HOOKS)).env("PYTHONDONTWRITEBYTECODE", "1");
-    call(command.current_dir(root))
+    call(command.current_dir(folder))
 }
 
 fn npm(folder: &Path, script: &str, arguments: &[&str]) -> anyhow::Result<()> {
