@@ -1,6 +1,6 @@
 //! `taxisvc dead-letters`: messages that were put aside, looked at and dealt with.
 
-use super::by_hand::with_machine;
+use super::by_hand::{Machine, with_machine};
 use super::print;
 use super::server::Server;
 use super::speak::Speak;
@@ -13,10 +13,10 @@ use operator::acts;
 use operator::language::Language;
 use operator::letters::{self, InFull, Letter};
 use serde_json::{Value, json};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::process::ExitCode;
 use std::str::FromStr;
-use wiring::SERVICES;
+use wiring::{Readers, SERVICES};
 
 /// Who passes a dead letter over on the command line.
 const BY_WHOM: &str = "operator";
@@ -89,6 +89,18 @@ struct Address {
     number: u64,
 }
 
+impl Address {
+    fn path(&self, act: &str) -> String {
+        format!("/operator/dead-letters/{self}/{act}")
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.service, self.number)
+    }
+}
+
 impl FromStr for Address {
     type Err = String;
 
@@ -105,7 +117,7 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
     match &options.act {
         Act::List { all } => list(config, options, *all),
         Act::Show { letter } => show(config, options, letter),
-        Act::Retry { letter } => tell(options, &retry(config, letter)?),
+        Act::Retry { letter } => tell(options, &retry(config, options, letter)?),
         Act::Skip { reason, .. } if reason.trim().is_empty() => {
             bail!("--reason is empty: say why, for those who come after you")
         }
@@ -131,7 +143,7 @@ fn list(config: &Config, options: &Options, all: bool) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_in_short(text: &mut String, letter: &Letter, language: Language) -> std::fmt::Result {
+fn write_in_short(text: &mut String, letter: &Letter, language: Language) -> fmt::Result {
     let Letter { service, number, call_id, at, reason, .. } = letter;
     writeln!(text, "{service}/{number}  call {call_id}  {at}  {}", letter.words.of(language))?;
     writeln!(text, "    {reason}")?;
@@ -164,43 +176,59 @@ fn in_full(InFull { letter, content }: &InFull, language: Language) -> anyhow::R
     Ok(text)
 }
 
-fn none(Address { service, number }: &Address) -> String {
-    format!("there is no dead letter {service}/{number}; `taxisvc dead-letters list` names those there are")
+fn none(address: &Address) -> String {
+    format!("there is no dead letter {address}; `taxisvc dead-letters list` names those there are")
 }
 
-fn retry(config: &Config, address: &Address) -> anyhow::Result<Value> {
-    let Address { service, number } = address;
-    if let Some(server) = Server::find(config)? {
-        look_for(config, address)?;
-        return server.ask(&Method::POST, &format!("/operator/dead-letters/{service}/{number}/retry"), None);
-    }
-    with_machine(config, |machine| {
-        let found = letters::show(machine.readers, service, *number)?.with_context(|| none(address))?;
-        let came_of = machine.turn_until(|handles, tell| acts::retry(handles, &found.letter, tell))?;
-        Ok(serde_json::to_value(came_of)?)
+fn retry(config: &Config, options: &Options, address: &Address) -> anyhow::Result<Value> {
+    let path = address.path("retry");
+    let language = options.speak.language();
+    act(config, address, |found, doer| {
+        if let Some(skipped) = &found.skipped {
+            bail!("{address} stays as it is. {}", skipped.words.of(language));
+        }
+        match doer {
+            Doer::Server(server) => server.ask(&Method::POST, &path, None),
+            Doer::Machine(machine) => {
+                let came_of = machine.turn_until(|handles, tell| acts::retry(handles, found, tell))?;
+                Ok(serde_json::to_value(came_of)?)
+            }
+        }
     })
 }
 
 fn skip(config: &Config, address: &Address, reason: &str) -> anyhow::Result<Value> {
-    let Address { service, number } = address;
-    if let Some(server) = Server::find(config)? {
-        look_for(config, address)?;
-        let path = format!("/operator/dead-letters/{service}/{number}/skip");
-        return server.ask(&Method::POST, &path, Some(&json!({"reason": reason})));
-    }
-    with_machine(config, |machine| {
-        let found = letters::show(machine.readers, service, *number)?.with_context(|| none(address))?;
-        let by = (BY_WHOM, reason);
-        let came_of = machine.turn_until(|handles, tell| acts::skip(handles, &found.letter, by, tell))?;
-        Ok(serde_json::to_value(came_of)?)
+    let path = address.path("skip");
+    act(config, address, |found, doer| match doer {
+        Doer::Server(server) => server.ask(&Method::POST, &path, Some(&json!({"reason": reason}))),
+        Doer::Machine(machine) => {
+            let by = (BY_WHOM, reason);
+            let came_of = machine.turn_until(|handles, tell| acts::skip(handles, found, by, tell))?;
+            Ok(serde_json::to_value(came_of)?)
+        }
     })
 }
 
-/// So that one that is not there is told as without a server.
-fn look_for(config: &Config, address: &Address) -> anyhow::Result<()> {
-    let look = data_dir::look(config)?;
-    letters::show(&look.readers, address.service, address.number)?.with_context(|| none(address))?;
-    Ok(())
+/// Who does it.
+enum Doer<'a, 'm> {
+    Server(&'a Server),
+    Machine(&'a mut Machine<'m>),
+}
+
+/// Finds the letter, and does something about it: the running server, else the command itself.
+fn act(
+    config: &Config,
+    address: &Address,
+    act: impl FnOnce(&Letter, Doer<'_, '_>) -> anyhow::Result<Value>,
+) -> anyhow::Result<Value> {
+    let find = |readers: &Readers| {
+        let found = letters::show(readers, address.service, address.number)?;
+        Ok::<_, anyhow::Error>(found.with_context(|| none(address))?.letter)
+    };
+    if let Some(server) = Server::find(config)? {
+        return act(&find(&data_dir::look(config)?.readers)?, Doer::Server(&server));
+    }
+    with_machine(config, |machine| act(&find(machine.readers)?, Doer::Machine(machine)))
 }
 
 /// What came of it, as [`acts::CameOf`] is written.

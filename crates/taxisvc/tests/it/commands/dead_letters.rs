@@ -72,8 +72,7 @@ fn skip(world: &World) {
     assert_stands(world, (0, 1));
     let again = told(world, &["dead-letters", "skip", "view/1", "--reason", "another reason"]);
     assert_eq!(again["outcome"], "alreadySkipped");
-    let retried = told(world, &["dead-letters", "retry", "view/1"]);
-    assert_eq!(retried["outcome"], "alreadySkipped");
+    refused(world, &["dead-letters", "retry", "view/1"], &["view/1 stays as it is", "of a build taken back"]);
     let all = said(world, &["dead-letters", "list", "--all"]);
     assert_says(&all, &["view/1", "operator", "of a build taken back"]);
 }
@@ -110,6 +109,18 @@ fn one_is_retried_without_a_server_once_its_cause_is_mended() {
 fn one_is_skipped_without_a_server() {
     let (world, _) = poisoned();
     skip(&world);
+}
+
+/// What waits behind it goes on.
+#[test]
+fn one_is_retried_and_skipped_beside_a_server() {
+    let (mut world, _) = poisoned();
+    world.start_again();
+    still_waits(&world);
+    world.end(1).with(200);
+    assert_eq!(world.standing(1), ["driveComplete", "paid", "end"]);
+    skip(&world);
+    world.comes_to(1, ["driveComplete", "paid", "end"]);
 }
 
 #[test]

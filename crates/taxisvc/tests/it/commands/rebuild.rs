@@ -2,6 +2,7 @@
 
 use super::{assert_says, on, said, told};
 use crate::world::World;
+use crate::world::until;
 use serde_json::{Value, json};
 
 fn views(world: &World) -> Value {
@@ -35,6 +36,18 @@ fn without_a_server_the_command_does_it_itself() {
         views
     };
     assert_eq!(fields(&views(&world)), fields(&before));
+}
+
+#[test]
+fn beside_a_server_it_does_it_while_it_runs() {
+    let world = World::start();
+    three_calls(&world);
+    let before = views(&world);
+    assert_eq!(said(&world, &["rebuild", "view"]), "the view is whole again; calls in it: 3\n");
+    assert_eq!(views(&world), before);
+    let begun = said(&world, &["rebuild", "view", "--no-wait"]);
+    assert_says(&begun, &["is being made anew", "/operator/views/rebuild"]);
+    until("the view to be whole", || (views(&world) == before).then_some(()));
 }
 
 #[test]
