@@ -27,7 +27,7 @@ Examples:
   taxisvc rebuild view --no-wait       return once it has begun
 
 What pages show is derived from the events alone. This drops it and reads every event again. A running server does it \
-while it runs, asked over HTTP with the operator's token; until it is done, the view is not whole. Where no server runs, \
+while it runs, asked over HTTP with the operator's token; until it is done, reads of the view are refused with 503. Where no server runs, \
 the command does it itself, and holds the data directory as a server would: deadlines that have run out meanwhile are \
 met. Broken off, it goes on at the next start.
 

@@ -391,11 +391,11 @@ fn methods_and_routes_that_there_are_not() {
         let refused = Ask::new(method, "/calls").of(untouched.world.address("gateway")).unwrap();
         assert_eq!((refused.status, refused.problem().as_str()), (405, "method-not-allowed"), "{method}");
     }
-    for path in
-        ["/nothing", "/favicon.ico", "/operator/nothing", "/calls/cancel/1", "/.git/config", "/..%2f..%2fetc"]
-    {
+    for path in ["/nothing", "/favicon.ico", "/calls/cancel/1", "/.git/config", "/..%2f..%2fetc"] {
         untouched.refuse("gateway", &Ask::get(path), (404, "not-found"));
     }
+    // Who shows no token does not learn what there is.
+    untouched.refuse("gateway", &Ask::get("/operator/nothing"), (401, "unauthorized"));
     // Only payment's own port has it.
     untouched.refuse("gateway", &Ask::post("/callpay", CALL), (404, "not-found"));
     for host in ["a b", "a/b", "user@a", ""] {

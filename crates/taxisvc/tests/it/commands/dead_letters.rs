@@ -2,6 +2,7 @@
 
 use super::{assert_says, on, refused, said, told};
 use crate::world::World;
+use crate::world::until;
 use engine::dead_letter::Parcel;
 use engine::log::ShardName;
 use engine_sqlite::Database;
@@ -111,15 +112,19 @@ fn one_is_skipped_without_a_server() {
     skip(&world);
 }
 
-/// What waits behind it goes on.
+/// What waits behind it goes on; and the view that is made anew has read what was passed over.
 #[test]
 fn one_is_retried_and_skipped_beside_a_server() {
     let (mut world, _) = poisoned();
     world.start_again();
     still_waits(&world);
     world.end(1).with(200);
-    assert_eq!(world.standing(1), ["driveComplete", "paid", "end"]);
+    until("the ride to be over", || (world.standing(1) == ["driveComplete", "paid", "end"]).then_some(()));
     skip(&world);
+    let without_the_fare = ["driveComplete", "asked", "end"];
+    until("what waited behind it", || (world.view(1) == without_the_fare).then_some(()));
+    world.audit();
+    said(&world, &["rebuild", "view"]);
     world.comes_to(1, ["driveComplete", "paid", "end"]);
 }
 

@@ -2,7 +2,9 @@
 
 use super::{assert_says, on, refused, said};
 use crate::world::World;
+use crate::world::process::{run, settings};
 use serde_json::Value;
+use std::net::TcpListener;
 
 #[test]
 fn it_is_drawn_by_the_first_start_and_kept() {
@@ -22,6 +24,23 @@ fn it_is_drawn_by_the_first_start_and_kept() {
     assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""), "nobody has to be started again");
 }
 
+/// Also when the first start comes to nothing.
+#[test]
+fn it_is_shown_once() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let ended = run(folder.path(), &settings(&[("PORTS_GATEWAY", &port)]), &["up", "--data", "data"]);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        ended.stdout
+    };
+    let first = start();
+    let token = std::fs::read_to_string(folder.path().join("data/operator-token")).unwrap();
+    assert_says(&first, &["The operator's token", token.trim()]);
+    assert_eq!(start(), "");
+}
+
 #[test]
 fn one_that_is_set_is_not_renewed_and_one_that_is_not_there_is_not_made_up() {
     let world = World::with(&[("OPERATOR_TOKEN", "0123456789abcdef")]);
@@ -29,11 +48,7 @@ fn one_that_is_set_is_not_renewed_and_one_that_is_not_there_is_not_made_up() {
     refused(&world, &["token", "--renew"], &["operator.token is set"]);
     assert!(!world.data().join("operator-token").exists());
     let nowhere = world.folder().join("nowhere");
-    let ended = crate::world::process::run(
-        world.folder(),
-        &Vec::new(),
-        &["token", "--renew", "--data", nowhere.to_str().unwrap()],
-    );
+    let ended = run(world.folder(), &Vec::new(), &["token", "--renew", "--data", nowhere.to_str().unwrap()]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(!nowhere.exists());
 }
