@@ -206,6 +206,12 @@ fn check_version(directory: &Path, make: bool) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound && make => {
             return write_version(directory).with_context(|| format!("cannot write {}", path.display()));
         }
+        Err(error) if error.kind() == ErrorKind::NotFound && !directory.exists() => {
+            bail!(
+                "there is no data directory {}: `taxisvc up` makes it, and --data names another",
+                directory.display()
+            )
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             bail!(
                 "{} is not a data directory of taxisvc: it has no file {VERSION_FILE:?}",

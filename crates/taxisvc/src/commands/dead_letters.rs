@@ -130,7 +130,7 @@ fn list(config: &Config, options: &Options, all: bool) -> anyhow::Result<ExitCod
     let mut letters = letters::list(&look.readers)?;
     letters.retain(|letter| all || letter.skipped.is_none());
     if options.json {
-        print::json(&letters)?;
+        print::json(&json!({ "deadLetters": letters }))?;
     } else if letters.is_empty() {
         print::text("no dead letters\n")?;
     } else {

@@ -79,14 +79,16 @@ fn what_is_no_data_directory_is_refused() {
     std::fs::write(other.join("taxisvc.db"), "this is no database, it is a text about one").unwrap();
     assert_says(&refused(&world, &other, &[]), &["taxisvc.db"]);
 
-    for nowhere in ["nowhere", "empty"] {
+    for (nowhere, why) in
+        [("nowhere", "there is no data directory"), ("empty", "is not a data directory of taxisvc")]
+    {
         let data = world.folder().join(nowhere);
         if nowhere == "empty" {
             std::fs::create_dir(&data).unwrap();
         }
         let audited = run(world.folder(), world.settings(), &["audit", "--data", data.to_str().unwrap()]);
         assert_eq!(audited.code, Some(1), "{audited:?}");
-        assert_says(&audited.stderr, &["is not a data directory of taxisvc", nowhere]);
+        assert_says(&audited.stderr, &[why, nowhere]);
         assert_eq!(data.exists(), nowhere == "empty", "an audit makes nothing");
     }
 }

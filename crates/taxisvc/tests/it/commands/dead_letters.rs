@@ -51,7 +51,7 @@ fn poisoned() -> (World, Parcel) {
 
 #[track_caller]
 fn assert_stands(world: &World, (waiting, all): (usize, usize)) {
-    let count = |arguments: &[&str]| told(world, arguments).as_array().unwrap().len();
+    let count = |arguments: &[&str]| told(world, arguments)["deadLetters"].as_array().unwrap().len();
     assert_eq!(count(&["dead-letters", "list"]), waiting);
     assert_eq!(count(&["dead-letters", "list", "--all"]), all);
 }
