@@ -90,6 +90,7 @@ language::sentences! {
         Stopping => "the process is stopping; nothing was stored", "프로세스가 멈추는 중입니다. 저장되지 않았습니다";
         NoRoom => "the disk of the server is full but for what is under way; reads go on, try again later", "서버의 디스크가 가득 차서 진행 중인 일에만 쓰입니다. 읽기는 계속되니 나중에 다시 시도하십시오";
         RequestsWait => "too many requests wait already; nothing was stored", "대기 중인 요청이 너무 많습니다. 저장되지 않았습니다";
+        AuditRuns => "an audit runs already; one is enough", "감사가 이미 진행 중입니다. 한 번에 하나만 할 수 있습니다";
         ReadersWait => "too many readers wait already", "대기 중인 읽기가 너무 많습니다";
         StreamsOpen => "too many event streams are open", "열려 있는 이벤트 스트림이 너무 많습니다";
         ClientStreamsOpen(most: usize) => "this client has {most} event streams open; close one first", "이 클라이언트가 이벤트 스트림 {most}개를 열어 두었습니다. 먼저 하나를 닫으십시오";

@@ -43,7 +43,7 @@ pub use settings::{Settings, Trust};
 use axum::Router;
 use engine::bus::Bus;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use wiring::{Handles, Readers};
 
 use crate::asked::{Ids, Methods, Routes};
@@ -71,6 +71,7 @@ pub struct Api {
     pub(crate) operator: Arc<Operator>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) desk: Arc<Desk>,
+    pub(crate) audits: Arc<Semaphore>,
     pub(crate) ids: Arc<Ids>,
     pub(crate) rider_rates: Option<Arc<RiderRates>>,
     pub(crate) requests: Arc<Requests>,
@@ -88,6 +89,7 @@ impl Api {
             operator: Arc::new(parts.operator),
             streams: Arc::new(streams),
             desk: Arc::default(),
+            audits: operator::audit::places(),
             ids: Arc::new(Ids::draw()),
             rider_rates,
             requests: Arc::default(),
@@ -109,6 +111,7 @@ impl Api {
             operator: self.operator.clone(),
             streams: self.streams.clone(),
             desk: self.desk.clone(),
+            audits: self.audits.clone(),
             ids: self.ids.clone(),
             rider_rates: self.rider_rates.clone(),
             requests: self.requests.clone(),

@@ -2,6 +2,7 @@
 
 mod access;
 mod acts;
+pub(crate) mod audit;
 mod letters;
 mod process;
 mod story;
@@ -28,6 +29,8 @@ pub struct Operator {
     pub log: Arc<dyn LogLevel>,
     /// What is in force and from where, as JSON and without secrets.
     pub config: serde_json::Value,
+    /// Whether everything around the process is as it should be; it may block.
+    pub doctor: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
 }
 
 pub(crate) fn routes(api: &Arc<Api>) -> Routes {
@@ -42,5 +45,7 @@ pub(crate) fn routes(api: &Arc<Api>) -> Routes {
         .route("/operator/calls/cancel", Methods::of(api).post(acts::cancel_call))
         .route("/operator/drives/end", Methods::of(api).post(acts::end_drive))
         .route("/operator/log", Methods::of(api).get(process::log).put(process::set_log))
+        .route("/operator/audit", Methods::of(api).get(audit::look))
+        .route("/operator/doctor", Methods::of(api).get(process::doctor))
         .route("/operator/config", Methods::of(api).get(process::config))
 }

@@ -396,7 +396,14 @@ fn operator(
         clock,
         log: log::level().context("the log is not started")?,
         config: serde_json::to_value(commands::config::told(in_force))?,
+        doctor: doctor(in_force),
     })
+}
+
+/// The doctor's findings, looked for whenever they are asked for.
+fn doctor(in_force: &InForce) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
+    let in_force = in_force.clone();
+    Arc::new(move || commands::doctor::told(&in_force))
 }
 
 fn server_settings(config: &Config) -> ServerSettings {

@@ -60,6 +60,14 @@ pub(super) async fn config(asked: Asked) -> Answered {
     Ok(respond(http::StatusCode::OK, Form::Json, to_json(&asked.api.operator.config)))
 }
 
+/// `GET /operator/doctor`.
+pub(super) async fn doctor(asked: Asked) -> Answered {
+    json_only(&asked.head.headers)?;
+    let look = asked.api.operator.doctor.clone();
+    let found = asked.api.desk.read(move || Ok(look())).await?;
+    Ok(respond(http::StatusCode::OK, Form::Json, to_json(&found)))
+}
+
 fn level(asked: &Asked) -> Response {
     let level = Level { level: asked.api.operator.log.get() };
     respond(http::StatusCode::OK, Form::Json, to_json(&level))

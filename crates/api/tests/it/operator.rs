@@ -44,6 +44,8 @@ async fn nobody_is_let_in_without_the_token() {
     let world = World::start();
     let wrong = ["Bearer wrong".to_owned(), format!("Basic {TOKEN}"), TOKEN.to_owned(), String::new()];
     for (method, uri) in [
+        ("GET", "/operator/audit"),
+        ("GET", "/operator/doctor"),
         ("GET", "/operator/config"),
         ("GET", "/operator/log"),
         ("PUT", "/operator/log"),

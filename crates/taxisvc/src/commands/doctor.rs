@@ -103,7 +103,17 @@ impl Findings {
     }
 }
 
-pub(crate) fn run(in_force: &InForce, options: &Options) -> anyhow::Result<ExitCode> {
+/// The findings as data, for who asks the process itself.
+pub(crate) fn told(in_force: &InForce) -> serde_json::Value {
+    let findings = look(in_force).unwrap_or_else(|error| {
+        let mut findings = Findings::default();
+        findings.wrong("doctor", format!("{error:#}"), "look on the machine itself: taxisvc doctor");
+        findings
+    });
+    serde_json::to_value(findings).expect("texts always serialise")
+}
+
+fn look(in_force: &InForce) -> anyhow::Result<Findings> {
     let config = &in_force.config;
     let mut findings = Findings::default();
     settings::look(in_force, &mut findings);
@@ -111,6 +121,11 @@ pub(crate) fn run(in_force: &InForce, options: &Options) -> anyhow::Result<ExitC
     machine::look(config, seen.look.as_ref(), &mut findings)?;
     runtime()?.block_on(ports::look(config, &seen, &mut findings));
     findings.is_well = findings.count(State::Wrong) == 0;
+    Ok(findings)
+}
+
+pub(crate) fn run(in_force: &InForce, options: &Options) -> anyhow::Result<ExitCode> {
+    let findings = look(in_force)?;
     if options.json {
         print::json(&findings)?;
     } else {

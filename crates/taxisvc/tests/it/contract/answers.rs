@@ -161,6 +161,11 @@ fn operate(contract: &Contract) {
     put(r#"{"level":"loud"}"#).with(422);
     put(r#"{"level":1}"#).with(400);
     contract.get("/operator/config").with(200);
+    let audit = contract.get("/operator/audit").with(200).json();
+    assert_eq!((&audit["isClean"], &audit["findings"]), (&serde_json::json!(true), &serde_json::json!([])));
+    assert!(audit["checks"].as_array().unwrap().len() > 50, "{audit}");
+    let doctor = contract.get("/operator/doctor").with(200).json();
+    assert!(doctor["findings"].as_array().unwrap().len() > 10, "{doctor}");
     for path in ["/operator/config", "/operator/nothing"] {
         let stranger = contract.world.get(path).with(401);
         contract.document.hold(("GET", "/operator/config"), &stranger);
