@@ -77,7 +77,8 @@ async fn a_replica_is_told_nothing_that_belongs_to_a_connection_or_to_us() {
     let lines = "Connection: keep-alive, X-Secret\r\nX-Secret: 1\r\nTE: trailers\r\nUpgrade: websocket\r\n\
                  Proxy-Authorization: Basic eA==\r\nForwarded: for=9.9.9.9\r\nX-Forwarded-For: 9.9.9.9\r\n\
                  X-Forwarded-Host: evil.test\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Prefix: /evil\r\n\
-                 taxisvc-actor: operator\r\nTaxisvc-Internal-Key: 1\r\nIdempotency-Key: \"k\"\r\n\
+                 taxisvc-actor: operator\r\nTaxisvc-Internal-Key: 1\r\n\
+                 Taxisvc-Internal-Client: 9.9.9.9\r\nIdempotency-Key: \"k\"\r\n\
                  X-Request-Id: my-id\r\nContent-Type: application/json\r\n";
     let answer = running.ask(with_body("POST", lines, "{\"distance\":10}")).await;
 
@@ -92,6 +93,7 @@ async fn a_replica_is_told_nothing_that_belongs_to_a_connection_or_to_us() {
             "content-type",
             "host",
             "idempotency-key",
+            "taxisvc-internal-client",
             "x-forwarded-for",
             "x-forwarded-host",
             "x-forwarded-port",
@@ -101,6 +103,10 @@ async fn a_replica_is_told_nothing_that_belongs_to_a_connection_or_to_us() {
     );
     assert_eq!(seen.headers["host"], replica.address.to_string());
     assert_eq!(seen.headers["x-forwarded-for"], "127.0.0.1");
+    assert_eq!(
+        seen.headers["taxisvc-internal-client"], "127.0.0.1",
+        "what a client says of itself does not count"
+    );
     assert_eq!(seen.headers["x-forwarded-host"], "taxi.test");
     assert_eq!(seen.headers["x-forwarded-port"], "80");
     assert_eq!(seen.headers["x-forwarded-proto"], "http");
