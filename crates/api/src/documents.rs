@@ -15,17 +15,21 @@ use std::sync::Arc;
 use utoipa_swagger_ui::Config;
 
 use crate::asked::{Ids, conclude, refuse_method, refuse_path};
+use crate::hal::Base;
 
 /// The API, as OpenAPI 3.1.
 pub const OPENAPI: &str = include_str!("documents/openapi.json");
 /// The events, as AsyncAPI 3.0.
 pub const ASYNCAPI: &str = include_str!("documents/asyncapi.json");
 /// The page for who builds on it; what stands in `<pre class="run">` is run by a test.
-pub const GUIDE: &str = include_str!("documents/guide.html");
+const GUIDE: &str = include_str!("documents/guide.html");
 
 const REFERENCE: &str = include_str!("documents/reference.html");
 const REFERENCE_SCRIPT: &str = include_str!("documents/reference.js");
 const STYLE: &str = include_str!("documents/documents.css");
+
+/// Where the examples of pages ask, as they are written.
+pub(crate) const USUAL_ADDRESS: &str = "localhost:8088";
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
@@ -47,16 +51,12 @@ pub(crate) const PATHS: [&str; 8] = {
 /// `/docs/**`, `/openapi.json`, `/asyncapi.json` and `/problems/**`: the same whatever runs behind.
 pub fn documents_router() -> Router {
     let ids = Arc::new(Ids::draw());
-    let only = |methods: MethodRouter| {
-        let ids = ids.clone();
-        methods.fallback(async move |headers: HeaderMap| refuse_method(&headers, &ids))
-    };
+    let only = only(&ids);
     let (for_files, for_others) = (ids.clone(), ids.clone());
-    let (for_all, for_folder, for_one) = (ids.clone(), ids.clone(), ids.clone());
-    let [guide, reference, files, openapi, asyncapi, all, all_in_folder, one] = PATHS;
+    let [guide, reference, files, openapi, asyncapi, ..] = PATHS;
     Router::new()
-        .route(guide, only(get(async || page(GUIDE, GUIDE_POLICY))))
-        .route(reference, only(get(async || page(REFERENCE, REFERENCE_POLICY))))
+        .route(guide, only(get(async |head: Parts| page(for_reader(GUIDE, &head), GUIDE_POLICY))))
+        .route(reference, only(get(async || page(Body::from(REFERENCE), REFERENCE_POLICY))))
         .route(
             files,
             only(get(async move |Path(name): Path<String>, headers: HeaderMap| {
@@ -65,6 +65,17 @@ pub fn documents_router() -> Router {
         )
         .route(openapi, only(get(async || respond(JSON, Body::from(OPENAPI)))))
         .route(asyncapi, only(get(async || respond(JSON, Body::from(ASYNCAPI)))))
+        .merge(problems_router())
+        .fallback(async move |headers: HeaderMap| refuse_path(&headers, &for_others))
+}
+
+/// `/problems/**`, where `type` leads. It has no fallback, to be merged with any router.
+pub fn problems_router() -> Router {
+    let ids = Arc::new(Ids::draw());
+    let only = only(&ids);
+    let (for_all, for_folder, for_one) = (ids.clone(), ids.clone(), ids.clone());
+    let [all, all_in_folder, one] = problems::PATHS;
+    Router::new()
         .route(
             all,
             only(get(async move |head: Parts| conclude(problems::all(&head), &head.headers, &for_all))),
@@ -79,11 +90,27 @@ pub fn documents_router() -> Router {
                 conclude(problems::one(&head, &name), &head.headers, &for_one)
             })),
         )
-        .fallback(async move |headers: HeaderMap| refuse_path(&headers, &for_others))
 }
 
-fn page(text: &'static str, policy: &'static str) -> Response {
-    let mut response = respond(HTML, Body::from(text));
+/// Other methods are refused in our words.
+fn only(ids: &Arc<Ids>) -> impl Fn(MethodRouter) -> MethodRouter {
+    let ids = ids.clone();
+    move |methods| {
+        let ids = ids.clone();
+        methods.fallback(async move |headers: HeaderMap| refuse_method(&headers, &ids))
+    }
+}
+
+/// The examples ask whoever served the page. What stands in front of us is believed: a reader who lies about it reads it.
+fn for_reader(text: &'static str, head: &Parts) -> Body {
+    match Base::of(head, true) {
+        Ok(base) => Body::from(base.in_place_of(USUAL_ADDRESS, text)),
+        Err(_) => Body::from(text),
+    }
+}
+
+fn page(text: Body, policy: &'static str) -> Response {
+    let mut response = respond(HTML, text);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response
 }

@@ -133,6 +133,12 @@ impl Base {
         Ok(Self(base))
     }
 
+    /// A page's examples, with the address that its reader used in place of the usual one.
+    pub(crate) fn in_place_of(&self, usual: &str, page: &str) -> String {
+        let address = self.0.strip_prefix("http://").unwrap_or(&self.0);
+        page.replace(usual, if address.is_empty() { usual } else { address })
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

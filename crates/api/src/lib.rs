@@ -31,7 +31,7 @@ mod settings;
 mod time;
 mod view;
 mod wait;
-pub use documents::{ASYNCAPI, GUIDE, OPENAPI, documents_router};
+pub use documents::{ASYNCAPI, OPENAPI, documents_router, problems_router};
 
 pub use health::{Exposition, Health, health_router};
 pub use limits::RiderRate;

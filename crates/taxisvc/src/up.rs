@@ -265,7 +265,8 @@ async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
         let health = Health { engines, gateway, services, stopping: system.stopping.subscribe() };
         api::health_router(Arc::new(health))
     };
-    let with_health = |router: Router| router.merge(health(None));
+    // A problem's `type` leads somewhere on every port.
+    let with_health = |router: Router| router.merge(health(None)).merge(api::problems_router());
     let all = [
         ("gateway", config.ports.gateway, health(Some(gateway.clone())).merge(gateway.router())),
         (

@@ -1,5 +1,6 @@
 //! The page for integrators: each of its examples is run, in a shell, and shows what the page says it shows.
 
+use crate::world::http::Ask;
 use crate::world::{World, until};
 use std::process::Command;
 
@@ -9,9 +10,9 @@ struct Example {
     shown: Vec<String>,
 }
 
-fn examples() -> Vec<Example> {
+fn examples(page: &str) -> Vec<Example> {
     let unescaped = |text: &str| text.replace("&quot;", "\"").replace("&lt;", "<").replace("&amp;", "&");
-    let blocks = api::GUIDE.split("<pre class=\"run\" data-shows=\"").skip(1);
+    let blocks = page.split("<pre class=\"run\" data-shows=\"").skip(1);
     blocks
         .map(|block| {
             let (shown, rest) = block.split_once("\"><code>").expect("what is shown, then what is typed");
@@ -24,11 +25,10 @@ fn examples() -> Vec<Example> {
 #[test]
 fn every_example_shows_what_it_says() {
     let world = World::with(&[("OPERATOR_TOKEN", "a-token-for-the-guide")]);
-    let gateway = world.address("gateway").to_string();
-    let examples = examples();
+    // The page asks whoever served it.
+    let examples = examples(&world.get("/docs").with(200).body);
     assert!(examples.len() >= 12, "{} examples", examples.len());
     for Example { typed, shown } in &examples {
-        let typed = typed.replace("localhost:8088", &gateway);
         let changes = typed.contains("-d '");
         until(&typed, || {
             let output = Command::new("sh").args(["-euc", &typed]).output().expect("there is a shell");
@@ -57,5 +57,17 @@ fn every_link_leads_somewhere() {
                 assert!(!link.contains(':'), "{page} leads outside: {link}");
             }
         }
+    }
+}
+
+/// A problem's `type` is a page wherever the problem was told.
+#[test]
+fn a_problems_type_leads_to_its_page_on_every_port() {
+    let world = World::start();
+    for port in ["gateway", "call", "payment", "drive", "view", "web"] {
+        let address = world.address(port);
+        let problem = Ask::get("/nothing/here").of(address).unwrap().with(404).json();
+        let page = Ask::get(problem["type"].as_str().unwrap()).of(address).unwrap().with(200);
+        assert!(page.body.contains("not-found"), "{port}: {}", page.body);
     }
 }
