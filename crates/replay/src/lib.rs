@@ -61,7 +61,7 @@ pub async fn run(options: Options) -> anyhow::Result<Summary> {
     driven?;
     written?;
     if rides.client.has_given_up() {
-        bail!("{} was away for longer than patience lasts; the same command resumes the run", options.to);
+        bail!("{} was away for longer than patience lasts; the same command resumes the run", options.gateway());
     }
     Ok(summary)
 }
@@ -72,13 +72,13 @@ fn prepare(options: &Options, reader: &TripReader) -> anyhow::Result<(Arc<Rides>
     let summary = Summary {
         run: run_name.clone(),
         trips: options.trips.display().to_string(),
-        to: options.to.clone(),
+        to: options.gateway().to_owned(),
         ..Summary::default()
     };
     let tally = Arc::new(Tally::new(summary, ends));
     let clients = usize::from(options.clients);
     let limits = Limits { attempt: ATTEMPT_MAX, patience: options.patience, connections: clients };
-    let client = Client::new(&options.to, limits, Arc::clone(&tally))?;
+    let client = Client::new(options.gateway(), limits, Arc::clone(&tally))?;
     let extent = Extent {
         rows_max: options.limit,
         bytes_read: reader.bytes_read(),

@@ -20,9 +20,9 @@ pub struct Options {
     #[arg(value_name = "TRIPS")]
     pub trips: PathBuf,
 
-    /// The gateway
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8088")]
-    pub to: String,
+    /// The gateway [default: the one on this machine, by the settings]
+    #[arg(long, value_name = "URL")]
+    pub to: Option<String>,
 
     /// How fast the recorded day passes: 1x, 60x, or max (every trip ends as soon as it has started)
     #[arg(long, value_name = "SPEED", default_value = "60x")]
@@ -59,6 +59,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Where the trips are driven; whoever knows the settings says so where the command line does not.
+    pub fn gateway(&self) -> &str {
+        self.to.as_deref().unwrap_or("http://127.0.0.1:8088")
+    }
+
     pub(crate) fn run_name(&self) -> anyhow::Result<RunName> {
         self.run.clone().map_or_else(|| RunName::of_file(&self.trips), Ok)
     }

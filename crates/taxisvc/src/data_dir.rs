@@ -22,6 +22,8 @@ const VERSION_FILE: &str = "version";
 /// Becomes the version once it is whole.
 const VERSION_FILE_NEW: &str = "version.new";
 const LOCK_FILE: &str = "lock";
+/// What a start may have left that was cut off before it wrote the version; `lost+found` is of a disk of its own.
+const OF_A_FIRST_START: [&str; 3] = [VERSION_FILE_NEW, LOCK_FILE, "lost+found"];
 
 /// A data directory that this process alone writes.
 pub(crate) struct DataDir {
@@ -41,11 +43,32 @@ pub(crate) struct Look {
 pub(crate) fn open(config: &Config, draw: impl FnMut() -> u64, failing: &Failing) -> anyhow::Result<DataDir> {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let path = &config.data;
+    refuse_what_is_not_ours(path)?;
     make(path).with_context(|| format!("cannot make the data directory {}", path.display()))?;
     let lock = lock(path)?;
     check_version(path, true)?;
     let databases = open_all(config, draw, failing)?;
     Ok(DataDir { databases, _lock: lock })
+}
+
+/// A directory that holds something else is not made ours: its owner would not look for us there, nor find what is theirs.
+fn refuse_what_is_not_ours(directory: &Path) -> anyhow::Result<()> {
+    if is_there(&directory.join(VERSION_FILE)) {
+        return Ok(());
+    }
+    let Ok(mut entries) = std::fs::read_dir(directory) else { return Ok(()) };
+    let foreign = entries.find_map(|entry| {
+        let name = entry.ok()?.file_name();
+        (!OF_A_FIRST_START.iter().any(|ours| name == *ours)).then_some(name)
+    });
+    match foreign {
+        None => Ok(()),
+        Some(name) => bail!(
+            "{} is no data directory of taxisvc and not empty ({} is in it): name an empty one, or one that is not there yet",
+            directory.display(),
+            name.display()
+        ),
+    }
 }
 
 /// Makes the directory and those it lies in, so that a power cut does not take them with all that is in them.

@@ -13,8 +13,9 @@ mod servers;
 mod up;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use config::Config;
 use config::sources::{self, Flags};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -139,7 +140,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Payment => Err(alone("payment")),
         Command::Drive => Err(alone("drive")),
         Command::View => Err(alone("view")),
-        Command::Replay(options) => replay(options),
+        Command::Replay(options) => replay(config, options),
         Command::Audit(options) => commands::audit::run(config, &options),
         Command::Events(options) => commands::events::run(config, &options),
         Command::Explain(options) => commands::explain::run(config, &options),
@@ -160,7 +161,12 @@ fn alone(service: &str) -> anyhow::Error {
     )
 }
 
-fn replay(options: replay::options::Options) -> anyhow::Result<ExitCode> {
+fn replay(config: &Config, mut options: replay::options::Options) -> anyhow::Result<ExitCode> {
+    options.to.get_or_insert_with(|| {
+        let listens_everywhere = config.listen.is_unspecified();
+        let host = if listens_everywhere { Ipv4Addr::LOCALHOST.into() } else { config.listen };
+        format!("http://{}", SocketAddr::new(host, config.ports.gateway))
+    });
     let summary = up::runtime()?.block_on(replay::run(options))?;
     Ok(if summary.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -79,6 +79,12 @@ fn what_is_no_data_directory_is_refused() {
     std::fs::write(other.join("taxisvc.db"), "this is no database, it is a text about one").unwrap();
     assert_says(&refused(&world, &other, &[]), &["taxisvc.db"]);
 
+    let letters = world.folder().join("letters");
+    std::fs::create_dir(&letters).unwrap();
+    std::fs::write(letters.join("letters.txt"), "of somebody").unwrap();
+    assert_says(&refused(&world, &letters, &[]), &["is no data directory", "letters.txt"]);
+    assert_eq!(std::fs::read_dir(&letters).unwrap().count(), 1, "nothing is put beside it");
+
     for (nowhere, why) in
         [("nowhere", "there is no data directory"), ("empty", "is not a data directory of taxisvc")]
     {

@@ -1,7 +1,7 @@
 //! A day is replayed, and the process is killed in the middle: started again and resumed, every trip ends as it does when
 //! nothing disturbs it.
 
-use crate::world::process::{Ended, taxisvc};
+use crate::world::process::{Ended, run, settings, taxisvc};
 use crate::world::{World, until};
 use engine::clock::Stopwatch;
 use std::path::{Path, PathBuf};
@@ -80,6 +80,11 @@ fn what_a_replay_does_not_understand_is_said() {
         let ended = world.run(&arguments);
         assert!(ended.code.is_some_and(|code| code != 0) && ended.stderr.contains(expected), "{ended:?}");
     }
+    // Where nobody says where to, it is the gateway of the settings.
+    let trips = sample("nyc.csv");
+    let arguments = ["replay", trips.to_str().unwrap(), "--patience", "0", "--quiet"];
+    let ended = run(world.folder(), &settings(&[("PORTS_GATEWAY", "1")]), &arguments);
+    assert!(ended.stderr.contains("http://127.0.0.1:1 "), "{ended:?}");
 }
 
 /// How often the sample is repeated where there is no recorded day.
