@@ -24,4 +24,5 @@ mod problem_types;
 mod service_alone;
 mod the_log;
 mod the_originals_commands;
+mod upgrade_recipe;
 mod wrong_input;
