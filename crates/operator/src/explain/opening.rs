@@ -55,6 +55,7 @@ impl Story {
                 "Something about this call could not be processed, and it is held up until an operator has looked at it.",
                 "이 호출의 처리 과정에 문제가 생겨, 운영자가 확인할 때까지 멈춰 있습니다.",
             ),
+            Standing::LeftOut => self.left_out_words(),
             Standing::AwaitingPayment => Words::new(
                 format!("We are waiting to hear whether the fare of {} is paid.", fare.english),
                 format!("요금 {}이 결제되었는지 확인을 기다리고 있습니다.", fare.korean),

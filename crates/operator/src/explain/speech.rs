@@ -2,6 +2,7 @@
 
 pub(super) mod errand;
 pub(super) mod event;
+pub(super) mod left_out;
 pub(super) mod timer;
 pub(super) mod wait;
 

@@ -12,6 +12,8 @@ use taxi::status::{CallStatus, DriveStatus};
 pub enum Standing {
     /// A message about it was put aside; an operator must look.
     HeldUp,
+    /// A message was passed over that it cannot do without; an operator must settle it by hand.
+    LeftOut,
     /// Payment's word is out.
     AwaitingPayment,
     /// Paid, and no word of a taxi yet.
@@ -30,8 +32,9 @@ pub enum Standing {
 }
 
 impl Standing {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::HeldUp,
+        Self::LeftOut,
         Self::AwaitingPayment,
         Self::AwaitingTaxi,
         Self::UnderWay,
@@ -46,6 +49,9 @@ impl Standing {
     pub fn words(self) -> Words {
         let (english, korean) = match self {
             Self::HeldUp => ("held up; an operator must look", "막혀 있음, 운영자 확인 필요"),
+            Self::LeftOut => {
+                ("a step was passed over; an operator must settle it", "단계 건너뜀, 운영자 직접 처리 필요")
+            }
             Self::AwaitingPayment => ("waiting for the payment", "결제 대기 중"),
             Self::AwaitingTaxi => ("paid, waiting for a taxi", "결제 완료, 택시 대기 중"),
             Self::UnderWay => ("the taxi is under way", "운행 중"),
@@ -72,6 +78,9 @@ impl Story {
     pub(super) fn standing(&self) -> Standing {
         if self.letters.iter().any(|letter| letter.holds_up()) {
             return Standing::HeldUp;
+        }
+        if self.left_out().next().is_some() {
+            return Standing::LeftOut;
         }
         let is_over = self.waits().is_empty();
         match self.outcome() {

@@ -37,7 +37,7 @@ pub struct Wait {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
-    /// An operator, to take up or leave out a message that was put aside.
+    /// An operator, to take up or leave out a message that was put aside, or to settle by hand what was left out.
     Operator,
     /// A message that was said and not heard yet.
     Message,
@@ -84,6 +84,7 @@ impl Story {
     /// What holds up the rest comes first.
     pub(super) fn waits(&self) -> Vec<Wait> {
         let mut waits: Vec<Wait> = self.letters.iter().filter_map(|letter| self.operator(letter)).collect();
+        waits.extend(self.waits_to_settle());
         for (place, told) in self.told.iter().enumerate() {
             waits.extend(told.unheard_by.iter().map(|hearer| self.message((place, told), hearer)));
         }
@@ -114,7 +115,7 @@ impl Story {
             | Kind::Payment
             | Kind::Taxi
             | Kind::Ride
-            | Kind::Cancellation => self.held_up_by(wait.service).is_none(),
+            | Kind::Cancellation => self.held_up_by(wait.service).is_none() && !self.waits_in_vain(wait.kind),
         });
         waits
     }

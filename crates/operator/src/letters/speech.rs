@@ -4,6 +4,7 @@ use super::Message;
 use crate::explain::speech::service;
 use crate::time::At;
 use crate::words::Words;
+use wiring::{call, drive, payment};
 
 pub(super) fn words(to: &str, message: &Message, waits_behind: Option<u64>) -> Words {
     let (to, what) = (service(to), what(message));
@@ -57,6 +58,10 @@ pub(super) fn retry(waits_behind: Option<u64>, behind: usize) -> Words {
 }
 
 pub(super) fn skip(to: &str, message: &Message, behind: usize) -> Words {
+    let loss = match message {
+        Message::Event { event, .. } => loss(to, event),
+        Message::Timer { .. } | Message::Answer { .. } => None,
+    };
     let to = service(to);
     let lost = match message {
         Message::Event { event, .. } => Words::new(
@@ -85,10 +90,39 @@ pub(super) fn skip(to: &str, message: &Message, behind: usize) -> Words {
             format!(" 그 뒤에서 기다리던 {more}개는 이어서 처리됩니다."),
         ),
     };
-    Words::new(
+    let said = Words::new(
         format!("Skipping passes it over: {}{english}.", lost.english),
         format!("건너뛰면 {}.{korean}", lost.korean),
-    )
+    );
+    loss.map_or(said.clone(), |loss| said.and(&loss))
+}
+
+/// What skipping an event costs where nothing makes up for it, to be read before it is done.
+fn loss(to: &str, event: &str) -> Option<Words> {
+    let (english, korean) = match (to, event) {
+        (payment::NAME, "CallCancelled") => (
+            "A fare that is taken, or is taken yet, then stays held for ever: it does not go back, and nothing here can order it back afterwards. All that is left is to give it back by hand, with the payment provider.",
+            "그러면 이미 결제되었거나 앞으로 결제될 요금이 계속 보관 상태로 남아 자동으로 환불되지 않으며, 나중에 이 시스템에서 환불을 요청할 수도 없습니다. 결제사를 통해 직접 환불하는 방법만 남습니다.",
+        ),
+        (payment::NAME, "DriveEnded") => (
+            "The fare then stays held for ever: it is never earned, and nothing here can book it afterwards. All that is left is to book it by hand, outside.",
+            "그러면 요금이 계속 보관 상태로 남아 매출로 확정되지 않으며, 나중에 이 시스템에서 바로잡을 수도 없습니다. 외부에서 직접 정산하는 방법만 남습니다.",
+        ),
+        (call::NAME, "DriveEnded") => (
+            "A call that is still open then stays open for ever, though the ride is over; the fare does not depend on it.",
+            "그러면 아직 진행 중인 호출은 운행이 끝났어도 끝나지 않은 상태로 남습니다. 요금에는 영향이 없습니다.",
+        ),
+        (call::NAME, "DriveCancelled" | "DriveNotAvailable") => (
+            "A call that is still open then never ends, though there is no ride, and a fare that is taken does not go back: all that is left is to give it back by hand, with the payment provider.",
+            "그러면 아직 진행 중인 호출은 운행이 없어도 끝나지 않고, 결제된 요금도 자동으로 환불되지 않습니다. 결제사를 통해 직접 환불하는 방법만 남습니다.",
+        ),
+        (drive::NAME, "CancelRequested") => (
+            "A ride that is under way then goes on until it is ended, and its fare is earned; where there is none, the call waits for ever, and a fare that is taken does not go back by itself.",
+            "그러면 진행 중인 운행은 누군가 끝낼 때까지 계속되고 요금은 매출로 확정됩니다. 운행이 없으면 호출은 계속 답을 기다리고, 결제된 요금은 자동으로 환불되지 않습니다.",
+        ),
+        _ => return None,
+    };
+    Some(Words::new(english, korean))
 }
 
 pub(super) fn skipped(by: &str, reason: &str, at: At) -> Words {
@@ -104,6 +138,29 @@ mod tests {
     use super::*;
     use crate::explain::speech::assert_said;
     use engine::clock::Timestamp;
+
+    /// An operator who skips is told first where that leaves the money.
+    #[test]
+    fn what_is_never_made_up_for_is_said_before_it_is_skipped() {
+        let said = |to: &str, event: &str| {
+            let message =
+                Message::Event { event: event.into(), service: "call".into(), shard: 0, position: 1 };
+            skip(to, &message, 0)
+        };
+        for event in ["CallCancelled", "DriveEnded"] {
+            let said = said("payment", event);
+            assert!(
+                said.english.contains("stays held for ever") && said.english.contains("by hand"),
+                "{said:?}"
+            );
+            assert!(said.korean.contains("계속 보관 상태") && said.korean.contains("직접"), "{said:?}");
+        }
+        for (to, event) in [("call", "DriveEnded"), ("call", "DriveCancelled"), ("drive", "CancelRequested")]
+        {
+            assert_ne!(loss(to, event), None, "{to} without {event}");
+        }
+        assert_eq!(loss("payment", "CallPlaced"), None);
+    }
 
     #[test]
     fn every_message_has_words_wherever_it_waits() {

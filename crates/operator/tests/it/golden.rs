@@ -84,6 +84,7 @@ fn nothing_is_a_fault_in_any_situation_and_what_is_over_waits_for_nothing() {
                 true
             }
             Standing::HeldUp
+            | Standing::LeftOut
             | Standing::AwaitingPayment
             | Standing::AwaitingTaxi
             | Standing::UnderWay

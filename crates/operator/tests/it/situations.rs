@@ -1,6 +1,7 @@
 //! A call in every situation: over, under way, and stuck in each way.
 
 use crate::world::{HOUR_MS, MINUTE_MS, SECOND_MS, World};
+use taxi::call::{self, Call};
 use taxi::decision::{Decision, NoEffect};
 use taxi::drive::{self, Drive};
 use taxi::payment::{self, Payment};
@@ -13,7 +14,7 @@ pub(crate) type Situation = (&'static str, fn() -> World);
 /// The call that is told of.
 pub(crate) const CALL: u64 = 7;
 
-pub(crate) const ALL: [Situation; 29] = [
+pub(crate) const ALL: [Situation; 36] = [
     ("completed", completed),
     ("too_far", too_far),
     ("payment_refused", payment_refused),
@@ -40,6 +41,13 @@ pub(crate) const ALL: [Situation; 29] = [
     ("view_behind", view_behind),
     ("dead_letter", dead_letter),
     ("dead_letter_skipped", dead_letter_skipped),
+    ("refund_left_out", refund_left_out),
+    ("earning_left_out", earning_left_out),
+    ("ending_left_out", ending_left_out),
+    ("calling_off_left_out", calling_off_left_out),
+    ("cancellation_of_a_ride_left_out", cancellation_of_a_ride_left_out),
+    ("cancellation_left_out", cancellation_left_out),
+    ("payment_and_cancellation_left_out", payment_and_cancellation_left_out),
     ("dead_answer", dead_answer),
     ("beside_another_call_service", beside_another_call_service),
     ("given_up_by_another_call_service", given_up_by_another_call_service),
@@ -230,11 +238,138 @@ fn dead_letter() -> World {
 
 fn dead_letter_skipped() -> World {
     let mut world = dead_letter();
-    let first = operator::letters::list(world.readers()).unwrap().remove(0);
-    let place = (first.shard, first.number);
-    world.assembly.handles.drive.skip_dead_letter(place, "operator", "the map has no such street", |_| ());
-    world.pass_ms(2 * SECOND_MS);
+    world.skip("the map has no such street");
     world
+}
+
+/// Payment never hears that the call is off.
+fn refund_left_out() -> World {
+    let business = Business { payment: fails_at_calling_off, ..Business::default() };
+    let mut world = World::with(Rules::default(), &business);
+    world.call(CALL, "10", None);
+    world.pass_ms(MINUTE_MS);
+    world.cancel(CALL, "rider");
+    world.skip("seen before");
+    world
+}
+
+/// Payment never hears that the ride is over.
+fn earning_left_out() -> World {
+    let business = Business { payment: fails_at_the_end_of_the_ride, ..Business::default() };
+    let mut world = World::with(Rules::default(), &business);
+    world.call(CALL, "10", None);
+    world.pass_ms(MINUTE_MS);
+    world.end(CALL, "driver");
+    world.skip("seen before");
+    world
+}
+
+/// Call never hears that the ride is over.
+fn ending_left_out() -> World {
+    let mut world =
+        World::with(Rules::default(), &Business { call: fails_at_its_end, ..Business::default() });
+    world.call(CALL, "10", None);
+    world.pass_ms(MINUTE_MS);
+    world.end(CALL, "driver");
+    world.skip("seen before");
+    world
+}
+
+/// Call never hears that the ride is called off.
+fn calling_off_left_out() -> World {
+    let mut world =
+        World::with(Rules::default(), &Business { call: fails_at_its_end, ..Business::default() });
+    world.call(CALL, "10", None);
+    world.pass_ms(MINUTE_MS);
+    world.cancel(CALL, "rider");
+    world.skip("seen before");
+    world
+}
+
+/// Drive never hears that the rider wants the ride off.
+fn cancellation_of_a_ride_left_out() -> World {
+    let mut world =
+        World::with(Rules::default(), &Business { drive: fails_at_cancelling, ..Business::default() });
+    world.call(CALL, "10", None);
+    world.pass_ms(MINUTE_MS);
+    world.cancel(CALL, "rider");
+    world.skip("seen before");
+    world
+}
+
+/// The same before the fare is paid.
+fn cancellation_left_out() -> World {
+    let mut world =
+        World::with(Rules::default(), &Business { drive: fails_at_cancelling, ..Business::default() });
+    world.call(CALL, "10", Some("test:late=5000"));
+    world.cancel(CALL, "rider");
+    world.skip("seen before");
+    world
+}
+
+/// Drive never hears of the call at all.
+fn payment_and_cancellation_left_out() -> World {
+    let business = Business { drive: hears_nothing, ..Business::default() };
+    let mut world = World::with(Rules::default(), &business);
+    world.call(CALL, "10", None);
+    world.cancel(CALL, "rider");
+    world.skip("seen before");
+    world.skip("seen before");
+    world
+}
+
+fn hears_nothing(
+    _: Option<&Drive>,
+    _: &drive::Command,
+    _: &Context<'_>,
+) -> Result<Decision<NoEffect>, drive::Refusal> {
+    panic!("no such ride");
+}
+
+/// Stumbles over every cancellation.
+fn fails_at_cancelling(
+    state: Option<&Drive>,
+    command: &drive::Command,
+    ctx: &Context<'_>,
+) -> Result<Decision<NoEffect>, drive::Refusal> {
+    if let drive::Command::Cancel(_) = command {
+        panic!("no such ride");
+    }
+    drive::decide(state, command, ctx)
+}
+
+/// Stumbles over whatever ends it.
+fn fails_at_its_end(
+    state: Option<&Call>,
+    command: &call::Command,
+    ctx: &Context<'_>,
+) -> Result<Decision<NoEffect>, call::Refusal> {
+    if let call::Command::Complete(_) | call::Command::CallOff(_) = command {
+        panic!("no such call");
+    }
+    call::decide(state, command, ctx)
+}
+
+fn fails_at_calling_off(
+    state: Option<&Payment>,
+    command: &payment::Command,
+    ctx: &Context<'_>,
+) -> Result<Decision<payment::Effect>, payment::Refusal> {
+    if let payment::Command::CallOff(_) = command {
+        panic!("no such fare");
+    }
+    payment::decide(state, command, ctx)
+}
+
+fn fails_at_the_end_of_the_ride(
+    state: Option<&Payment>,
+    command: &payment::Command,
+    ctx: &Context<'_>,
+) -> Result<Decision<payment::Effect>, payment::Refusal> {
+    if let payment::Command::RideOver(_) = command {
+        panic!("no such fare");
+    }
+    payment::decide(state, command, ctx)
 }
 
 fn dead_answer() -> World {

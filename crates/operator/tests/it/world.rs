@@ -169,6 +169,21 @@ impl World {
         self.settle();
     }
 
+    /// An operator passes over the first dead letter that waits.
+    pub(crate) fn skip(&mut self, reason: &str) {
+        let letters = operator::letters::list(self.readers()).expect("a store in memory can be read");
+        let first = letters.into_iter().find(|letter| letter.skipped.is_none());
+        let first = first.expect("a message was put aside");
+        let place = (first.shard, first.number);
+        let handles = &self.assembly.handles;
+        match first.service {
+            "call" => handles.call.skip_dead_letter(place, "operator", reason, |_| ()),
+            "payment" => handles.payment.skip_dead_letter(place, "operator", reason, |_| ()),
+            _ => handles.drive.skip_dead_letter(place, "operator", reason, |_| ()),
+        }
+        self.pass_ms(2 * SECOND_MS);
+    }
+
     pub(crate) fn end(&mut self, id: u64, actor: &'static str) {
         let origin = self.origin(actor);
         submit(&self.assembly.handles.drive, taxi::drive::Command::End(call_id(id)), origin);
