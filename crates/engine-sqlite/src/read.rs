@@ -209,6 +209,7 @@ pub(crate) enum Letters {
     Every,
     Waiting,
     OfEntity(u64),
+    FirstOfEntity(u64, usize),
     Numbered(u64),
 }
 
@@ -220,11 +221,12 @@ pub(crate) fn dead_letters(
 ) -> Read<Vec<DeadLetter>> {
     let tables = layout.tables(shard.service)?;
     let index = tables.own_shard(shard)?;
-    let (sql, which) = match which {
-        Letters::Every => (&tables.letter.every, None),
-        Letters::Waiting => (&tables.letter.waiting, None),
-        Letters::OfEntity(id) => (&tables.letter.of_entity, Some(id)),
-        Letters::Numbered(number) => (&tables.letter.one, Some(number)),
+    let (sql, which, limit) = match which {
+        Letters::Every => (&tables.letter.every, None, usize::MAX),
+        Letters::Waiting => (&tables.letter.waiting, None, usize::MAX),
+        Letters::OfEntity(id) => (&tables.letter.of_entity, Some(id), usize::MAX),
+        Letters::FirstOfEntity(id, limit) => (&tables.letter.of_entity, Some(id), limit),
+        Letters::Numbered(number) => (&tables.letter.one, Some(number), usize::MAX),
     };
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = match which {
@@ -232,8 +234,23 @@ pub(crate) fn dead_letters(
         Some(which) => statement.query([index, which.cast_signed()])?,
     };
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
         found.push(dead_letter_of(row)?);
+    }
+    Ok(found)
+}
+
+/// The entities of a shard that have a dead letter that waits, each once.
+pub(crate) fn parked(connection: &Connection, layout: &Layout, shard: ShardName) -> Read<Vec<u64>> {
+    let tables = layout.tables(shard.service)?;
+    let index = tables.own_shard(shard)?;
+    let mut statement = connection.prepare_cached(&tables.letter.parked)?;
+    let mut rows = statement.query([index])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(row.get::<_, i64>(0)?.cast_unsigned());
     }
     Ok(found)
 }
@@ -390,6 +407,7 @@ mod tests {
             (&tables.letter.count_waiting, "INDEX order_dead_letter_by_entity"),
             (&tables.letter.count_skipped, "INDEX order_dead_letter_by_skip"),
             (&tables.letter.waiting, "INDEX order_dead_letter_by_entity (shard=?)"),
+            (&tables.letter.parked, "USING INDEX order_dead_letter_by_entity (shard=?)"),
             (&tables.letter.of_entity, "INDEX order_dead_letter_by_entity (shard=? AND entity_id=?)"),
             (&tables.letter.prune, "INDEX order_dead_letter_by_skip (skipped_at<?)"),
             (&tables.effect.oldest, "INDEX order_event_by_entity (kind=? AND id=? AND version=?)"),

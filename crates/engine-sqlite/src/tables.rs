@@ -326,6 +326,7 @@ pub(crate) struct LetterSql {
     pub(crate) delete: String,
     pub(crate) every: String,
     pub(crate) waiting: String,
+    pub(crate) parked: String,
     pub(crate) of_entity: String,
     pub(crate) one: String,
     pub(crate) skip: String,
@@ -362,6 +363,9 @@ impl LetterSql {
             of_entity: format!(
                 "SELECT {letter} FROM \"{s}_dead_letter\" WHERE shard = ?1 AND entity_id = ?2 AND {waits} \
                  ORDER BY number"
+            ),
+            parked: format!(
+                "SELECT DISTINCT entity_id FROM \"{s}_dead_letter\" WHERE shard = ?1 AND {waits} ORDER BY entity_id"
             ),
             one: format!("SELECT {letter} FROM \"{s}_dead_letter\" WHERE shard = ?1 AND number = ?2"),
             skip: format!(

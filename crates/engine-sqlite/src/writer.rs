@@ -197,6 +197,20 @@ impl Store for Writer {
         stored(read::dead_letters(&self.connection, &self.layout, shard, which))
     }
 
+    fn parked(&mut self, shard: ShardName) -> Stored<Vec<u64>> {
+        stored(read::parked(&self.connection, &self.layout, shard))
+    }
+
+    fn dead_letters_first(
+        &mut self,
+        shard: ShardName,
+        entity_id: u64,
+        limit: usize,
+    ) -> Stored<Vec<DeadLetter>> {
+        let which = read::Letters::FirstOfEntity(entity_id, limit);
+        stored(read::dead_letters(&self.connection, &self.layout, shard, which))
+    }
+
     fn dead_letter(&mut self, shard: ShardName, number: u64) -> Stored<Option<DeadLetter>> {
         let which = read::Letters::Numbered(number);
         stored(read::dead_letters(&self.connection, &self.layout, shard, which)).map(|mut found| found.pop())

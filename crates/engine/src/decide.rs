@@ -7,7 +7,7 @@ use crate::effect::Effect;
 use crate::handle::Request;
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::lane::{Cursor, Input, Lane};
-use crate::letters::{Retried, Skipped};
+use crate::letters::{BEHIND, Retried, Skipped};
 use crate::log::{EntityKey, Recorded, ShardName, shard_of};
 use crate::reply::{Answer, Place};
 use crate::step::{Step, panic_text, step};
@@ -39,7 +39,7 @@ pub(crate) struct Batch<S: Service> {
     unreadable: FxHashMap<EntityKey, String>,
     /// Where the logs of those shards end.
     foreign_ends: HashMap<u16, u64>,
-    parked: FxHashSet<u64>,
+    pub(crate) parked: FxHashSet<u64>,
     moves_matter: bool,
     can_remember: bool,
     /// What came of each dead letter that was taken up again.
@@ -183,7 +183,7 @@ impl<S: Service> Batch<S> {
             && !matches!(step, Step::Skip | Step::Elsewhere(_))
             && self.is_parked(lane, id, input)
         {
-            return self.set_aside(lane, item, "an earlier message of the same key waits".into());
+            return self.set_aside(lane, item, BEHIND.into());
         }
         let (command, origin) = match (step, input) {
             (Step::Given, Input::Command(request)) => {

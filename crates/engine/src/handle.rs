@@ -10,7 +10,7 @@ use crate::letters::{Asked, AskedRetry, AskedSkip, Retried, Skipped};
 use crate::log::{EntityKey, Origin, Position, shard_of};
 use crate::progress::{Progress, Reading};
 use crate::projection::{Anew, Rebuilding, Rebuilt};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -95,7 +95,8 @@ impl Doorbell {
 pub(crate) struct Queue<S: Service> {
     pub(crate) commands: Mutex<VecDeque<Request<S>>>,
     pub(crate) parcels: Mutex<VecDeque<Parcel>>,
-    pub(crate) retries: Mutex<Vec<u64>>,
+    /// Entities whose dead letters are to be taken up again.
+    pub(crate) retries: Mutex<BTreeSet<u64>>,
     pub(crate) asked: Mutex<Asked>,
     pub(crate) heard: HeardByShard,
     pub(crate) closed: AtomicBool,
@@ -289,7 +290,7 @@ impl<S: Service> Handle<S> {
     /// Takes the dead letters of a key up again, in their order.
     pub fn retry_dead_letters(&self, entity_id: u64) {
         let queue = self.queue(entity_id);
-        lock(&queue.retries).push(entity_id);
+        lock(&queue.retries).insert(entity_id);
         queue.doorbell.ring();
     }
 

@@ -19,7 +19,7 @@ use crate::store::{InboxKey, NewEvent, Store, Stored, WriteSet};
 use crate::timer::DueTimer;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
@@ -98,6 +98,10 @@ pub struct Lane<S: Service> {
     /// Set while the store's refusal is narrowed down.
     pub(crate) narrowed: Option<Narrowed>,
     pub(crate) watchers: Watchers,
+    /// Entities whose dead letters are taken up before those of all others: somebody waits for it.
+    pub(crate) soon: VecDeque<u64>,
+    /// Dead letters went since the last turn.
+    has_taken_up: bool,
     queue: Arc<Queue<S>>,
     watches: Arc<Watches<S>>,
     numbers: Arc<Numbers>,
@@ -169,6 +173,8 @@ impl<S: Service> Lane<S> {
             last_position: 0,
             narrowed: None,
             watchers: Watchers::default(),
+            soon: VecDeque::new(),
+            has_taken_up: false,
             queue: parts.queue,
             watches: parts.handle.watches,
             numbers: parts.handle.numbers,
@@ -184,6 +190,10 @@ impl<S: Service> Lane<S> {
     }
 
     fn load_once(&mut self, store: &mut dyn Store) -> Stored<()> {
+        // Where others write too, what they have put aside shows only in the store.
+        if std::mem::take(&mut self.has_taken_up) && !store.is_exclusive() {
+            self.is_loaded = false;
+        }
         if self.is_loaded {
             return Ok(());
         }
@@ -191,7 +201,7 @@ impl<S: Service> Lane<S> {
         for (key, stored) in store.inbox(self.shard)? {
             self.inbox.insert(key, Cursor { stored, seen: stored, gathered: stored });
         }
-        self.parked = store.dead_letters(self.shard, None)?.iter().map(|letter| letter.entity_id).collect();
+        self.parked = store.parked(self.shard)?.into_iter().collect();
         if !std::mem::replace(&mut self.has_started, true) {
             // A program that was mended takes up by itself what its predecessor could not.
             lock(&self.queue.retries).extend(&self.parked);
@@ -212,9 +222,8 @@ impl<S: Service> Lane<S> {
         lock(&self.queue.asked)
     }
 
-    /// Has the dead letters of an entity taken up again in the next turn.
-    pub(crate) fn take_up_again(&self, entity_id: u64) {
-        lock(&self.queue.retries).push(entity_id);
+    pub(crate) fn retries(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        lock(&self.queue.retries)
     }
 
     fn gather_queue(&mut self, store: &mut dyn Store) -> Stored<()> {
@@ -228,20 +237,7 @@ impl<S: Service> Lane<S> {
             let take = commands.len().min(self.settings.batch_max);
             self.pending.extend(commands.drain(..take).map(Input::Command));
         }
-        let mut retries = std::mem::take(&mut *lock(&self.queue.retries));
-        retries.sort_unstable();
-        retries.dedup();
-        while let Some(entity_id) = retries.last() {
-            match store.dead_letters(self.shard, Some(*entity_id)) {
-                Ok(letters) => self.pending.extend(letters.into_iter().map(Input::Again)),
-                Err(error) => {
-                    lock(&self.queue.retries).append(&mut retries);
-                    return Err(error);
-                }
-            }
-            retries.pop();
-        }
-        Ok(())
+        self.gather_letters(store)
     }
 
     fn gather_events(&mut self, bus: &Bus, now: Timestamp) -> Stored<()> {
@@ -362,8 +358,7 @@ impl<S: Service> AnyLane for Lane<S> {
         self.tell_progress();
         self.parked.extend(set.dead_letters.iter().map(|letter| letter.entity_id));
         if !(set.dead_letters_done.is_empty() && set.dead_letters_skipped.is_empty()) {
-            // What is still parked is known only to the store now.
-            self.is_loaded = false;
+            self.has_taken_up = true;
         }
         let events = self.recorded(set.events, last_position, log);
         bus.append(self.shard, events);

@@ -9,6 +9,7 @@ use crate::dead_letter::{DeadLetter, Parcel, Skip, own_key};
 use crate::decide::Batch;
 use crate::lane::{Input, Lane};
 use crate::store::{LetterSkip, Store, Stored, TimerMove, WriteSet};
+use rustc_hash::FxHashSet;
 use std::collections::HashMap;
 
 /// What operators have asked of a shard and is not done yet; past it they are told to come again.
@@ -48,6 +49,9 @@ pub enum Skipped {
     NotNow(String),
 }
 
+/// Said of what an earlier one of the same key stands before.
+pub(crate) const BEHIND: &str = "an earlier message of the same key waits";
+
 type TellRetried = Box<dyn FnOnce(Retried) + Send>;
 
 /// What waits to be done about dead letters of a shard.
@@ -77,21 +81,29 @@ impl Asked {
 
 /// Who is to be told what comes of a letter that is taken up again.
 #[derive(Default)]
-pub(crate) struct Watchers(HashMap<u64, Vec<TellRetried>>);
+pub(crate) struct Watchers(HashMap<u64, (u64, Vec<TellRetried>)>);
 
 impl Watchers {
-    pub(crate) fn add(&mut self, asked: AskedRetry) {
-        self.0.entry(asked.number).or_default().push(asked.tell);
+    pub(crate) fn add(&mut self, entity_id: u64, asked: AskedRetry) {
+        self.0.entry(asked.number).or_insert_with(|| (entity_id, Vec::new())).1.push(asked.tell);
+    }
+
+    /// Those who wait for later letters of an entity whose first ones stay.
+    fn tell_behind(&mut self, entity_id: u64) {
+        let came_of = Retried::StillWaits(BEHIND.to_owned());
+        for (_, (_, tells)) in self.0.extract_if(|_, (of, _)| *of == entity_id) {
+            tells.into_iter().for_each(|tell| tell(came_of.clone()));
+        }
     }
 
     pub(crate) fn tell(&mut self, number: u64, came_of: &Retried) {
-        for tell in self.0.remove(&number).unwrap_or_default() {
+        for tell in self.0.remove(&number).map(|(_, tells)| tells).unwrap_or_default() {
             tell(came_of.clone());
         }
     }
 
     pub(crate) fn tell_all(&mut self, came_of: &Retried) {
-        for tell in std::mem::take(&mut self.0).into_values().flatten() {
+        for tell in std::mem::take(&mut self.0).into_values().flat_map(|(_, tells)| tells) {
             tell(came_of.clone());
         }
     }
@@ -117,11 +129,38 @@ impl<S: Service> Lane<S> {
                 None => (asked.tell)(Retried::NoSuchLetter),
                 Some(DeadLetter { skipped: Some(skip), .. }) => (asked.tell)(Retried::WasSkipped(skip)),
                 Some(letter) => {
-                    self.watchers.add(asked);
-                    self.take_up_again(letter.entity_id);
+                    self.watchers.add(letter.entity_id, asked);
+                    self.soon.push_back(letter.entity_id);
                 }
             }
         }
+    }
+
+    /// Takes in dead letters that are to be taken up, no more than a batch has room for: there may be more of them than
+    /// the memory, or the disk, can take at once. Of an entity always the first, so that their order stays.
+    pub(crate) fn gather_letters(&mut self, store: &mut dyn Store) -> Stored<()> {
+        let mut left = self.settings.batch_max;
+        let mut gathered: FxHashSet<u64> = FxHashSet::default();
+        // Behind those that went in the last turn there is mostly nothing, which must not be all that a turn finds.
+        let looks_max = 2 * self.settings.batch_max;
+        while left > 0 && gathered.len() < looks_max {
+            let soon = self.soon.front().copied();
+            let Some(entity_id) = soon.or_else(|| self.retries().last().copied()) else { break };
+            if !gathered.contains(&entity_id) {
+                let letters = store.dead_letters_first(self.shard, entity_id, left)?;
+                if letters.is_empty() {
+                    self.parked.remove(&entity_id);
+                }
+                left -= letters.len();
+                gathered.insert(entity_id);
+                self.pending.extend(letters.into_iter().map(Input::Again));
+            }
+            match soon {
+                Some(_) => drop(self.soon.pop_front()),
+                None => drop(self.retries().remove(&entity_id)),
+            }
+        }
+        Ok(())
     }
 
     /// Tells operators what came of what they asked, and takes up what waited behind what is gone.
@@ -129,11 +168,20 @@ impl<S: Service> Lane<S> {
         for (number, came_of) in batch.came_of.drain() {
             self.watchers.tell(number, &came_of);
         }
+        // What goes on is taken up further; behind what still waits nobody waits for more to come.
+        for input in &batch.inputs {
+            if let Input::Again(letter) = input
+                && batch.parked.contains(&letter.entity_id)
+                && !batch.freed.contains(&letter.entity_id)
+            {
+                self.watchers.tell_behind(letter.entity_id);
+            }
+        }
         for key in batch.stale.drain(..) {
             self.cache.remove(key);
         }
         for entity_id in batch.freed.drain() {
-            self.take_up_again(entity_id);
+            self.soon.push_back(entity_id);
         }
         let outcomes = batch.skipped.drain(..);
         let skips = batch.inputs.extract_if(.., |input| matches!(input, Input::Skip(_)));

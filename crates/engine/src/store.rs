@@ -9,6 +9,7 @@ use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use crate::timer::{DueTimer, Timer};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -261,6 +262,26 @@ pub trait Store: Send {
 
     /// Dead letters of the shard that wait, in the order they were put aside; of one key where one is named.
     fn dead_letters(&mut self, shard: ShardName, entity_id: Option<u64>) -> Stored<Vec<DeadLetter>>;
+
+    /// The entities of the shard that have a dead letter that waits. There may be very many, so the letters themselves
+    /// are better left where they are.
+    fn parked(&mut self, shard: ShardName) -> Stored<Vec<u64>> {
+        let letters = self.dead_letters(shard, None)?;
+        let entities: BTreeSet<u64> = letters.iter().map(|letter| letter.entity_id).collect();
+        Ok(entities.into_iter().collect())
+    }
+
+    /// The first of an entity's dead letters that wait, in the order they were put aside.
+    fn dead_letters_first(
+        &mut self,
+        shard: ShardName,
+        entity_id: u64,
+        limit: usize,
+    ) -> Stored<Vec<DeadLetter>> {
+        let mut letters = self.dead_letters(shard, Some(entity_id))?;
+        letters.truncate(limit);
+        Ok(letters)
+    }
 
     /// One dead letter, whether it waits or was passed over.
     fn dead_letter(&mut self, shard: ShardName, number: u64) -> Stored<Option<DeadLetter>>;

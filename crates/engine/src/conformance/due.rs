@@ -184,15 +184,21 @@ pub fn dead_letters_keep_their_order(mut fixture: Fixture) {
     assert_eq!(unnumbered.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     let of_one: Vec<DeadLetter> = all.iter().filter(|stored| stored.entity_id == ids[1]).cloned().collect();
     assert_eq!(fixture.writer.dead_letters(shard, Some(ids[1])), Ok(of_one.clone()));
+    assert_eq!(fixture.writer.dead_letters_first(shard, ids[1], 2), Ok(of_one[..2].to_vec()));
+    let mut parked = ids.to_vec();
+    parked.sort_unstable();
+    assert_eq!(fixture.writer.parked(shard), Ok(parked));
     let mut set = WriteSet::new(shard, 9);
     set.dead_letters_done = vec![of_one[0].number, of_one[2].number];
     fixture.done(&[set]);
     let left = fixture.writer.dead_letters(shard, Some(ids[1]));
     assert_eq!(left, Ok(vec![of_one[1].clone()]));
+    assert_eq!(fixture.writer.parked(shard).map(|parked| parked.len()), Ok(2));
     let moment = fixture.reader.snapshot().expect("read");
     assert_eq!(moment.dead_letters(shard).expect("read").len(), 4);
     if let Some(other) = shards(schema).nth(1) {
         assert_eq!(fixture.writer.dead_letters(other, None), Ok(vec![]));
+        assert_eq!(fixture.writer.parked(other), Ok(vec![]));
     }
     drop(moment);
     // A number is never given again, not even that of the last one.

@@ -3,6 +3,7 @@
 use crate::rank::{self, Command, RIDE, State};
 use crate::world::World;
 use engine::clock::Timestamp;
+use engine::lane::BATCH_MAX;
 use engine::letters::{Retried, Skipped, TIMER_AGAIN_MS};
 use engine::memory::Fault;
 use engine::runner::Turn;
@@ -299,4 +300,59 @@ fn a_shut_gate_turns_commands_away_and_lets_what_is_under_way_go_on() {
     assert_eq!(handle.submit(request()), Ok(()));
     world.turn_until_idle();
     assert!(world.state(RIDE, 2).is_some());
+}
+
+/// What remains after each turn, until nothing is left to do.
+fn left_after_each_turn(replica: &mut crate::world::Replica, world: &World) -> Vec<Vec<u64>> {
+    let mut left = Vec::new();
+    while replica.turn().expect("no crash is planned here") != Turn::Idle {
+        left.push(numbers(world));
+    }
+    left
+}
+
+#[test]
+fn however_many_there_are_at_a_start_a_turn_takes_up_no_more_than_a_batch_and_commands_are_served() {
+    let mut world = World::new();
+    let many = 2 * BATCH_MAX as u64 + 100;
+    for ride in 1..=many {
+        world.hear("Gibberish", ride);
+    }
+    world.turn_until_idle();
+    let mut mended = world.replica(Vec::new());
+    mended.understands_gibberish.store(true, Ordering::SeqCst);
+    let asked = mended.submit(Command::Give { ride: many + 1, driver: many + 1 });
+    let told = mended.retry(1);
+    mended.turn().expect("no crash is planned here");
+    assert!(asked.take().is_some(), "it does not wait for all of them");
+    assert_eq!(told.take(), Some(Retried::CarriedOut), "nor does what somebody asks for");
+    let mut lengths = vec![many as usize, numbers(&world).len()];
+    lengths.extend(left_after_each_turn(&mut mended, &world).iter().map(Vec::len));
+    assert!(lengths.windows(2).all(|pair| pair[0] - pair[1] <= BATCH_MAX), "{lengths:?}");
+    assert_eq!(lengths.last(), Some(&0));
+}
+
+#[test]
+fn those_of_one_key_are_taken_up_in_their_order_over_as_many_turns_as_it_takes() {
+    let mut world = stuck();
+    for _ in 0..2 * BATCH_MAX {
+        world.hear("RideWanted", 1);
+    }
+    world.turn_until_idle();
+    let all = numbers(&world);
+    let last = all[all.len() - 1];
+    let told = world.retry(last);
+    world.turn_until_idle();
+    let still = told.take();
+    assert!(matches!(&still, Some(Retried::StillWaits(why)) if why.contains("earlier")), "{still:?}");
+    let mut mended = world.replica(Vec::new());
+    mended.understands_gibberish.store(true, Ordering::SeqCst);
+    let told = mended.retry(last);
+    let left = left_after_each_turn(&mut mended, &world);
+    assert!(left.iter().all(|left| all.ends_with(left)), "{left:?}");
+    assert!(left.iter().any(|left| !left.is_empty()), "it took more than one turn");
+    assert_eq!((told.take(), numbers(&world)), (Some(Retried::CarriedOut), vec![]));
+    world.hear("RideWanted", 1);
+    mended.turn_until_idle();
+    assert_eq!(numbers(&world), [0; 0], "and nothing waits any more");
 }
