@@ -100,9 +100,11 @@ pub struct Lane<S: Service> {
     pub(crate) watchers: Watchers,
     /// Entities whose dead letters are taken up before those of all others: somebody waits for it.
     pub(crate) soon: VecDeque<u64>,
+    /// The log that is read first in the next turn.
+    pub(crate) log_next: usize,
     /// Dead letters went since the last turn.
     has_taken_up: bool,
-    queue: Arc<Queue<S>>,
+    pub(crate) queue: Arc<Queue<S>>,
     watches: Arc<Watches<S>>,
     numbers: Arc<Numbers>,
     progress: Arc<Progress>,
@@ -174,6 +176,7 @@ impl<S: Service> Lane<S> {
             narrowed: None,
             watchers: Watchers::default(),
             soon: VecDeque::new(),
+            log_next: 0,
             has_taken_up: false,
             queue: parts.queue,
             watches: parts.handle.watches,
@@ -238,30 +241,6 @@ impl<S: Service> Lane<S> {
             self.pending.extend(commands.drain(..take).map(Input::Command));
         }
         self.gather_letters(store)
-    }
-
-    fn gather_events(&mut self, bus: &Bus, now: Timestamp) -> Stored<()> {
-        let (mut heard, mut unread, mut behind_ms) = (0, 0, 0);
-        for tail in bus.tails() {
-            if tail.shard().service == self.service.name() {
-                continue;
-            }
-            let key = InboxKey { partition: 0, source: tail.source().clone() };
-            let after = self.inbox.get(&key).map_or(0, |cursor| cursor.gathered);
-            let events = bus.read(self.shard, tail, after, self.settings.batch_max)?;
-            if let Some(last) = events.last() {
-                self.inbox.entry(key).or_default().gathered = last.position;
-                heard += events.len() as u64;
-                let left = tail.last()?.saturating_sub(last.position);
-                unread += left;
-                if left > 0 {
-                    behind_ms = now.0.saturating_sub(last.at.0).max(behind_ms);
-                }
-            }
-            self.pending.extend(events.into_iter().map(|event| Input::Event { partition: 0, event }));
-        }
-        self.queue.heard.note(heard, unread, behind_ms.max(0).unsigned_abs());
-        Ok(())
     }
 
     fn gather_due(&mut self, store: &mut dyn Store, now: Timestamp) -> Stored<()> {

@@ -16,6 +16,7 @@ pub mod effect;
 pub mod figures;
 pub mod gate;
 pub mod handle;
+mod hear;
 pub mod idempotency;
 pub mod lane;
 pub mod letters;

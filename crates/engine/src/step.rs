@@ -50,7 +50,7 @@ pub(crate) fn step<S: Service>(lane: &Lane<S>, input: &Input<S>) -> Step<S> {
     }
 }
 
-fn of_event<S: Service>(lane: &Lane<S>, event: &Recorded) -> Step<S> {
+pub(crate) fn of_event<S: Service>(lane: &Lane<S>, event: &Recorded) -> Step<S> {
     if !event.published {
         return Step::Skip;
     }

@@ -211,6 +211,11 @@ impl World {
         self.understands.store(true, Ordering::SeqCst);
     }
 
+    /// How many inputs were decided and committed.
+    pub(crate) fn inputs(&self) -> u64 {
+        self.runner.as_ref().expect("it runs").stats().batch_inputs.read().sum
+    }
+
     pub(crate) fn turn(&mut self) -> Turn {
         self.runner.as_mut().expect("it runs").turn().expect("no crash is planned here")
     }

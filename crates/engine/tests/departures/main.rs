@@ -4,6 +4,7 @@ mod board;
 
 use board::{STREET_SHARDS, World};
 use engine::handle::Handle;
+use engine::lane::BATCH_MAX;
 use engine::log::Position;
 use engine::memory::Fault;
 use engine::projection::{DROPPED_PER_TURN_MAX, Rebuilding, Rebuilt};
@@ -202,4 +203,23 @@ fn how_far_behind_it_is_can_be_read() {
     world.turn_until_idle();
     let heard = world.board.heard();
     assert_eq!((heard.read, heard.unread, heard.behind_ms), (3 * 1_500, 0, 0));
+}
+
+#[test]
+fn what_a_turn_reads_does_not_grow_with_the_logs_and_what_is_anothers_is_not_decided() {
+    let mut world = read();
+    rebuild(&world.board);
+    while world.board.rebuilding().is_none_or(|step| step.to_read == 0) {
+        world.turn();
+    }
+    let (inputs, mut read) = (world.inputs(), vec![world.board.heard().read]);
+    while world.board.rebuilding().is_some() {
+        world.turn();
+        read.push(world.board.heard().read);
+    }
+    let most = 3 * BATCH_MAX as u64;
+    assert!(read.windows(2).all(|pair| pair[1] - pair[0] <= most), "{read:?}");
+    // Each train was said twice; a last one for each read of a log is there only to be seen.
+    let (decided, reads) = (world.inputs() - inputs, 3 * read.len() as u64 * u64::from(STREET_SHARDS));
+    assert!(decided <= 2 * MANY + reads, "{decided} inputs, of {} and {reads}", 2 * MANY);
 }
