@@ -48,7 +48,7 @@ impl Language {
         for range in accepted.split(',') {
             let mut parts = range.split(';').map(str::trim);
             let primary = parts.next().unwrap_or_default().split('-').next().unwrap_or_default();
-            let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1_000), per_mille);
+            let quality = parts.find_map(weight).map_or(Some(1_000), per_mille);
             let language = match primary.to_ascii_lowercase().as_str() {
                 "en" | "*" => Self::English,
                 "ko" => Self::Korean,
@@ -60,6 +60,12 @@ impl Language {
         }
         best.1
     }
+}
+
+/// What a parameter gives as its weight; its name is one in any case.
+fn weight(parameter: &str) -> Option<&str> {
+    let (name, value) = parameter.split_once('=')?;
+    name.eq_ignore_ascii_case("q").then_some(value)
 }
 
 /// `0.8` as 800; nothing when it is no quality.
@@ -88,6 +94,8 @@ mod tests {
             ("ko;q=0, de", Language::English),
             ("ko;q=much, en;q=0.001", Language::English),
             ("KO", Language::Korean),
+            ("ko;Q=0.1, en;q=0.9", Language::English),
+            ("en;Q=0.1, ko; Q=0.9", Language::Korean),
         ] {
             assert_eq!(Language::wanted(accepted), language, "{accepted}");
         }
