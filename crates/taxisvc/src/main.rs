@@ -8,6 +8,7 @@ mod disk;
 mod log;
 mod metrics;
 mod open_files;
+mod say;
 mod sentinel;
 mod servers;
 mod up;
@@ -15,6 +16,7 @@ mod up;
 use clap::{CommandFactory, Parser, Subcommand};
 use config::Config;
 use config::sources::{self, Flags};
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -115,7 +117,8 @@ fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("taxisvc: {error:#}");
+            // Nobody may be reading; the exit code says it too.
+            let _ = writeln!(std::io::stderr(), "taxisvc: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -9,6 +9,7 @@ use crate::disk::{self, Disk, Marks};
 use crate::log;
 use crate::metrics::{Figures, Health, Services};
 use crate::open_files;
+use crate::say;
 use crate::sentinel::{Failing, fail};
 use crate::servers::{self, Port};
 use anyhow::{Context, bail};
@@ -24,7 +25,6 @@ use gateway::route::{Route, Upstream};
 use gateway::server::{ServerSettings, Switch};
 use gateway::settings::{Cors, Network, RateLimit};
 use sd_notify::NotifyState;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::pin::pin;
@@ -62,7 +62,7 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     let explain = |error| disk::explain(&config.data, error);
     let data = data.map_err(explain)?;
     let token = token::find_or_draw(config, draw).map_err(explain)?;
-    say_token(&token);
+    say::token(&token, &config.data);
     let runtime = runtime()?;
     let clock = clock::begin(&data, config.store.shards)?;
     let options = options(config, clock.clone(), &runtime);
@@ -113,7 +113,7 @@ pub(crate) fn gateway_alone(config: &Config) -> anyhow::Result<ExitCode> {
         let address = SocketAddr::new(config.listen, config.ports.gateway);
         let port = servers::bind("gateway", address, router).await?;
         let mut signals = StopSignals::listen()?;
-        println!("taxisvc gateway listens on http://{}", port.address);
+        say::gateway(&port);
         let (switch, shutdown) = Switch::new();
         tokio::spawn(gateway.keep_checking_health(shutdown.clone()));
         let server_settings = server_settings(config);
@@ -223,8 +223,8 @@ async fn serve(
     let mut signals = StopSignals::listen()?;
     let gateway = ports.first().map(|port| port.address).context("there is a gateway")?;
     let announced = listening::announce(&config.data, gateway, SystemClock.now().0)?;
-    say_hello(config, &ports, stopwatch);
-    say_warning(&system.disk);
+    say::hello(config, &ports, stopwatch);
+    say::warning(&system.disk);
     tell_supervisor(NotifyState::Ready);
     let (switch, shutdown) = Switch::new();
     let settings = server_settings(config);
@@ -437,47 +437,10 @@ impl StopSignals {
     }
 }
 
-/// Once: who lost it finds it where it is kept.
-fn say_token(token: &token::Token) {
-    if let (true, Some(file)) = (token.is_new, &token.file) {
-        let text =
-            format!("The operator's token, shown this once and kept in {}: {}\n", file.display(), token.text);
-        // Nobody may be reading; that is no reason not to serve.
-        let _ = writeln!(std::io::stdout(), "{text}");
-    }
-}
-
-fn say_hello(config: &Config, ports: &[Port], stopwatch: Stopwatch) {
-    let ready_ms = stopwatch.elapsed().as_millis();
-    let mut text =
-        format!("taxisvc is ready after {ready_ms} ms; its data is in {}\n\n", config.data.display());
-    for port in ports {
-        text.push_str(&format!("  {:<8} http://{}\n", port.name, port.address));
-    }
-    let gateway = ports.first().map(|port| port.address.to_string()).unwrap_or_default();
-    text.push_str(&format!(
-        "\nCall a taxi, look, and end the ride:\n\n  \
-         curl {gateway}/calls -H 'content-type: application/json' -d '{{\"userId\":\"1\",\"userName\":\"eojin\",\"distance\":10}}'\n  \
-         curl {gateway}/callViews\n  \
-         curl {gateway}/drives/end -H 'content-type: application/json' -d '{{\"driveId\":1}}'\n  \
-         curl -N '{gateway}/events?from=0'\n"
-    ));
-    // Nobody may be reading; that is no reason not to serve.
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
 /// Whoever started this process may wait until it serves, as systemd does.
 fn tell_supervisor(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "whoever started this process could not be told how it is");
-    }
-}
-
-/// What has to be known at once, beside the log.
-fn say_warning(disk: &Disk) {
-    if let Some(warning) = disk.warning() {
-        // Nobody may be reading; that is no reason not to serve.
-        let _ = writeln!(std::io::stdout(), "Warning: {warning}\n");
     }
 }
 

@@ -136,3 +136,31 @@ fn it_stops_when_asked_with_a_stream_open() {
     assert_eq!(stream.count(), 0, "it ended, and did not break off");
     assert_eq!(front.gateway.ended().code(), Some(0));
 }
+
+/// As in `taxisvc gateway | true`.
+#[test]
+fn it_serves_though_nobody_reads_what_it_prints() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pairs = settings(&[("PORTS_GATEWAY", "0"), ("LOG", "info")]);
+    for service in ["CALL", "PAYMENT", "DRIVE", "VIEW", "WEB"] {
+        pairs.push((format!("UPSTREAMS_{service}"), "127.0.0.1:9".to_owned()));
+    }
+    let mut gateway = Server::unread(taxisvc(folder.path(), &pairs, &["gateway"]));
+    gateway.says("the gateway listens");
+    gateway.terminate();
+    assert_eq!(gateway.ended().code(), Some(0), "{}", gateway.said());
+}
+
+#[test]
+fn everything_serves_though_nobody_reads_what_it_prints() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pairs = settings(&[("LOG", "info")]);
+    for port in ["GATEWAY", "CALL", "PAYMENT", "DRIVE", "VIEW", "WEB"] {
+        pairs.push((format!("PORTS_{port}"), "0".to_owned()));
+    }
+    let mut server = Server::unread(taxisvc(folder.path(), &pairs, &["up", "--data", "data"]));
+    let listening = folder.path().join("data/listening");
+    until("it to listen", || listening.exists().then_some(()));
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0), "{}", server.said());
+}

@@ -1,4 +1,5 @@
-//! The operator's token: drawn once, shown once, kept for its owner, renewed; and where the running server listens.
+//! The operator's token: drawn once, shown to a terminal alone, kept for its owner, renewed; and where the running server
+//! listens.
 
 use super::{assert_says, on, refused, said};
 use crate::world::World;
@@ -24,21 +25,24 @@ fn it_is_drawn_by_the_first_start_and_kept() {
     assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""), "nobody has to be started again");
 }
 
-/// Also when the first start comes to nothing.
+/// What a service prints lies in a journal that others read; also when the first start comes to nothing.
 #[test]
-fn it_is_shown_once() {
+fn one_that_does_not_go_to_a_terminal_is_not_printed() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let folder = tempfile::tempdir().unwrap();
     let start = || {
         let ended = run(folder.path(), &settings(&[("PORTS_GATEWAY", &port)]), &["up", "--data", "data"]);
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        ended.stdout
+        ended
     };
     let first = start();
     let token = std::fs::read_to_string(folder.path().join("data/operator-token")).unwrap();
-    assert_says(&first, &["The operator's token", token.trim()]);
-    assert_eq!(start(), "");
+    assert_says(&first.stdout, &["data/operator-token", "taxisvc token --data data"]);
+    assert!(!format!("{first:?}").contains(token.trim()), "{first:?}");
+    assert_eq!(start().stdout, "");
+    let shown = run(folder.path(), &settings(&[]), &["token", "--data", "data"]);
+    assert_eq!(shown.stdout, token);
 }
 
 #[test]

@@ -35,7 +35,8 @@ pub(crate) fn taxisvc(folder: &Path, settings: &Settings, arguments: &[&str]) ->
     command.current_dir(folder).args(arguments).env_remove("ORDER_LOG_LEVEL");
     // Where the platform would have the data lies in the folder too, and what is said is English.
     command.env("HOME", folder).env_remove("XDG_DATA_HOME").env_remove("LC_ALL").env("LANG", "C.UTF-8");
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TAXISVC_")) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"TAXISVC_"))
+    {
         command.env_remove(name);
     }
     for (name, value) in settings {
@@ -91,6 +92,25 @@ impl Server {
         }
         let status = server.ended();
         Err(Ended { code: status.code(), stdout, stderr: server.said() })
+    }
+
+    /// Starts it with a standard output that nobody reads, as behind `| true`.
+    pub(crate) fn unread(mut command: Command) -> Self {
+        let (reader, writer) = std::io::pipe().expect("there are pipes");
+        drop(reader);
+        let command = command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary can be started");
+        let stderr = collect(child.stderr.take().expect("it is piped"));
+        Self { child, addresses: BTreeMap::new(), stderr, is_ended: false }
+    }
+
+    /// Waits until it has written these words to standard error.
+    #[track_caller]
+    pub(crate) fn says(&mut self, words: &str) {
+        until(words, || {
+            self.assert_lives();
+            self.said().contains(words).then_some(())
+        });
     }
 
     #[track_caller]

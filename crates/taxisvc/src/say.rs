@@ -1,0 +1,80 @@
+//! What a server says on standard output when it starts, whether or not anybody reads it.
+
+use crate::config::Config;
+use crate::data_dir::token::Token;
+use crate::disk::Disk;
+use crate::servers::Port;
+use engine::clock::Stopwatch;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+/// Nobody may be reading; that is no reason not to serve.
+fn say(text: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Once, and to a terminal alone: what else takes a service's output keeps it, and shows it to others.
+pub(crate) fn token(token: &Token, data: &Path) {
+    if let Some(text) = of_token(token, data, std::io::stdout().is_terminal()) {
+        say(text);
+    }
+}
+
+fn of_token(token: &Token, data: &Path, is_terminal: bool) -> Option<String> {
+    let file = token.file.as_ref().filter(|_| token.is_new)?.display();
+    Some(if is_terminal {
+        format!("The operator's token, shown this once and kept in {file}: {}\n", token.text)
+    } else {
+        format!(
+            "The operator's token is kept in {file}; `taxisvc token --data {}` prints it\n",
+            data.display()
+        )
+    })
+}
+
+pub(crate) fn gateway(port: &Port) {
+    tracing::info!(address = %port.address, "the gateway listens");
+    say(format!("taxisvc gateway listens on http://{}", port.address));
+}
+
+pub(crate) fn hello(config: &Config, ports: &[Port], stopwatch: Stopwatch) {
+    let ready_ms = stopwatch.elapsed().as_millis();
+    let mut text =
+        format!("taxisvc is ready after {ready_ms} ms; its data is in {}\n\n", config.data.display());
+    for port in ports {
+        text.push_str(&format!("  {:<8} http://{}\n", port.name, port.address));
+    }
+    let gateway = ports.first().map(|port| port.address.to_string()).unwrap_or_default();
+    text.push_str(&format!(
+        "\nCall a taxi, look, and end the ride:\n\n  \
+         curl {gateway}/calls -H 'content-type: application/json' -d '{{\"userId\":\"1\",\"userName\":\"eojin\",\"distance\":10}}'\n  \
+         curl {gateway}/callViews\n  \
+         curl {gateway}/drives/end -H 'content-type: application/json' -d '{{\"driveId\":1}}'\n  \
+         curl -N '{gateway}/events?from=0'\n"
+    ));
+    say(text);
+}
+
+/// What has to be known at once, beside the log.
+pub(crate) fn warning(disk: &Disk) {
+    if let Some(warning) = disk.warning() {
+        say(format!("Warning: {warning}\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_shown_once_and_to_a_terminal_alone() {
+        let new = Token { text: "s3cret".into(), file: Some("data/operator-token".into()), is_new: true };
+        let said = |token: &Token, is_terminal| of_token(token, Path::new("data"), is_terminal);
+        assert!(said(&new, true).unwrap().contains("data/operator-token: s3cret"));
+        let elsewhere = said(&new, false).unwrap();
+        assert!(elsewhere.contains("`taxisvc token --data data`") && !elsewhere.contains("s3cret"));
+        assert_eq!(said(&Token { is_new: false, ..new.clone() }, true), None);
+        assert_eq!(said(&Token { file: None, ..new }, true), None);
+    }
+}
