@@ -2,10 +2,10 @@
 
 use crate::config::Config;
 use crate::config::bounds::check_token;
-use anyhow::Context;
-use std::fs::File;
+use anyhow::{Context, bail};
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "operator-token";
@@ -13,6 +13,7 @@ const FILE: &str = "operator-token";
 const FILE_NEW: &str = "operator-token.new";
 /// Nobody else's.
 const MODE: u32 = 0o600;
+const ROOT: u32 = 0;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
@@ -56,24 +57,54 @@ pub(crate) fn renew(directory: &Path, mut draw: impl FnMut() -> u64) -> anyhow::
     Ok(Token { text, file: Some(file), is_new: true })
 }
 
-fn write(directory: &Path, text: &str) -> std::io::Result<()> {
+fn write(directory: &Path, text: &str) -> anyhow::Result<()> {
     let new = directory.join(FILE_NEW);
     // One that was left by an attempt that broke off may have another mode.
-    match std::fs::remove_file(&new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
+    remove(&new)?;
     let mut file = File::options().write(true).create_new(true).mode(MODE).open(&new)?;
-    writeln!(file, "{text}")?;
+    let written = writeln!(file, "{text}").map_err(anyhow::Error::from);
+    if let Err(error) = written.and_then(|()| give(&file, &keeper(directory)?)) {
+        remove(&new)?;
+        return Err(error);
+    }
     file.sync_all()?;
     std::fs::rename(&new, directory.join(FILE))?;
-    super::sync_entries(directory)
+    Ok(super::sync_entries(directory)?)
+}
+
+fn remove(file: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Something of whoever runs the server, who has to be able to read the token: they made what is in the directory, or have
+/// it. Root may have put one of the two there for them.
+fn keeper(directory: &Path) -> std::io::Result<Metadata> {
+    let directory_itself = std::fs::metadata(directory)?;
+    let version = std::fs::metadata(directory.join(super::VERSION_FILE));
+    Ok(version.ok().filter(|version| version.uid() != ROOT).unwrap_or(directory_itself))
+}
+
+/// Gives the file to whoever keeps the directory.
+fn give(file: &File, keeper: &Metadata) -> anyhow::Result<()> {
+    let owner = keeper.uid();
+    if file.metadata()?.uid() == owner {
+        return Ok(());
+    }
+    match fchown(file, Some(owner), Some(keeper.gid())) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => bail!(
+            "the directory is user {owner}'s, who could not read a token of ours: do this as that user, or as root"
+        ),
+        given => Ok(given?),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, chown};
 
     fn config(directory: &Path) -> Config {
         Config { data: directory.to_owned(), ..Config::default() }
@@ -99,6 +130,30 @@ mod tests {
         let renewed = renew(folder.path(), &mut draw).unwrap();
         assert_ne!(renewed.text, first.text);
         assert_eq!(find(&config).unwrap().unwrap().text, renewed.text);
+    }
+
+    #[test]
+    fn it_belongs_to_whoever_has_the_directory_and_is_not_made_where_it_cannot() {
+        const SOMEBODY: u32 = 60_123;
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let owner = || std::fs::metadata(folder.path().join(FILE)).unwrap().uid();
+        if chown(folder.path(), Some(SOMEBODY), Some(SOMEBODY)).is_ok() {
+            find_or_draw(&config, || 7).unwrap();
+            assert_eq!(owner(), SOMEBODY, "of the first start");
+            // What root made as the first is in root's name, what a server made is in the server's.
+            std::fs::write(folder.path().join(super::super::VERSION_FILE), "1\n").unwrap();
+            chown(folder.path(), Some(ROOT), None).unwrap();
+            chown(folder.path().join(super::super::VERSION_FILE), Some(SOMEBODY), None).unwrap();
+            renew(folder.path(), || 8).unwrap();
+            assert_eq!(owner(), SOMEBODY, "of a directory that is shared with the server");
+        } else {
+            // Whoever is not root can give nothing away: root's files are those of somebody else.
+            let file = tempfile::tempfile().unwrap();
+            let error = give(&file, &std::fs::metadata("/").unwrap()).unwrap_err().to_string();
+            assert!(error.contains("user 0's") && error.contains("as root"), "{error}");
+        }
+        assert!(!folder.path().join(FILE_NEW).exists());
     }
 
     #[test]

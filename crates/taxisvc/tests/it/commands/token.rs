@@ -6,6 +6,7 @@ use crate::world::World;
 use crate::world::process::{run, settings};
 use serde_json::Value;
 use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, chown};
 
 #[test]
 fn it_is_drawn_by_the_first_start_and_kept() {
@@ -43,6 +44,22 @@ fn one_that_does_not_go_to_a_terminal_is_not_printed() {
     assert_eq!(start().stdout, "");
     let shown = run(folder.path(), &settings(&[]), &["token", "--data", "data"]);
     assert_eq!(shown.stdout, token);
+}
+
+/// Root mends things in the directory of the service's user, who has to read the token at the next start.
+#[test]
+fn one_that_is_renewed_by_root_belongs_to_whoever_has_the_directory() {
+    const SOMEBODY: u32 = 60_123;
+    let mut world = World::start();
+    world.kill();
+    let data = world.data();
+    let owner = || std::fs::metadata(data.join("operator-token")).unwrap().uid();
+    // Whoever runs the tests without being root has nothing to give away.
+    let given = chown(data.join("version"), Some(SOMEBODY), None).is_ok();
+    let expected = if given { SOMEBODY } else { owner() };
+    let before = said(&world, &["token"]);
+    assert_ne!(said(&world, &["token", "--renew"]), before);
+    assert_eq!(owner(), expected);
 }
 
 #[test]
