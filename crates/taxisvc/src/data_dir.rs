@@ -46,6 +46,7 @@ pub(crate) fn open(config: &Config, draw: impl FnMut() -> u64, failing: &Failing
     refuse_what_is_not_ours(path)?;
     make(path).with_context(|| format!("cannot make the data directory {}", path.display()))?;
     let lock = lock(path)?;
+    listening::forget(path)?;
     check_version(path, true)?;
     let databases = open_all(config, draw, failing)?;
     Ok(DataDir { databases, _lock: lock })

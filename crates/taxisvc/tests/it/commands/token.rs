@@ -4,7 +4,8 @@
 use super::{assert_says, on, refused, said};
 use crate::world::World;
 use crate::world::process::{run, settings};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
 
@@ -60,6 +61,32 @@ fn one_that_is_renewed_by_root_belongs_to_whoever_has_the_directory() {
     let before = said(&world, &["token"]);
     assert_ne!(said(&world, &["token", "--renew"]), before);
     assert_eq!(owner(), expected);
+}
+
+/// A server that was killed leaves the file behind, and somebody else may listen there by now.
+#[test]
+fn a_killed_servers_address_is_not_believed_though_somebody_holds_the_directory() {
+    let mut world = World::start();
+    world.kill();
+    let data = world.data();
+    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+    let left: Value =
+        serde_json::from_str(&std::fs::read_to_string(data.join("listening")).unwrap()).unwrap();
+    let left = json!({
+        "pid": left["pid"],
+        "gateway": format!("http://{}", stranger.local_addr().unwrap()),
+        "startedAt": left["startedAt"],
+    });
+    std::fs::write(data.join("listening"), left.to_string()).unwrap();
+    let lock = File::options().write(true).open(data.join("lock")).unwrap();
+    lock.lock().unwrap();
+    refused(&world, &["log"], &["in use by a taxisvc that does not listen"]);
+    stranger.set_nonblocking(true).unwrap();
+    assert!(stranger.accept().is_err(), "the token is nobody else's");
+    drop(lock);
+    world.start_again();
+    let now = said(&world, &["log"]);
+    assert!(!now.is_empty());
 }
 
 #[test]
