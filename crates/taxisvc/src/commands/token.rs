@@ -9,11 +9,12 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Examples:
   taxisvc token
-  curl -H \"authorization: Bearer $(taxisvc token)\" localhost:8088/operator/config
+  printf 'authorization: Bearer %s' \"$(taxisvc token)\" | curl -H @- localhost:8088/operator/config
   taxisvc token --renew        when it may have been seen by others
 
 The first start draws a token and keeps it in the data directory, in the file operator-token, readable for its owner \
-alone. `operator.token` in the settings goes before it.
+alone; it prints it on a terminal only. `operator.token` in the settings goes before it. An argument can be read by \
+everybody on the machine, so the token goes to curl by its standard input.
 
 Exit codes: 0, or 1 when there is none.";
 
