@@ -1,6 +1,7 @@
 //! What is configured: defaults, under a TOML file, under the environment, under flags; unknown names are refused.
 
 pub(crate) mod bounds;
+mod mistake;
 mod place;
 pub(crate) mod sources;
 

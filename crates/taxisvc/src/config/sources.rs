@@ -1,6 +1,6 @@
 //! Where every setting comes from: the defaults, under a file, under the environment, under flags.
 
-use super::{Config, place};
+use super::{Config, mistake, place};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ const PREFIX: &str = "TAXISVC_";
 /// The original's name for `log`.
 const ORDER_LOG_LEVEL: &str = "ORDER_LOG_LEVEL";
 /// What nobody is shown.
-const SECRETS: [&str; 1] = ["operator.token"];
+pub(super) const SECRETS: [&str; 1] = ["operator.token"];
 
 /// What was said on the command line.
 #[derive(Debug, Clone, Default)]
@@ -133,11 +133,13 @@ impl Layers {
     fn lay_file(&mut self, file: &Path) -> anyhow::Result<()> {
         let text =
             std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let said: Table = text.parse().with_context(|| format!("{} is not TOML", file.display()))?;
+        let said = mistake::read(file, &text)?;
         let told = paths(&said, "");
         merge(&mut self.table, said);
-        read_types(&self.table)
-            .with_context(|| format!("{} says something that is not understood", file.display()))?;
+        // The file was understood by itself; what is said here shows none of its lines.
+        if read_types(&self.table).is_err() {
+            bail!("{} says something that is not understood", file.display());
+        }
         for path in told {
             self.note(&path, Source::File(file.to_owned()));
         }

@@ -41,6 +41,36 @@ fn what_a_file_says_wrongly_is_named() {
     check(&["--config", "nowhere.toml"], &[], "", &["nowhere.toml"]);
 }
 
+/// A mistake is told by its place, and never by the line it is in: that may be a secret.
+#[test]
+fn a_mistake_in_a_file_does_not_show_what_is_secret() {
+    let refused = |file: &str, words: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("taxisvc.toml"), file).unwrap();
+        for command in [&["up"][..], &["config"], &["token"]] {
+            let ended = run(folder.path(), &settings(&[]), command);
+            assert_eq!(ended.code, Some(1), "{ended:?}");
+            for word in [words, &["taxisvc.toml"]].concat() {
+                assert!(ended.stderr.contains(word), "{word:?} is not said of {file:?}: {ended:?}");
+            }
+            let said = format!("{ended:?}");
+            assert!(!said.contains("s3cret") && !said.contains("31415926"), "{file:?}: {ended:?}");
+        }
+    };
+    refused("[operator]\ntoken = s3cret-of-the-file\n", &["line 2, column 9"]);
+    refused("[operator]\ntoken = \"s3cret-of-the-file\nlog = 1\n", &["line 2, column "]);
+    refused("[operator]\ntoken = \"s3cret-of-the-file\"\ntoken = \"s3cret\"\n", &["line 3, column 1"]);
+    refused("[operator]\ntoken = \"s3cret-of-the-file\" \"s3cret\"\n", &["line 2, column "]);
+    refused("[operator]\ntoken = 31415926535897932\n", &["line 2, column 9", "operator.token"]);
+    refused("[operator]\ntoken = [\"s3cret-of-the-file\"]\n", &["line 2, column 9", "operator.token"]);
+    refused("[operator]\ntoken = { of = \"s3cret\" }\n", &["line 2, column 9", "operator.token"]);
+    refused("operator = \"s3cret-of-the-file\"\n", &["line 1, column 12", "operator"]);
+    refused("operator = [[\"s3cret-of-the-file\"]]\n", &["line 1, column 13", "operator"]);
+    refused("[operator]\ntokn = \"s3cret-of-the-file\"\n", &["line 2, column 1", "tokn"]);
+    refused("token = \"s3cret-of-the-file\"\n", &["line 1, column 1", "token"]);
+    refused("[ports]\ngateway = \"many\"\n", &["line 2, column 11", "many"]);
+}
+
 #[test]
 fn what_the_command_says_wrongly_is_named() {
     check(&["fly"], &[], "", &["fly"]);
