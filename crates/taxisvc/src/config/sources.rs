@@ -3,6 +3,7 @@
 use super::{Config, mistake, place};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -151,11 +152,15 @@ impl Layers {
             self.lay("log", &level.to_lowercase(), Source::Environment(ORDER_LOG_LEVEL.to_owned()))?;
         }
         let known = paths(&self.table, "");
-        for (name, text) in std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)) {
+        // What others have there need not be text, and is passed over.
+        let ours = |name: &OsString| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+        for (name, text) in std::env::vars_os().filter(|(name, _)| ours(name)) {
+            let name = name.to_str().with_context(|| format!("{} is not UTF-8", name.display()))?;
+            let text = text.to_str().with_context(|| format!("what {name} says is not UTF-8"))?;
             let path = known.iter().find(|path| environment_name(path) == name);
             let Some(path) = path else { bail!("{name} is not a setting; docs/configuration.md lists them") };
             let shown = if SECRETS.contains(&path.as_str()) { String::new() } else { format!("={text:?}") };
-            self.lay(path, &text, Source::Environment(name.clone()))
+            self.lay(path, text, Source::Environment(name.to_owned()))
                 .with_context(|| format!("{name}{shown} is not understood"))?;
         }
         Ok(())

@@ -1,7 +1,9 @@
 //! Settings that are not understood: the process says which and why, and does not start.
 
 use crate::world::World;
-use crate::world::process::{run, settings};
+use crate::world::process::{run, settings, taxisvc};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 #[track_caller]
 fn check(arguments: &[&str], pairs: &[(&str, &str)], file: &str, words: &[&str]) {
@@ -69,6 +71,25 @@ fn a_mistake_in_a_file_does_not_show_what_is_secret() {
     refused("[operator]\ntokn = \"s3cret-of-the-file\"\n", &["line 2, column 1", "tokn"]);
     refused("token = \"s3cret-of-the-file\"\n", &["line 1, column 1", "token"]);
     refused("[ports]\ngateway = \"many\"\n", &["line 2, column 11", "many"]);
+}
+
+/// Names and values of others are none of our business; those of ours are read as text.
+#[test]
+fn what_is_no_text_in_the_environment_is_passed_over_or_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = || OsStr::from_bytes(b"\xff\xfe");
+    let ended = |name: &OsStr, value: &OsStr| {
+        let output = taxisvc(folder.path(), &settings(&[]), &["config"]).env(name, value).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(ended("OF_SOMEBODY_ELSE".as_ref(), odd()), (Some(0), String::new()));
+    assert_eq!(ended(odd(), "1".as_ref()), (Some(0), String::new()));
+    let (code, stderr) = ended("TAXISVC_DATA".as_ref(), odd());
+    assert!(code == Some(1) && stderr.contains("what TAXISVC_DATA says is not UTF-8"), "{code:?} {stderr}");
+    let name = [b"TAXISVC_", odd().as_bytes()].concat();
+    let (code, stderr) = ended(OsStr::from_bytes(&name), "1".as_ref());
+    assert!(code == Some(1) && stderr.contains("TAXISVC_"), "{code:?} {stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
 #[test]
