@@ -1,6 +1,7 @@
 //! The data directory: locked by whoever writes it, with a version, refused when a newer program has written it.
 
 pub(crate) mod listening;
+mod privacy;
 pub(crate) mod token;
 
 use crate::config::Config;
@@ -48,6 +49,7 @@ pub(crate) fn open(config: &Config, draw: impl FnMut() -> u64, failing: &Failing
     let lock = lock(path)?;
     listening::forget(path)?;
     check_version(path, true)?;
+    privacy::close(config);
     let databases = open_all(config, draw, failing)?;
     Ok(DataDir { databases, _lock: lock })
 }

@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-const FILE: &str = "operator-token";
+pub(super) const FILE: &str = "operator-token";
 /// Becomes the token once it is whole.
 const FILE_NEW: &str = "operator-token.new";
 /// Nobody else's.

@@ -114,6 +114,27 @@ fn what_is_made_is_its_owners_alone() {
     }
 }
 
+/// A copy that was made without care is closed by the first who starts on it, and what is not ours stays as it is.
+#[test]
+fn what_others_can_read_is_closed_at_the_start() {
+    let mut world = World::start();
+    world.call(10.0);
+    world.kill();
+    let data = world.data();
+    std::fs::write(data.join("notes.txt"), "of the operator").unwrap();
+    let mode = |name: &str| std::fs::metadata(data.join(name)).unwrap().permissions().mode() & 0o777;
+    let open = ["version", "lock", "operator-token", "taxisvc.db", "taxisvc.db-wal", "notes.txt"];
+    for name in open {
+        std::fs::set_permissions(data.join(name), PermissionsExt::from_mode(0o644)).unwrap();
+    }
+    world.start_again();
+    let modes = open.map(mode);
+    assert_eq!(modes, [0o600, 0o600, 0o600, 0o600, 0o600, 0o644], "{open:?}");
+    let said = world.said();
+    assert_says(&said, &["others could read", "operator-token", "taxisvc.db"]);
+    assert!(!said.contains("notes.txt"), "{said}");
+}
+
 /// A copy that is nobody's to write is looked at all the same.
 #[test]
 fn a_look_takes_nothing_and_makes_nothing() {
