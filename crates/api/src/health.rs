@@ -4,6 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
+use engine::log::LogId;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use std::sync::Arc;
@@ -18,6 +19,11 @@ pub trait Health: Send + Sync + 'static {
     /// What somebody should see to, though requests can be served.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Which data the process serves, as positions name it; nothing where it has none.
+    fn log(&self) -> Option<LogId> {
+        None
     }
 
     /// The figures. It may take as long as a read of the store, and is asked on a thread that may block.
@@ -48,6 +54,9 @@ impl Exposition {
     }
 }
 
+const UP: &str = "UP";
+const DOWN: &str = "DOWN";
+
 #[derive(Serialize)]
 struct State {
     status: &'static str,
@@ -55,6 +64,8 @@ struct State {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<LogId>,
 }
 
 pub(crate) const PATHS: [&str; 4] = ["/health/live", "/health/ready", "/actuator/health", "/metrics"];
@@ -69,19 +80,25 @@ pub fn health_router(health: Arc<dyn Health>) -> Router {
     };
     let [live, ready, alias, figures] = PATHS;
     Router::new()
-        .route(live, only(get(async || state(Ok(()), Vec::new()))))
-        .route(ready, only(get(async move || state(health.ready(), health.warnings()))))
-        .route(alias, only(get(async move || state(for_alias.ready(), for_alias.warnings()))))
+        .route(live, only(get(async || alive())))
+        .route(ready, only(get(async move || readiness(&*health))))
+        .route(alias, only(get(async move || readiness(&*for_alias))))
         .route(figures, only(get(async move |headers: HeaderMap| metrics(for_metrics, &headers).await)))
 }
 
-fn state(ready: Result<(), String>, warnings: Vec<String>) -> Response {
-    let (code, status) = match &ready {
-        Ok(()) => (StatusCode::OK, "UP"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "DOWN"),
-    };
-    let state = State { status, reason: ready.err(), warnings };
-    let body = serde_json::to_vec(&state).expect("texts always serialise");
+fn alive() -> Response {
+    state(&State { status: UP, reason: None, warnings: Vec::new(), log: None })
+}
+
+fn readiness(health: &dyn Health) -> Response {
+    let reason = health.ready().err();
+    let status = if reason.is_none() { UP } else { DOWN };
+    state(&State { status, reason, warnings: health.warnings(), log: health.log() })
+}
+
+fn state(state: &State) -> Response {
+    let code = if state.reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::to_vec(state).expect("texts always serialise");
     respond(code, "application/json", body.into())
 }
 

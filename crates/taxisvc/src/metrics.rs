@@ -13,6 +13,7 @@ pub(crate) use store::Figures;
 use ::gateway::Gateway;
 use api::{Exposition, Requests};
 use engine::clock::steady::SteadyClock;
+use engine::log::LogId;
 use engine::runner::Stats;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
@@ -30,6 +31,9 @@ use crate::log;
 
 /// An engine that has not turned for so long is stuck: a healthy one turns several times a second, busy or not.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+const REBUILDING: &str = "the view is being made anew, and reads of it are refused until it is whole; \
+                          GET /operator/views/rebuild says how far it is";
 
 /// A process's own health.
 pub(crate) struct Health {
@@ -77,7 +81,13 @@ impl api::Health for Health {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.services.iter().filter_map(|services| services.disk.warning()).collect()
+        let Some(services) = &self.services else { return Vec::new() };
+        let is_rebuilding = services.handles.view.rebuilding().is_some();
+        services.disk.warning().into_iter().chain(is_rebuilding.then(|| REBUILDING.to_owned())).collect()
+    }
+
+    fn log(&self) -> Option<LogId> {
+        self.services.as_ref().map(|services| services.figures.log)
     }
 
     fn metrics(&self, exposition: Exposition) -> String {

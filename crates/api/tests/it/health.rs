@@ -2,6 +2,7 @@
 
 use api::{Exposition, Health, health_router};
 use axum::body::Body;
+use engine::log::LogId;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use std::sync::Arc;
@@ -23,7 +24,11 @@ impl Health for Told {
 }
 
 async fn ask(health: Result<(), String>, uri: &str) -> (StatusCode, String) {
-    let router = health_router(Arc::new(Told(health)));
+    of(Told(health), uri).await
+}
+
+async fn of(health: impl Health, uri: &str) -> (StatusCode, String) {
+    let router = health_router(Arc::new(health));
     let response = router.oneshot(Request::get(uri).body(Body::empty()).unwrap()).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -68,4 +73,33 @@ async fn another_method_is_refused_in_our_words() {
     assert_eq!(response.headers()["allow"], "GET,HEAD");
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     assert!(response.headers().contains_key("x-request-id"));
+}
+
+/// It can be served, all the same: who balances load looks at the status.
+#[tokio::test]
+async fn who_is_ready_says_what_to_see_to_and_which_data_it_has() {
+    struct Warning;
+    impl Health for Warning {
+        fn ready(&self) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn warnings(&self) -> Vec<String> {
+            vec!["the disk is filling up".to_owned()]
+        }
+
+        fn log(&self) -> Option<LogId> {
+            Some(LogId(0xdead_beef))
+        }
+
+        fn metrics(&self, _: Exposition) -> String {
+            String::new()
+        }
+    }
+    let told = r#"{"status":"UP","warnings":["the disk is filling up"],"log":"00000000deadbeef"}"#;
+    for (uri, body) in
+        [("/health/live", r#"{"status":"UP"}"#), ("/health/ready", told), ("/actuator/health", told)]
+    {
+        assert_eq!(of(Warning, uri).await, (StatusCode::OK, body.to_owned()), "{uri}");
+    }
 }

@@ -5,6 +5,7 @@
 
 use super::{tell, tell_one};
 use engine::clock::{Clock, Stopwatch};
+use engine::log::LogId;
 use engine::store::{Backlog, Order, Query, Reader, Start, StoreError};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -30,6 +31,8 @@ const OPEN: [CallStatus; 3] = [CallStatus::PayRequest, CallStatus::DriveRequest,
 
 /// Whoever reads them.
 pub(crate) struct Figures {
+    /// Which log the calls lie in.
+    pub(super) log: LogId,
     look: Arc<Look>,
     state: Arc<(Mutex<State>, Condvar)>,
 }
@@ -80,12 +83,13 @@ impl Figures {
             drive: readers.drive.apart(),
             view: readers.view.apart(),
         };
+        let log = readers.call.log();
         let from = From { readers, data: data.to_owned(), layout, clock };
-        Arc::new(Self::by(move || from.look()))
+        Arc::new(Self::by(log, move || from.look()))
     }
 
-    fn by(look: impl Fn() -> Result<Seen, StoreError> + Send + Sync + 'static) -> Self {
-        Self { look: Arc::new(look), state: Arc::default() }
+    fn by(log: LogId, look: impl Fn() -> Result<Seen, StoreError> + Send + Sync + 'static) -> Self {
+        Self { log, look: Arc::new(look), state: Arc::default() }
     }
 
     /// May take as long as [`WAIT_MAX`]; for a thread that may block.
@@ -265,7 +269,7 @@ mod tests {
         let answers = Mutex::new(answers);
         let looks = Arc::new(AtomicU64::new(0));
         let counted = looks.clone();
-        let figures = Figures::by(move || {
+        let figures = Figures::by(LogId(1), move || {
             counted.fetch_add(1, Ordering::SeqCst);
             answers.lock().unwrap().recv().unwrap_or_else(|_| Err(StoreError::Unavailable("gone".into())))
         });

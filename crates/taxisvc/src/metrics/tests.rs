@@ -9,6 +9,7 @@ use engine::clock::steady::SteadyClock;
 use engine::lane::LaneSettings;
 use engine::log::LogId;
 use engine::memory::MemoryStore;
+use engine::runner::Runner;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use wiring::{Assembly, Layout};
@@ -27,6 +28,10 @@ fn text(exposition: Exposition) -> String {
 
 /// Over a store in memory, whose services nobody turns.
 fn services() -> Services {
+    assembled().0
+}
+
+fn assembled() -> (Services, Vec<Runner>) {
     let [(_, services)]: [(&str, Vec<&'static str>); 1] = Layout::Together.groups().try_into().unwrap();
     let schemas: Vec<_> = services.iter().map(|service| wiring::schema(service, 1)).collect();
     let store = MemoryStore::new(&schemas, LogId(1));
@@ -41,14 +46,34 @@ fn services() -> Services {
         clock: Arc::new(SystemClock),
         delay: Arc::new(Never),
     };
-    let Assembly { handles, readers, .. } = wiring::assemble(vec![database], &options).unwrap();
+    let Assembly { handles, readers, runners, .. } = wiring::assemble(vec![database], &options).unwrap();
     let (clock, _) = SteadyClock::begin(None, || Duration::ZERO);
     let clock = Arc::new(clock);
     let figures = Figures::new(&readers, (Path::new("."), Layout::Together), clock.clone());
     let disk = Disk::new(Path::new("."), Vec::new(), Marks { warn: 0, min: 0 }, Arc::default()).unwrap();
     let requests = Requests::default();
     requests.count(("/calls", "POST"), "2xx", Duration::from_millis(3));
-    Services { requests: Arc::new(requests), handles, figures, disk, clock }
+    (Services { requests: Arc::new(requests), handles, figures, disk, clock }, runners)
+}
+
+/// Requests are served meanwhile, but for reads of the view.
+#[test]
+fn a_view_that_is_made_anew_is_warned_of() {
+    let (services, mut runners) = assembled();
+    let view = services.handles.view.clone();
+    let (_stopping, stopped) = watch::channel(false);
+    let health = Health { engines: Vec::new(), gateway: None, services: Some(services), stopping: stopped };
+    assert_eq!(api::Health::warnings(&health), Vec::<String>::new());
+    view.rebuild(|_| {});
+    while view.rebuilding().is_none() {
+        runners[0].turn().unwrap();
+    }
+    let warnings = api::Health::warnings(&health);
+    assert!(warnings.len() == 1 && warnings[0].contains("the view is being made anew"), "{warnings:?}");
+    while view.rebuilding().is_some() {
+        runners[0].turn().unwrap();
+    }
+    assert_eq!(api::Health::warnings(&health), Vec::<String>::new());
 }
 
 /// Nobody is asked anything.

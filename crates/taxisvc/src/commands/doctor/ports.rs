@@ -6,10 +6,14 @@ use super::holder::holder;
 use crate::commands::server::exchange;
 use crate::config::Config;
 use crate::data_dir::listening::reached_at;
+use crate::data_dir::token;
 use bytes::Bytes;
-use http::header::HOST;
+use engine::log::LogId;
+use http::header::{AUTHORIZATION, HOST};
 use http::{Request, StatusCode};
 use http_body_util::Full;
+use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -30,16 +34,23 @@ pub(super) async fn look(config: &Config, seen: &Seen, findings: &mut Findings) 
         ("view", ports.view),
         ("web", ports.web),
     ];
+    let data = seen.look.as_ref().map(|look| look.readers.call.log());
+    let mut round = Round { findings, warned: BTreeSet::new() };
     if let Some(server) = &seen.server {
-        ready("gateway", server.gateway.trim_start_matches("http://"), findings).await;
+        let address = server.gateway.trim_start_matches("http://");
+        round.ready("gateway", address, data).await;
+        // Where there is none that can be read, that was said.
+        if let Ok(Some(token)) = token::find(config) {
+            round.lets_in(address, &token.text).await;
+        }
     }
     for (name, number) in named {
         let address = SocketAddr::new(config.listen, number);
         match &seen.server {
             _ if number == 0 => {}
-            None => free(name, address, findings),
+            None => free(name, address, round.findings),
             Some(_) if name == "gateway" => {}
-            Some(_) => ready(name, &reached_at(address).to_string(), findings).await,
+            Some(_) => round.ready(name, &reached_at(address).to_string(), data).await,
         }
     }
     let upstreams = &config.upstreams;
@@ -51,7 +62,7 @@ pub(super) async fn look(config: &Config, seen: &Seen, findings: &mut Findings) 
         ("web", &upstreams.web),
     ] {
         for replica in replicas {
-            ready(&format!("upstream {name}"), replica, findings).await;
+            round.ready(&format!("upstream {name}"), replica, None).await;
         }
     }
 }
@@ -73,27 +84,105 @@ fn free(name: &str, address: SocketAddr, findings: &mut Findings) {
     }
 }
 
-/// Whether who listens there says that it is ready.
-async fn ready(name: &str, address: &str, findings: &mut Findings) {
-    let request = Request::get("/health/ready").header(HOST, address).body(Full::<Bytes>::default());
-    let Ok(request) = request else {
-        return findings.wrong(name, format!("{address:?} is no address"), "host:port is expected");
-    };
-    let asked = timeout(ANSWER_WAIT_MAX, exchange(address, request)).await;
-    match asked {
-        Ok(Ok((StatusCode::OK, _))) => findings.ok(name, format!("{address} is ready")),
-        Ok(Ok((status, body))) => {
-            let body = String::from_utf8_lossy(&body);
-            let words: String = body.trim().chars().take(WORDS_MAX).collect();
-            findings.wrong(name, format!("{address} answers {status}: {words}"), "see its log");
-        }
-        Ok(Err(error)) => {
-            let to_do = "start it; where it was started with other settings, give them to doctor too";
-            findings.wrong(name, format!("{address} cannot be reached: {error:#}"), to_do);
-        }
-        Err(_) => {
-            let says = format!("{address} does not answer within {} s", ANSWER_WAIT_MAX.as_secs());
-            findings.wrong(name, says, "see its log");
+/// What `/health/ready` tells.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    warnings: Vec<String>,
+    log: Option<LogId>,
+}
+
+/// Whoever is asked.
+struct Round<'a> {
+    findings: &'a mut Findings,
+    /// All ports of a process warn of the same, which is said once.
+    warned: BTreeSet<String>,
+}
+
+impl Round<'_> {
+    /// Whether who listens there says that it is ready, and serves this data where it should.
+    async fn ready(&mut self, name: &str, address: &str, data: Option<LogId>) {
+        let findings = &mut *self.findings;
+        match ask(address, "/health/ready", None).await {
+            Err(Away { says, to_do }) => findings.wrong(name, says, to_do),
+            Ok((StatusCode::OK, body)) => {
+                let told: Told = serde_json::from_slice(&body).unwrap_or_default();
+                match told.log.map(|log| log.to_string()) {
+                    log if data.is_none() || log == data.map(|data| data.to_string()) => {
+                        findings.ok(name, format!("{address} is ready"));
+                    }
+                    log => {
+                        let whose = log.map_or("no data".to_owned(), |log| format!("other data (log {log})"));
+                        let to_do = "give doctor the settings that the server has, or stop whoever is there";
+                        findings.wrong(name, format!("{address} answers, and has {whose}"), to_do);
+                    }
+                }
+                for warning in told.warnings {
+                    if self.warned.insert(warning.clone()) {
+                        findings.warn(name, warning, "see to it while requests are still served");
+                    }
+                }
+            }
+            Ok((status, body)) => {
+                findings.wrong(
+                    name,
+                    format!("{address} answers {status}: {}", in_short(&body)),
+                    "see its log",
+                );
+            }
         }
     }
+
+    /// Whether the server lets in who shows the operator's token.
+    async fn lets_in(&mut self, address: &str, token: &str) {
+        const CHECK: &str = "operator access";
+        match ask(address, "/operator/log", Some(token)).await {
+            Ok((StatusCode::OK, _)) => {
+                self.findings.ok(CHECK, format!("{address} takes the operator's token"))
+            }
+            Ok((StatusCode::UNAUTHORIZED, _)) => self.findings.wrong(
+                CHECK,
+                format!("{address} does not take the operator's token"),
+                "start the server again: one that was renewed counts from the next start on; \
+                 operator.token, where it is set, must be the same for both",
+            ),
+            Ok((status, body)) => {
+                let says = format!("{address} answers {status}: {}", in_short(&body));
+                self.findings.wrong(CHECK, says, "see its log");
+            }
+            Err(Away { says, to_do }) => self.findings.wrong(CHECK, says, to_do),
+        }
+    }
+}
+
+/// Whoever gave no answer.
+struct Away {
+    says: String,
+    to_do: &'static str,
+}
+
+async fn ask(address: &str, path: &str, token: Option<&str>) -> Result<(StatusCode, Bytes), Away> {
+    let request = Request::get(path).header(HOST, address);
+    let request = match token {
+        Some(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
+        None => request,
+    };
+    let request = request
+        .body(Full::<Bytes>::default())
+        .map_err(|_| Away { says: format!("{address:?} is no address"), to_do: "host:port is expected" })?;
+    match timeout(ANSWER_WAIT_MAX, exchange(address, request)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(Away {
+            says: format!("{address} cannot be reached: {error:#}"),
+            to_do: "start it; where it was started with other settings, give them to doctor too",
+        }),
+        Err(_) => Err(Away {
+            says: format!("{address} does not answer within {} s", ANSWER_WAIT_MAX.as_secs()),
+            to_do: "see its log",
+        }),
+    }
+}
+
+fn in_short(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).trim().chars().take(WORDS_MAX).collect()
 }

@@ -50,6 +50,42 @@ fn a_running_server_is_well_and_so_is_a_stopped_one() {
     assert_says(&text, &["ok     program           taxisvc 0.", "warn   provider ", "do: switch it off"]);
 }
 
+/// What a process warns of is warned of, once, though it is ready.
+#[test]
+fn what_a_ready_server_warns_of_is_told_once() {
+    let mut world = World::with(&[("STORE_ROOM_WARN_BYTES", "9000000000000000000")]);
+    world.stays_where_it_is();
+    let told = told(world.folder(), world.settings(), &world.data());
+    found(&told, "gateway", "ok", &["is ready"]);
+    found(&told, "gateway", "warn", &["the disk is filling up"]);
+    assert_eq!(told.to_string().matches("the disk is filling up").count(), 1, "{told}");
+}
+
+#[test]
+fn a_token_that_the_server_does_not_take_is_said() {
+    let mut world = World::start();
+    world.stays_where_it_is();
+    let mut settings = world.settings().clone();
+    let look = |settings: &Settings| told(world.folder(), settings, &world.data());
+    found(&look(&settings), "operator access", "ok", &["takes the operator's token"]);
+    settings.push(("OPERATOR_TOKEN".to_owned(), "correct-horse-battery".to_owned()));
+    let other = look(&settings);
+    assert_eq!(other["isWell"], false, "{other}");
+    found(&other, "operator access", "wrong", &["does not take", "start the server again"]);
+}
+
+#[test]
+fn a_port_at_which_another_directorys_server_answers_is_wrong() {
+    let mut world = World::start();
+    world.stays_where_it_is();
+    let other = World::start();
+    let mut settings = world.settings().clone();
+    settings.push(("PORTS_CALL".to_owned(), other.address("call").port().to_string()));
+    let told = told(world.folder(), &settings, &world.data());
+    found(&told, "view", "ok", &["is ready"]);
+    found(&told, "call", "wrong", &["other data", "settings that the server has"]);
+}
+
 #[test]
 fn a_port_that_somebody_holds_is_named_with_who_holds_it() {
     let folder = tempfile::tempdir().unwrap();
