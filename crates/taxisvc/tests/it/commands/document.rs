@@ -1,4 +1,4 @@
-//! docs/commands.md: each command in it is run, and says what stands there, but for times and numbers that are drawn.
+//! docs/commands.md: each command in it is run, and says what stands there, but for times and ids.
 
 use super::dead_letters::poison;
 use crate::world::http::Ask;
@@ -55,21 +55,59 @@ fn examples(document: &str) -> Vec<(Vec<&str>, Vec<&str>)> {
         .collect()
 }
 
-/// Numbers, and texts of 16 or more hexadecimal digits, are drawn or depend on the time.
-fn masked(line: &str) -> String {
-    let is_part = |character: char| character.is_ascii_alphanumeric();
-    let mut text = String::new();
-    for word in line.split_inclusive(|character| !is_part(character)) {
-        let bare = word.trim_end_matches(|character| !is_part(character));
-        let is_drawn = bare.len() >= 16 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let mut was_digit = false;
-        for character in if is_drawn { "0" } else { bare }.chars() {
-            if !(character.is_ascii_digit() && was_digit) {
-                text.push(if character.is_ascii_digit() { '0' } else { character });
-            }
-            was_digit = character.is_ascii_digit();
+/// Times, as they are written: `0` is a digit, `#` one or more, `@` a word.
+const TIMES: [&str; 7] = [
+    "0000-00-00T00:00:00.000Z",
+    "0000-00-00T00:00:00.000000Z",
+    "0000-00-00 00:00:00.000 +09:00",
+    "# @ 0000 at 00:00:00",
+    "at 00:00:00",
+    "0000년 #월 #일 #시 #분 #초",
+    "#시 #분 #초",
+];
+/// Ids have so many hexadecimal digits, or more.
+const ID_DIGITS_MIN: usize = 16;
+
+/// What is left of a line after what is written as a pattern has it.
+fn after<'l>(line: &'l str, pattern: &str) -> Option<&'l str> {
+    let mut rest = line;
+    for part in pattern.chars() {
+        let is_part = |character: char| match part {
+            '0' | '#' => character.is_ascii_digit(),
+            '@' => character.is_alphabetic(),
+            literal => character == literal,
+        };
+        let first = rest.chars().next().filter(|first| is_part(*first))?;
+        rest = &rest[first.len_utf8()..];
+        if part == '#' || part == '@' {
+            rest = rest.trim_start_matches(is_part);
         }
-        text.push_str(&word[bare.len()..]);
+    }
+    Some(rest)
+}
+
+/// A time or an id that the line begins with, in other words, and what follows.
+fn drawn(line: &str) -> Option<(&'static str, &str)> {
+    if let Some(found) = TIMES.into_iter().find_map(|time| Some((time, after(line, time)?))) {
+        return Some(found);
+    }
+    let rest = line.trim_start_matches(|character: char| character.is_ascii_hexdigit());
+    (line.len() - rest.len() >= ID_DIGITS_MIN).then_some(("ID", rest))
+}
+
+/// Times and ids are others each time; everything else is the same.
+fn masked(line: &str) -> String {
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some(first) = rest.chars().next() {
+        let is_inside = text.ends_with(|last: char| last.is_alphanumeric());
+        if let Some((words, after)) = drawn(rest).filter(|_| !is_inside) {
+            text.push_str(words);
+            rest = after;
+        } else {
+            text.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
     }
     text.trim_end().to_owned()
 }
@@ -94,9 +132,26 @@ fn every_command_of_the_document_says_what_stands_there() {
     assert!(examples.len() >= 12, "{}", examples.len());
     for (words, expected) in examples {
         let ended = run(folder.path(), &settings(&[]), &words);
-        let text = format!("{}{}", ended.stdout, ended.stderr);
+        let text = format!("{}{}", ended.stderr, ended.stdout);
         let said: Vec<String> = text.lines().map(masked).collect();
         let expected: Vec<String> = expected.into_iter().map(masked).collect();
         assert!(is_told(&expected, &said), "taxisvc {} says\n{text}", words.join(" "));
+    }
+}
+
+/// What is masked is no more than that.
+#[test]
+fn a_wrong_amount_is_found() {
+    for (stands, other, is_same) in [
+        ("2026-11-24T10:54:44.513Z  call/0/5", "2027-01-01T00:00:00.000Z  call/0/5", true),
+        ("request 5ef20a464863bed5f373b86ce9a95060", "request 00f20a464863bed5f373b86ce9a95060", true),
+        ("24 November 2026 at 19:54:44 (Korean", "1 May 2027 at 09:00:00 (Korean", true),
+        ("2026년 11월 24일 19시 54분 44초(한국", "2027년 5월 1일 9시 0분 7초(한국", true),
+        ("took 1,500,000 won", "took 1,500,001 won", false),
+        ("call/0/5  call 2", "call/0/6  call 2", false),
+        ("calls in it: 3", "calls in it: 4", false),
+        ("200,000원이 결제되었습니다", "300,000원이 결제되었습니다", false),
+    ] {
+        assert_eq!(masked(stands) == masked(other), is_same, "{stands}: {}", masked(other));
     }
 }
