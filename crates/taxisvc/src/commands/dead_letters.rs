@@ -16,10 +16,9 @@ use serde_json::{Value, json};
 use std::fmt::{self, Write};
 use std::process::ExitCode;
 use std::str::FromStr;
+use taxi::actor::Actor;
+use taxi::rider::{TextFault, check_text};
 use wiring::{Readers, SERVICES};
-
-/// Who passes a dead letter over on the command line.
-const BY_WHOM: &str = "operator";
 
 const HELP: &str = "\
 Examples:
@@ -118,10 +117,19 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
         Act::List { all } => list(config, options, *all),
         Act::Show { letter } => show(config, options, letter),
         Act::Retry { letter } => tell(options, &retry(config, options, letter)?),
-        Act::Skip { reason, .. } if reason.trim().is_empty() => {
-            bail!("--reason is empty: say why, for those who come after you")
+        Act::Skip { letter, reason } => {
+            check_reason(reason)?;
+            tell(options, &skip(config, letter, reason)?)
         }
-        Act::Skip { letter, reason } => tell(options, &skip(config, letter, reason)?),
+    }
+}
+
+/// What a server would refuse stays out of the directory, too, where none runs.
+fn check_reason(reason: &str) -> anyhow::Result<()> {
+    match check_text(reason) {
+        Ok(()) => Ok(()),
+        Err(TextFault::Empty) => bail!("--reason is empty: say why, for those who come after you"),
+        Err(fault @ (TextFault::TooLong | TextFault::ControlCharacter)) => bail!("--reason {fault}"),
     }
 }
 
@@ -190,6 +198,7 @@ fn retry(config: &Config, options: &Options, address: &Address) -> anyhow::Resul
         match doer {
             Doer::Server(server) => server.ask(&Method::POST, &path, None),
             Doer::Machine(machine) => {
+                note(found, "a dead letter is taken up again");
                 let came_of = machine.turn_until(|handles, tell| acts::retry(handles, found, tell))?;
                 Ok(serde_json::to_value(came_of)?)
             }
@@ -202,11 +211,24 @@ fn skip(config: &Config, address: &Address, reason: &str) -> anyhow::Result<Valu
     act(config, address, |found, doer| match doer {
         Doer::Server(server) => server.ask(&Method::POST, &path, Some(&json!({"reason": reason}))),
         Doer::Machine(machine) => {
-            let by = (BY_WHOM, reason);
+            note(found, "a dead letter is passed over");
+            let by = (Actor::Operator.as_str(), reason);
             let came_of = machine.turn_until(|handles, tell| acts::skip(handles, found, by, tell))?;
             Ok(serde_json::to_value(came_of)?)
         }
     })
+}
+
+/// As the server logs it.
+fn note(letter: &Letter, what: &'static str) {
+    tracing::info!(
+        target: "operator",
+        service = letter.service,
+        number = letter.number,
+        call = letter.call_id,
+        actor = Actor::Operator.as_str(),
+        "{what}"
+    );
 }
 
 /// Who does it.

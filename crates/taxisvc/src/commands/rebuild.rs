@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::process::ExitCode;
 use std::time::Duration;
+use taxi::actor::Actor;
 use wiring::view;
 
 const PATH: &str = "/operator/views/rebuild";
@@ -103,6 +104,8 @@ fn by_hand(config: &Config, options: &Options) -> anyhow::Result<bool> {
         if came_of.outcome == Outcome::NotNow {
             bail!("{}", came_of.words.of(options.speak.language()));
         }
+        // As the server logs it.
+        tracing::info!(target: "operator", actor = Actor::Operator.as_str(), "the view is being made anew");
         machine.turn_while(|handles| !acts::view_progress(handles).is_whole)?;
         Ok(true)
     })

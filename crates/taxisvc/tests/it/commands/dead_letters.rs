@@ -2,6 +2,7 @@
 
 use super::{assert_says, on, refused, said, told};
 use crate::world::World;
+use crate::world::process::Ended;
 use crate::world::until;
 use engine::dead_letter::Parcel;
 use engine::log::ShardName;
@@ -49,6 +50,10 @@ fn poisoned() -> (World, Parcel) {
     (world, parcel)
 }
 
+fn waiting(world: &World) -> usize {
+    told(world, &["dead-letters", "list"])["deadLetters"].as_array().unwrap().len()
+}
+
 #[track_caller]
 fn assert_stands(world: &World, (waiting, all): (usize, usize)) {
     let count = |arguments: &[&str]| told(world, arguments)["deadLetters"].as_array().unwrap().len();
@@ -56,11 +61,22 @@ fn assert_stands(world: &World, (waiting, all): (usize, usize)) {
     assert_eq!(count(&["dead-letters", "list", "--all"]), all);
 }
 
+/// By the server; where none runs, by the command, in the same words.
+#[track_caller]
+fn assert_logged(world: &World, ended: &Ended, what: &str) {
+    let line = format!("INFO operator: {what} service=\"view\" number=1 call=1 actor=\"operator\"");
+    if world.server.is_none() {
+        return assert_says(&ended.stderr, &[&line]);
+    }
+    until(&line, || world.said().contains(&line).then_some(()));
+}
+
 #[track_caller]
 fn still_waits(world: &World) {
     let retried = on(world, &["dead-letters", "retry", "view/1"]);
     assert_eq!(retried.code, Some(1), "{retried:?}");
     assert_says(&retried.stdout, &["cannot be carried out yet", "unreadable"]);
+    assert_logged(world, &retried, "a dead letter is taken up again");
     let retried = on(world, &["dead-letters", "retry", "view/1", "--lang", "ko"]);
     assert_says(&retried.stdout, &["그대로 남았습니다"]);
     assert_stands(world, (2, 2));
@@ -68,11 +84,26 @@ fn still_waits(world: &World) {
 
 #[track_caller]
 fn skip(world: &World) {
-    let skipped = said(world, &["dead-letters", "skip", "view/1", "--reason", "of a build taken back"]);
-    assert_says(&skipped, &["passed over"]);
+    let skip = |reason| on(world, &["dead-letters", "skip", "view/1", "--json", "--reason", reason]);
+    let before = told(world, &["dead-letters", "list", "--all"]);
+    let long = "long ".repeat(1_000);
+    for (wrong, why) in [
+        ("two\nlines", "has a control character"),
+        ("\u{1b}[2J", "has a control character"),
+        (&long, "is longer than 100 characters"),
+    ] {
+        let refused = skip(wrong);
+        assert_eq!((refused.code, refused.stderr), (Some(1), format!("taxisvc: --reason {why}\n")));
+    }
+    assert_eq!(told(world, &["dead-letters", "list", "--all"]), before);
+    let skipped = skip("of a build taken back");
+    assert_eq!(skipped.code, Some(0), "{skipped:?}");
+    assert_says(&skipped.stdout, &["passed over"]);
+    assert_logged(world, &skipped, "a dead letter is passed over");
+    // What waited behind it goes on by itself.
+    until("nothing to wait", || (waiting(world) == 0).then_some(()));
     assert_stands(world, (0, 1));
-    let again = told(world, &["dead-letters", "skip", "view/1", "--reason", "another reason"]);
-    assert_eq!(again["outcome"], "alreadySkipped");
+    assert_says(&skip("another reason").stdout, &["\"alreadySkipped\""]);
     refused(world, &["dead-letters", "retry", "view/1"], &["view/1 stays as it is", "of a build taken back"]);
     let all = said(world, &["dead-letters", "list", "--all"]);
     assert_says(&all, &["view/1", "operator", "of a build taken back"]);
