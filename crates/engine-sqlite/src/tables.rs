@@ -297,6 +297,7 @@ pub(crate) struct AnswerSql {
     pub(crate) get: String,
     pub(crate) keys: String,
     pub(crate) oldest: String,
+    pub(crate) last: String,
     pub(crate) delete: String,
 }
 
@@ -314,6 +315,7 @@ impl AnswerSql {
             oldest: format!(
                 "SELECT number, route, key, at FROM \"{s}_idempotency\" ORDER BY number LIMIT ?1"
             ),
+            last: format!("SELECT at FROM \"{s}_idempotency\" ORDER BY number DESC LIMIT 1"),
             delete: format!("DELETE FROM \"{s}_idempotency\" WHERE number <= ?1"),
         }
     }

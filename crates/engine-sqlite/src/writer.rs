@@ -14,7 +14,7 @@ use engine::idempotency::{IdempotencyRow, RequestKey};
 use engine::log::{EntityKey, LogId, ShardName};
 use engine::store::{Commit, EntityRow, InboxKey, Rebuild, Store, StoreError, Stored, WriteSet};
 use engine::timer::DueTimer;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -233,6 +233,16 @@ impl Store for Writer {
 
     fn resolve(&mut self, sets: &[WriteSet]) -> Stored<Commit> {
         stored(self.find(sets))
+    }
+
+    fn answered_last(&mut self) -> Stored<Option<Timestamp>> {
+        let mut last = None;
+        for tables in self.layout.services() {
+            let statement = self.connection.prepare_cached(&tables.answer.last);
+            let at = statement.and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional());
+            last = last.max(stored(at.map_err(Failure::from))?.map(Timestamp));
+        }
+        Ok(last)
     }
 
     fn prune(&mut self, before: Timestamp) -> Stored<u64> {

@@ -119,6 +119,24 @@ pub struct Parts {
     pub settings: LaneSettings,
 }
 
+/// What was known at the first turn.
+#[derive(Debug, Clone, Copy)]
+struct Began {
+    at: Timestamp,
+    /// When the last answer was given that was on record then.
+    answered_last: Option<Timestamp>,
+}
+
+impl Began {
+    /// The time by which ages are judged. What passed before the start is known from a clock alone, which may have been
+    /// wrong, so until the loop has run for a whole window it goes on from the last answer before it.
+    fn known(self, now: Timestamp, ran_ms: i64) -> Timestamp {
+        let last = self.answered_last.filter(|_| ran_ms < WINDOW_MS);
+        let from = last.map_or(self.at, |last| last.min(self.at));
+        now.min(from.plus_ms(ran_ms))
+    }
+}
+
 pub struct Runner {
     parts: Parts,
     lanes: Vec<Box<dyn AnyLane>>,
@@ -130,8 +148,8 @@ pub struct Runner {
     backoff_ms: u64,
     next_poll: Timestamp,
     next_prune: Timestamp,
-    /// The clock's time at the first turn, from which it is known how long the loop has really run.
-    began_at: Option<Timestamp>,
+    /// From which, with how long the loop has really run, it is known how old an answer is.
+    began: Option<Began>,
     unavailable_turns: u32,
     conflicts: u32,
 }
@@ -150,7 +168,7 @@ impl Runner {
             backoff_ms: BACKOFF_MS_FIRST,
             next_poll: Timestamp(0),
             next_prune: Timestamp(0),
-            began_at: None,
+            began: None,
             unavailable_turns: 0,
             conflicts: 0,
         }
@@ -366,12 +384,18 @@ impl Runner {
     }
 
     /// Forgets old answers. How old they are is judged by how long the loop has run as well as by the clock: one that
-    /// leaps ahead must not make a request that is said again a new one.
+    /// leaps ahead, or is ahead at a start, must not make a request that is said again a new one.
     fn prune(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let began_at = *self.began_at.get_or_insert(now);
+        let began = match self.began {
+            Some(began) => began,
+            None => {
+                let answered_last = self.parts.store.answered_last()?;
+                *self.began.insert(Began { at: now, answered_last })
+            }
+        };
         if is_time(now, self.next_prune, PRUNE_EVERY_MS) {
             let ran_ms = i64::try_from(self.stats.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-            let known = now.min(began_at.plus_ms(ran_ms));
+            let known = began.known(now, ran_ms);
             let skipped_before = known.plus_ms(-self.parts.settings.keep_skipped_ms);
             let store = &mut self.parts.store;
             let forgotten = store
@@ -430,4 +454,30 @@ impl Runner {
 /// Whether what is done every so often is due; a clock that was set back must not put it off.
 fn is_time(now: Timestamp, next: Timestamp, every_ms: i64) -> bool {
     now >= next || next.plus_ms(-every_ms) > now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_judged_by_what_is_known_of_the_time_that_passed() {
+        const HOUR: i64 = 60 * 60 * 1_000;
+        let known = |at: i64, last: Option<i64>, now: i64, ran: i64| {
+            let began =
+                Began { at: Timestamp(at * HOUR), answered_last: last.map(|last| Timestamp(last * HOUR)) };
+            began.known(Timestamp(now * HOUR), ran * HOUR).0 / HOUR
+        };
+        assert_eq!(known(100, Some(99), 101, 1), 100, "an hour after the last answer");
+        assert_eq!(known(900, Some(99), 901, 1), 100, "however far ahead the clock was at the start");
+        assert_eq!(known(900, Some(99), 923, 23), 122);
+        assert_eq!(
+            known(900, Some(99), 924, 24),
+            924,
+            "what was answered before the start is a day old by now"
+        );
+        assert_eq!(known(50, Some(99), 51, 1), 51, "a clock that was set back forgets later");
+        assert_eq!(known(100, None, 101, 1), 101);
+        assert_eq!(known(100, None, 900, 1), 101, "it leaps while the loop runs");
+    }
 }

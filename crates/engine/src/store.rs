@@ -297,6 +297,9 @@ pub trait Store: Send {
     /// is still on its way has either arrived or never will.
     fn resolve(&mut self, sets: &[WriteSet]) -> Stored<Commit>;
 
+    /// When the last answer that is remembered was given, over all services.
+    fn answered_last(&mut self) -> Stored<Option<Timestamp>>;
+
     /// Forgets answers given before `before`; returns how many.
     fn prune(&mut self, before: Timestamp) -> Stored<u64>;
 

@@ -79,6 +79,10 @@ impl Store for Flaky {
         self.readable()?.resolve(sets)
     }
 
+    fn answered_last(&mut self) -> Stored<Option<Timestamp>> {
+        self.readable()?.answered_last()
+    }
+
     fn prune(&mut self, before: Timestamp) -> Stored<u64> {
         self.readable()?.prune(before)
     }

@@ -267,6 +267,11 @@ impl Store for MemoryWriter {
         Ok(Commit::Done(positions))
     }
 
+    fn answered_last(&mut self) -> Stored<Option<Timestamp>> {
+        let data = lock(&self.data);
+        Ok(data.services.values().flat_map(|tables| tables.idempotency.values()).map(|row| row.at).max())
+    }
+
     fn prune(&mut self, before: Timestamp) -> Stored<u64> {
         let mut pruned = 0;
         for tables in lock(&self.data).services.values_mut() {

@@ -346,6 +346,26 @@ fn a_clock_that_leaps_ahead_makes_no_request_new() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_at_a_start_makes_no_request_new_and_what_the_records_show_is_old_is_forgotten() {
+    let mut world = World::new();
+    world.ask_keyed("first", b"same", give(1, 1));
+    let day_and_more = 25 * 60 * 60 * 1_000;
+    world.clock.advance_ms(day_and_more);
+    let mut next = world.replica(Vec::new());
+    next.turn_until_idle();
+    let again = next.ask_keyed("first", b"same", give(2, 2));
+    assert!(matches!(again, Reply::Done { repeated: true, .. }), "{again:?}");
+    next.ask_keyed("second", b"same", give(3, 3));
+    world.clock.advance_ms(day_and_more);
+    let mut last = world.replica(Vec::new());
+    last.turn_until_idle();
+    let again = last.ask_keyed("second", b"same", give(4, 4));
+    assert!(matches!(again, Reply::Done { repeated: true, .. }), "{again:?}");
+    let anew = last.ask_keyed("first", b"same", give(5, 5));
+    assert!(matches!(anew, Reply::Done { repeated: false, .. }), "{anew:?}");
+}
+
+#[test]
 fn parked_rides_whose_timers_ran_out_stand_in_nobodys_way() {
     let mut world = World::new();
     let many = engine::lane::BATCH_MAX as u64 + 8;

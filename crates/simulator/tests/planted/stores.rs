@@ -197,6 +197,10 @@ impl Store for Broken {
         self.sound.reserve(service, count, least)
     }
 
+    fn answered_last(&mut self) -> Stored<Option<Timestamp>> {
+        self.sound.answered_last()
+    }
+
     fn prune(&mut self, before: Timestamp) -> Stored<u64> {
         self.sound.prune(before)
     }
