@@ -1,5 +1,6 @@
 //! What is told to people about a problem: each sentence once, in every language.
 
+use language::sentence::Forms;
 use taxi::distance::DistanceError;
 use taxi::id::{CallId, NotAnId};
 use taxi::money::FareError;
@@ -14,7 +15,7 @@ language::sentences! {
         NoSuchPath => "no service has this path", "이 경로를 가진 서비스가 없습니다";
         NoSuchDocument => "there is no such document", "그런 문서가 없습니다";
         MethodsInAllow => "the methods of this path are in the header Allow", "이 경로에서 쓸 수 있는 메서드는 Allow 헤더에 있습니다";
-        ComesAs(types: &'static str) => "this comes as {types}", "{types} 형식으로 제공됩니다";
+        ComesAs(types: Forms) => "this comes as {types}", "{types} 형식으로 제공됩니다";
         WantsToken => "this wants the header Authorization: Bearer, with the operator's token", "운영자 토큰을 담은 Authorization: Bearer 헤더가 필요합니다";
         HostIsNone => "the Host header is not a host", "Host 헤더가 호스트 이름이 아닙니다";
         HostTwice => "there is more than one Host header", "Host 헤더가 둘 이상입니다";
@@ -177,6 +178,7 @@ impl From<payment::Refusal> for Detail {
 mod tests {
     use super::*;
     use language::Language;
+    use language::problem::Kind;
     use language::sentence::{Gap, faults};
     use taxi::money::Won;
     use taxi::status::{CallStatus, DriveStatus};
@@ -185,6 +187,46 @@ mod tests {
     fn every_detail_is_told_in_every_language() {
         assert_eq!(faults::<Detail>(), [""; 0]);
         assert_eq!(faults::<Flaw>(), [""; 0]);
+    }
+
+    /// What a page of a problem shows is what is answered; nothing where only the gateway answers it.
+    fn answered(kind: Kind) -> Option<Detail> {
+        Some(match kind {
+            Kind::Malformed => Detail::Missing("distance"),
+            Kind::Unauthorized => Detail::WantsToken,
+            Kind::PaymentRefused => Detail::PaymentRefused,
+            Kind::NotFound => Detail::NoSuchThing("/calls", "99".to_owned()),
+            Kind::MethodNotAllowed => Detail::MethodsInAllow,
+            Kind::NotAcceptable => Detail::ComesAs(Forms(crate::hal::FORMS)),
+            Kind::RequestTimeout => Detail::BodyLate,
+            Kind::NotAllowedNow => Detail::CallOver(CallStatus::DriveComplete.as_str()),
+            Kind::OtherFare => Detail::FareIsAnother(100_000),
+            Kind::OtherLog => Detail::PositionOfOtherLog,
+            Kind::PayloadTooLarge => Detail::BodyTooLarge(65_536),
+            Kind::UnsupportedMediaType => Detail::TypeNotJson,
+            Kind::Impossible => Detail::DistanceNotPositive,
+            Kind::KeyReused => Detail::KeyReused,
+            Kind::Internal => Detail::Internal,
+            Kind::TooBusy => Detail::CommandsWait,
+            Kind::Unavailable => Detail::Unreadable,
+            Kind::StorageFull => Detail::NoRoom,
+            Kind::NotReadYet => Detail::NotReadYet,
+            Kind::OutcomeUnknown => Detail::StoreLate,
+            Kind::PaymentGivenUp => Detail::PaymentGivenUp,
+            Kind::RateLimited | Kind::UpstreamBroken | Kind::UpstreamUnavailable | Kind::UpstreamTimeout => {
+                return None;
+            }
+        })
+    }
+
+    #[test]
+    fn the_example_of_a_problem_is_what_is_answered() {
+        for kind in Kind::ALL {
+            let Some(detail) = answered(*kind) else { continue };
+            for language in Language::ALL {
+                assert_eq!(kind.page().example.of(language), detail.told(language), "{kind:?}");
+            }
+        }
     }
 
     /// The business says the same where it speaks for itself, in logs.

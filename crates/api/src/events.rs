@@ -89,7 +89,7 @@ async fn open(
     (with_private, tell): (bool, Tell),
 ) -> Answered {
     if liking(&asked.head.headers, MEDIA_TYPE).is_none() {
-        return Err(not_acceptable(MEDIA_TYPE));
+        return Err(not_acceptable(&[MEDIA_TYPE]));
     }
     let query = asked.query()?;
     let from = match one_header(&asked.head.headers, LAST_EVENT_ID)? {

@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::header::HeaderName;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use language::sentence::Forms;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::fmt::Write;
@@ -19,6 +20,10 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 /// The longest host, as in DNS, with a port.
 const HOST_LENGTH_MAX: usize = 262;
 
+pub(crate) const FORMS: &[&str] = &[HAL, JSON];
+const HAL: &str = "application/hal+json";
+const JSON: &str = "application/json";
+
 /// The types under which the same body comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -29,8 +34,8 @@ pub(crate) enum Form {
 impl Form {
     fn media_type(self) -> &'static str {
         match self {
-            Self::Hal => "application/hal+json",
-            Self::Json => "application/json",
+            Self::Hal => HAL,
+            Self::Json => JSON,
         }
     }
 
@@ -39,7 +44,7 @@ impl Form {
         let hal = liking(headers, Self::Hal.media_type());
         let json = liking(headers, Self::Json.media_type());
         match (hal, json) {
-            (None, None) => Err(not_acceptable("application/hal+json and application/json")),
+            (None, None) => Err(not_acceptable(FORMS)),
             (hal, json) if json > hal => Ok(Self::Json),
             _ => Ok(Self::Hal),
         }
@@ -48,12 +53,11 @@ impl Form {
 
 /// Refuses a client that does not take plain JSON, where there is no other form.
 pub(crate) fn json_only(headers: &HeaderMap) -> Result<(), Problem> {
-    let media_type = Form::Json.media_type();
-    liking(headers, media_type).map(|_| ()).ok_or_else(|| not_acceptable(media_type))
+    liking(headers, JSON).map(|_| ()).ok_or_else(|| not_acceptable(&[JSON]))
 }
 
-pub(crate) fn not_acceptable(given: &'static str) -> Problem {
-    Problem::new(Kind::NotAcceptable, Detail::ComesAs(given))
+pub(crate) fn not_acceptable(forms: &'static [&'static str]) -> Problem {
+    Problem::new(Kind::NotAcceptable, Detail::ComesAs(Forms(forms)))
 }
 
 /// How much the client likes a type: its weight in thousandths, then how exactly it was named; nothing when not at all.

@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 /// `GET /`.
 pub(crate) async fn page(asked: Asked) -> Answered {
     if liking(&asked.head.headers, "text/html").is_none() {
-        return Err(not_acceptable("text/html"));
+        return Err(not_acceptable(&["text/html"]));
     }
     // On its own port it has no idea where the gateway is.
     let page = match asked.api.settings.trust_forwarded {

@@ -115,4 +115,18 @@ mod tests {
     fn every_detail_is_told_in_every_language() {
         assert_eq!(faults::<Detail>(), [""; 0]);
     }
+
+    #[test]
+    fn the_example_of_a_problem_is_what_is_answered() {
+        for (kind, detail) in [
+            (Kind::RateLimited, Detail::MoreThanItsShare),
+            (Kind::UpstreamBroken, Detail::AnswerBroken),
+            (Kind::UpstreamUnavailable, Detail::NoReplica),
+            (Kind::UpstreamTimeout, Detail::AnswerLate),
+        ] {
+            for language in Language::ALL {
+                assert_eq!(kind.page().example.of(language), detail.told(language), "{kind:?}");
+            }
+        }
+    }
 }

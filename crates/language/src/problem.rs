@@ -108,7 +108,7 @@ kinds! {
             "Mend the request: `field` names what is no good and `detail` says why. Sent again as it is, it is refused again.",
             "요청을 고치십시오. `field`는 잘못된 곳을, `detail`은 그 이유를 알려 줍니다. 그대로 다시 보내면 다시 거절됩니다.",
         ),
-        example: words("distance is missing", "distance이(가) 없습니다"),
+        example: words("distance is missing", "distance 값이 없습니다"),
     }
     Unauthorized = "unauthorized", 401, words("This is for operators", "운영자만 사용할 수 있습니다"), {
         means: words(
@@ -150,14 +150,14 @@ kinds! {
         comes: words(
             "When a path is spelled otherwise, or an id was never given. A service that follows another by events may \
              not have heard of a new id yet.",
-            "경로의 철자가 다르거나 발급된 적이 없는 번호일 때 발생합니다. 이벤트를 따라가는 서비스는 새 번호를 아직 \
+            "경로의 철자가 다르거나 발급된 적이 없는 번호일 때 발생합니다. 이벤트를 받아 움직이는 서비스는 새 번호를 아직 \
              모를 수 있습니다.",
         ),
         advice: words(
             "Look at the path and the id. To see what was just written, bring the Taxisvc-Position of the write along.",
             "경로와 번호를 확인하십시오. 방금 쓴 것을 읽으려면 쓰기 응답의 Taxisvc-Position을 함께 보내십시오.",
         ),
-        example: words("there is no /calls/99", "/calls/99은(는) 없습니다"),
+        example: words("there is no /calls/99", "/calls/99 경로에는 아무것도 없습니다"),
     }
     MethodNotAllowed = "method-not-allowed", 405, words("This method is not allowed", "허용되지 않는 메서드입니다"), {
         means: words(
@@ -192,7 +192,7 @@ kinds! {
         ),
         example: words(
             "this comes as application/hal+json and application/json",
-            "application/hal+json and application/json 형식으로 제공됩니다",
+            "application/hal+json 또는 application/json 형식으로 제공됩니다",
         ),
     }
     RequestTimeout = "request-timeout", 408, words("The request did not arrive in time", "요청이 제때 도착하지 않았습니다"), {
@@ -210,7 +210,7 @@ kinds! {
     NotAllowedNow = "not-allowed-now", 409, words("This is not allowed in this state", "현재 상태에서는 허용되지 않습니다"), {
         means: words(
             "It is there, but in a state in which this cannot be done any more, or not yet. The answer names the state.",
-            "대상은 있지만 더 이상, 또는 아직 이 일을 할 수 없는 상태입니다. 응답에 그 상태가 적혀 있습니다.",
+            "대상은 있지만 지금 상태에서는 이 작업을 할 수 없습니다. 이미 늦었거나 아직 이릅니다. 응답에 그 상태가 적혀 있습니다.",
         ),
         comes: words(
             "When a ride that is over is cancelled, or one is ended that never started.",
@@ -234,7 +234,7 @@ kinds! {
     OtherLog = "another-log", 409, words("The position is one of another log", "다른 로그의 위치입니다"), {
         means: words(
             "A position or an event id belongs to another data directory, or to one that was restored since.",
-            "위치나 이벤트 id가 다른 데이터 디렉터리의 것이거나, 그사이 복구된 데이터의 것이 아닙니다.",
+            "위치나 이벤트 id가 다른 데이터 디렉터리의 것이거나, 데이터가 복구되기 전에 받은 것입니다.",
         ),
         comes: words(
             "When at-least, from or Last-Event-ID was given by another system, or before a backup was restored.",
@@ -280,7 +280,7 @@ kinds! {
         ),
         comes: words(
             "For a distance of 0, below 0, above 20,000 km or NaN; a text that is empty or too long; a fare that is not whole.",
-            "거리가 0이거나 음수, 20,000km 초과, NaN일 때, 글자가 비었거나 너무 길 때, 요금이 정수가 아닐 때 발생합니다.",
+            "거리가 0이거나 음수, 20,000km 초과, NaN일 때, 문자열이 비었거나 너무 길 때, 요금이 정수가 아닐 때 발생합니다.",
         ),
         advice: words(
             "Change what `field` names. Sent again as it is, it is refused again.",
@@ -490,6 +490,8 @@ mod tests {
             for words in [kind.title(), page.means, page.comes, page.advice, page.example] {
                 for language in Language::ALL {
                     assert!(is_in(words.of(language), language), "{kind:?} in {language:?}: {words:?}");
+                    let is_mixed = language == Language::Korean && words.korean.contains(" and ");
+                    assert!(!is_mixed, "English in the middle of {words:?}");
                 }
             }
         }

@@ -42,6 +42,23 @@ alike! {
     i64 = 15_485_863;
 }
 
+/// Forms that something can be had in, joined as each language joins them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forms(pub &'static [&'static str]);
+
+impl Gap for Forms {
+    fn told(&self, language: Language) -> String {
+        self.0.join(match language {
+            Language::English => " and ",
+            Language::Korean => " 또는 ",
+        })
+    }
+
+    fn sample() -> Self {
+        Self(&["gapOne", "gapTwo"])
+    }
+}
+
 /// Makes an enum of sentences: `Name(gap: Type) => "English {gap}", "한국어 {gap}";`.
 ///
 /// A sentence without one of the languages does not compile; [`faults`] finds those that forget a gap.
@@ -147,6 +164,16 @@ mod tests {
         assert_eq!(Right::Nested(Inner::Only).told(Language::Korean), "이유: 숫자가 와야 합니다");
         assert_eq!(faults::<Right>(), [""; 0]);
         assert_eq!(Right::Plain.told(Language::Korean), "가득 찼습니다");
+    }
+
+    #[test]
+    fn forms_are_joined_by_their_language() {
+        let forms = Forms(&["a/b", "c/d"]);
+        assert_eq!(
+            [forms.told(Language::English), forms.told(Language::Korean)],
+            ["a/b and c/d", "a/b 또는 c/d"]
+        );
+        assert_eq!(Forms(&["a/b"]).told(Language::Korean), "a/b");
     }
 
     #[test]

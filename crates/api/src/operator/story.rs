@@ -13,7 +13,7 @@ use crate::hal::{Form, liking, not_acceptable, respond, to_json};
 use crate::problem::{Kind, Problem};
 
 const PLAIN: &str = "text/plain";
-const FORMS: &str = "application/json and text/plain";
+const FORMS: &[&str] = &["application/json", PLAIN];
 
 enum Told {
     AsData,
