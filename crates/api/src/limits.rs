@@ -1,7 +1,11 @@
 //! What one rider and one client may have: calls a minute, and event streams at once.
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::{Clock, DefaultClock, Reference};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::state::keyed::ShrinkableKeyedStateStore;
+use governor::{Quota, RateLimiter};
 use http::HeaderMap;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -16,9 +20,9 @@ use crate::problem::{Kind, Problem};
 /// Where our gateway tells whom a request is to be counted for; it takes the header away from whoever else sends it.
 const CLIENT: &str = "taxisvc-internal-client";
 
-/// After so many calls the riders that have been quiet are forgotten.
-const CALLS_BETWEEN_SWEEPS: u64 = 4_096;
-/// So many riders are told apart; beyond it the new ones are counted in groups.
+/// So often the riders that have been quiet are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// So many riders are told apart; beyond it the unknown ones are counted in groups.
 const RIDERS_MAX: usize = 100_000;
 const GROUPS: u64 = 1_024;
 /// So many keys of calls that were counted are remembered, at least.
@@ -33,29 +37,51 @@ pub struct RiderRate {
 }
 
 /// Counts the calls of riders, by a hash of who they are.
-pub(crate) struct RiderRates {
-    limiter: DefaultKeyedRateLimiter<u64>,
-    clock: DefaultClock,
+///
+/// Who a rider is, is a text of the client's own making until there are logins, so that one client can be as many riders
+/// as it likes: that limit is the gateway's, by address.
+pub(crate) struct RiderRates<C: Clock = DefaultClock> {
+    limiter: RateLimiter<u64, Riders, C, NoOpMiddleware<C::Instant>>,
     hasher: RandomState,
     counted: Mutex<Counted>,
+    swept: Mutex<C::Instant>,
+}
+
+/// How far each rider has used up what it may, as the limiter counts it. Whoever is known keeps an own count.
+struct Riders {
+    known_max: usize,
+    used: Mutex<Used>,
+}
+
+#[derive(Default)]
+struct Used {
+    known: HashMap<u64, Nanos>,
+    groups: HashMap<u64, Nanos>,
 }
 
 /// Keys of calls that were counted, of the last while.
 #[derive(Default)]
 struct Counted {
-    calls: u64,
     recent: HashSet<u64>,
     before: HashSet<u64>,
 }
 
 impl RiderRates {
     pub(crate) fn new(rate: RiderRate) -> Self {
+        Self::with(rate, RIDERS_MAX, DefaultClock::default())
+    }
+}
+
+impl<C: Clock> RiderRates<C> {
+    fn with(rate: RiderRate, known_max: usize, clock: C) -> Self {
         let quota = Quota::per_minute(rate.calls_per_minute).allow_burst(rate.burst);
+        let swept = Mutex::new(clock.now());
+        let riders = Riders { known_max, used: Mutex::default() };
         Self {
-            limiter: RateLimiter::keyed(quota),
-            clock: DefaultClock::default(),
+            limiter: RateLimiter::new(quota, riders, clock),
             hasher: RandomState::new(),
             counted: Mutex::default(),
+            swept,
         }
     }
 
@@ -65,10 +91,9 @@ impl RiderRates {
         if key.is_some_and(|key| self.is_counted(key)) {
             return Ok(());
         }
-        let rider = self.hasher.hash_one(user_id);
-        let rider = if self.is_crowded() { rider % GROUPS } else { rider };
-        self.limiter.check_key(&rider).map_err(|refused| {
-            let wait = refused.wait_time_from(self.clock.now());
+        self.sweep();
+        self.limiter.check_key(&self.hasher.hash_one(user_id)).map_err(|refused| {
+            let wait = refused.wait_time_from(self.limiter.clock().now());
             Problem::new(Kind::RateLimited, Detail::RiderCallsTooOften).retry_after_s(seconds_up(wait))
         })?;
         self.remember(key);
@@ -81,22 +106,60 @@ impl RiderRates {
     }
 
     fn remember(&self, key: Option<u64>) {
+        let mut counted = lock(&self.counted);
+        if counted.recent.len() >= KEYS_REMEMBERED {
+            counted.before = std::mem::take(&mut counted.recent);
+        }
+        counted.recent.extend(key);
+    }
+
+    /// By the clock, so that a table that is full empties also while everybody is refused.
+    fn sweep(&self) {
+        let now = self.limiter.clock().now();
         let is_due = {
-            let mut counted = lock(&self.counted);
-            counted.calls += 1;
-            if counted.recent.len() >= KEYS_REMEMBERED {
-                counted.before = std::mem::take(&mut counted.recent);
+            let mut swept = lock(&self.swept);
+            let is_due = now.duration_since(*swept) >= Nanos::from(SWEEP_EVERY);
+            if is_due {
+                *swept = now;
             }
-            counted.recent.extend(key);
-            counted.calls.is_multiple_of(CALLS_BETWEEN_SWEEPS)
+            is_due
         };
         if is_due {
             self.limiter.retain_recent();
         }
     }
+}
 
-    fn is_crowded(&self) -> bool {
-        self.limiter.len() >= RIDERS_MAX
+impl StateStore for Riders {
+    type Key = u64;
+
+    fn measure_and_replace<T, F, E>(&self, rider: &u64, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut used = lock(&self.used);
+        let is_told_apart = used.known.contains_key(rider) || used.known.len() < self.known_max;
+        let (place, key) =
+            if is_told_apart { (&mut used.known, *rider) } else { (&mut used.groups, rider % GROUPS) };
+        let (answer, new) = measure(place.get(&key).copied())?;
+        place.insert(key, new);
+        Ok(answer)
+    }
+}
+
+impl ShrinkableKeyedStateStore<u64> for Riders {
+    fn retain_recent(&self, drop_below: Nanos) {
+        let mut used = lock(&self.used);
+        used.known.retain(|_, used| *used > drop_below);
+        used.groups.retain(|_, used| *used > drop_below);
+    }
+
+    fn len(&self) -> usize {
+        lock(&self.used).known.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -182,7 +245,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use governor::clock::FakeRelativeClock;
     use http::HeaderValue;
+
+    /// Two calls each, and no more than two riders that are told apart.
+    fn few(clock: &FakeRelativeClock) -> RiderRates<FakeRelativeClock> {
+        let rate = RiderRate { calls_per_minute: NonZeroU32::MIN, burst: NonZeroU32::new(2).unwrap() };
+        RiderRates::with(rate, 2, clock.clone())
+    }
 
     fn rates(burst: u32) -> RiderRates {
         // So slow that nothing is earned back while the test runs.
@@ -198,6 +268,33 @@ mod tests {
         assert!(rates.admit("1", None).is_ok() && rates.admit("1", None).is_ok());
         assert!(rates.admit("1", None).is_err());
         assert!(rates.admit("2", None).is_ok());
+    }
+
+    /// Somebody who makes up riders fills the table; those who are in it have their own count all the same.
+    #[test]
+    fn who_is_known_is_not_counted_with_those_who_are_made_up() {
+        let clock = FakeRelativeClock::default();
+        let rates = few(&clock);
+        assert!(rates.admit("known", None).is_ok());
+        for made_up in 0..100 * GROUPS {
+            let _ = rates.admit(&format!("made up {made_up}"), None);
+        }
+        assert!(rates.admit("known", None).is_ok());
+        assert!(rates.admit("known", None).is_err(), "its own share is used up");
+        assert!(rates.admit("new", None).is_err(), "its group is");
+    }
+
+    #[test]
+    fn a_full_table_empties_by_time_whether_anybody_is_admitted_or_not() {
+        let clock = FakeRelativeClock::default();
+        let rates = few(&clock);
+        for made_up in 0..100 * GROUPS {
+            let _ = rates.admit(&format!("made up {made_up}"), None);
+        }
+        assert_eq!(rates.limiter.len(), 2);
+        clock.advance(Duration::from_secs(121));
+        assert!(rates.admit("new", None).is_ok());
+        assert_eq!(rates.limiter.len(), 1, "only who came last is known");
     }
 
     #[test]
