@@ -30,8 +30,10 @@ use writer::Writer;
 /// Older libraries can corrupt a WAL that is reset while it is read.
 const LIBRARY_MIN: i32 = 3_051_003;
 const PAGE_BYTES: u32 = 8_192;
-/// Pages that the WAL may gather before they are carried into the file: a page that was written often goes once.
-const CHECKPOINT_PAGES: i32 = 4_096;
+/// Pages that the WAL may gather before they are carried into the file: a page that was written often goes once. Well
+/// below the 4,062 that the first part of its index holds: on a full disk a WAL that uses its own length again goes on
+/// being written, but its index cannot grow, and that ends the process.
+const CHECKPOINT_PAGES: i32 = 3_500;
 /// To which the WAL file shrinks again after a long reader let it grow.
 const WAL_BYTES_MAX: u32 = 256 << 20;
 const WRITER_CACHE_KIB: u32 = 64 << 10;

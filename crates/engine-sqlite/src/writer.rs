@@ -324,6 +324,22 @@ mod tests {
         assert_eq!(writer.commit(&[large(2)]), Commit::Done(vec![0]));
     }
 
+    /// The first part of the WAL's index, past which it has to grow: on a full disk it cannot.
+    #[test]
+    fn the_index_of_the_wal_does_not_grow() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let database = Database::create_or_open(&path, &[ORDER], LogId(1), 1).unwrap();
+        let mut writer = database.writer.lock().unwrap().take().unwrap();
+        let length =
+            |end: &str| std::fs::metadata(directory.path().join(format!("store.db-{end}"))).unwrap().len();
+        for batch in 1..=700 {
+            assert_eq!(writer.commit(&[large(batch)]), Commit::Done(vec![0]));
+            assert_eq!(length("shm"), 32 << 10, "after {batch} commits");
+        }
+        assert!(length("wal") < 32 << 20, "it was begun anew");
+    }
+
     #[test]
     fn a_file_that_fails_ends_it() {
         let directory = tempfile::tempdir().unwrap();
