@@ -81,6 +81,7 @@ pub(crate) async fn give<S: Service>(
             tracing::warn!(reason, "a command was not stored");
             Err(Problem::too_busy(Detail::NotStored))
         }
+        Reply::NoRoom => Err(not_taken(Overloaded::NoRoom)),
         Reply::Bug(reason) => Err(Problem::internal(&reason)),
     }
 }

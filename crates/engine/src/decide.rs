@@ -4,7 +4,7 @@ use crate::cache::Entry;
 use crate::clock::Timestamp;
 use crate::dead_letter::{DeadLetter, Parcel, outline, own_key};
 use crate::effect::Effect;
-use crate::handle::Request;
+use crate::handle::Queued;
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::lane::{Cursor, Input, Lane};
 use crate::letters::{BEHIND, Retried, Skipped};
@@ -283,16 +283,18 @@ impl<S: Service> Batch<S> {
     }
 
     /// A key that was answered before: the first one's answer, whatever the command would come to now.
-    fn answer_repeated(&mut self, lane: &Lane<S>, index: usize, request: &Request<S>) -> bool {
+    fn answer_repeated(&mut self, lane: &Lane<S>, index: usize, request: &Queued<S>) -> bool {
         let Some(idempotency) = &request.idempotency else {
             return false;
         };
         let Some(row) = self.recalled.get(&idempotency.request) else {
-            if !self.can_remember {
+            if request.only_if_known {
+                self.answers.insert(index, Answer::NoRoom);
+            } else if !self.can_remember {
                 let why = "too many requests under a key are remembered already";
                 self.answers.insert(index, Answer::NotStored(why.to_owned()));
             }
-            return !self.can_remember;
+            return request.only_if_known || !self.can_remember;
         };
         let refusal = row.refusal.as_ref().map(|text| serde_json::from_str(text));
         let answer = match refusal {

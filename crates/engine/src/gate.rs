@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Open at first. Handles that share it turn new commands away while it is shut; events, timers, effects and what is
+/// Open at first. Handles that share it turn new commands away while it is shut, and answer
+/// those whose key was answered before; events, timers, effects and what is
 /// queued already are decided and stored all the same, for they finish what was begun.
 #[derive(Debug, Default)]
 pub struct Gate {

@@ -11,7 +11,7 @@ use crate::log::{EntityKey, Origin, Position, shard_of};
 use crate::progress::{Progress, Reading};
 use crate::projection::{Anew, Rebuilding, Rebuilt};
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -43,6 +43,8 @@ pub enum Reply<State, Refusal> {
     KeyReused,
     /// Nothing of it is stored; the same command may be given again.
     NotStored(String),
+    /// The process has no room for more, and its key was not used before: nothing of it is stored.
+    NoRoom,
     /// The code failed on it; nothing of it is stored.
     Bug(String),
 }
@@ -55,6 +57,21 @@ pub struct Request<S: Service> {
     pub origin: Origin,
     pub idempotency: Option<Idempotency>,
     pub reply: ReplyTo<S>,
+}
+
+/// A command that waits.
+pub(crate) struct Queued<S: Service> {
+    pub(crate) request: Request<S>,
+    /// It came while the gate was shut: all that it may have is the answer that its key was given before.
+    pub(crate) only_if_known: bool,
+}
+
+impl<S: Service> Deref for Queued<S> {
+    type Target = Request<S>;
+
+    fn deref(&self) -> &Request<S> {
+        &self.request
+    }
 }
 
 /// Too many commands wait already, or the service is shutting down: nothing was stored, try later.
@@ -93,7 +110,7 @@ impl Doorbell {
 
 /// What waits for one shard.
 pub(crate) struct Queue<S: Service> {
-    pub(crate) commands: Mutex<VecDeque<Request<S>>>,
+    pub(crate) commands: Mutex<VecDeque<Queued<S>>>,
     pub(crate) parcels: Mutex<VecDeque<Parcel>>,
     /// Entities whose dead letters are to be taken up again.
     pub(crate) retries: Mutex<BTreeSet<u64>>,
@@ -258,12 +275,14 @@ impl<S: Service> Handle<S> {
         &self.queues[usize::from(shard_of(entity_id, self.shards()))]
     }
 
-    /// Queues a command; its reply is called exactly once, after the commit, on the thread that committed.
+    /// Queues a command; its reply is called exactly once, after the commit, on the thread that committed. While the gate
+    /// is shut only one under a key is taken, in case it was answered before: that was stored, and is to be told.
     pub fn submit(&self, request: Request<S>) -> Result<(), Overloaded> {
         let keys = self.service.entities(&request.command);
         let key = keys.first().expect("a command names the entity it is about");
         let queue = self.queue(key.id);
-        if self.gate.is_shut() {
+        let only_if_known = self.gate.is_shut();
+        if only_if_known && request.idempotency.is_none() {
             return Err(Overloaded::NoRoom);
         }
         {
@@ -274,7 +293,7 @@ impl<S: Service> Handle<S> {
             if commands.len() >= COMMANDS_WAITING_MAX {
                 return Err(Overloaded::QueueFull);
             }
-            commands.push_back(request);
+            commands.push_back(Queued { request, only_if_known });
         }
         queue.doorbell.ring();
         Ok(())

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::dead_letter::{DeadLetter, Parcel};
 use crate::decide::Batch;
 use crate::effect::{Effect, Performer, Retry};
-use crate::handle::{Handle, NUMBERS_BLOCK, Numbers, Queue, Reply, Request, Watches, lock};
+use crate::handle::{Handle, NUMBERS_BLOCK, Numbers, Queue, Queued, Reply, Watches, lock};
 use crate::letters::{Asked, AskedSkip, Retried, Skipped, Watchers};
 use crate::log::{LogId, Position, Recorded, ShardName, Source};
 use crate::progress::Progress;
@@ -53,7 +53,7 @@ impl Default for LaneSettings {
 
 /// One thing to decide.
 pub(crate) enum Input<S: Service> {
-    Command(Request<S>),
+    Command(Queued<S>),
     Event {
         partition: u32,
         event: Arc<Recorded>,
@@ -268,7 +268,7 @@ impl<S: Service> Lane<S> {
 
     fn reply(&self, inputs: Vec<Input<S>>, batch: &mut Batch<S>, source: &Source, first: u64) {
         for (index, input) in inputs.into_iter().enumerate() {
-            let Input::Command(request) = input else { continue };
+            let Input::Command(queued) = input else { continue };
             let Some(answer) = batch.answers.remove(&index) else {
                 continue;
             };
@@ -279,7 +279,7 @@ impl<S: Service> Lane<S> {
                     Position { source: Source { shard, ..source.clone() }, number: end }
                 }
             });
-            (request.reply)(reply);
+            (queued.request.reply)(reply);
         }
     }
 }
@@ -389,10 +389,10 @@ impl<S: Service> AnyLane for Lane<S> {
     }
 
     fn turn_away(&mut self, why: &str) {
-        let mut turned_away: Vec<Request<S>> = Vec::new();
+        let mut turned_away: Vec<Queued<S>> = Vec::new();
         for input in std::mem::take(&mut self.pending) {
             match input {
-                Input::Command(request) => turned_away.push(request),
+                Input::Command(queued) => turned_away.push(queued),
                 Input::Skip(asked) => (asked.tell)(Skipped::NotNow(why.to_owned())),
                 kept @ (Input::Event { .. }
                 | Input::Due(_)
@@ -403,8 +403,8 @@ impl<S: Service> AnyLane for Lane<S> {
         }
         turned_away.extend(lock(&self.queue.commands).drain(..));
         self.turn_letters_away(why);
-        for request in turned_away {
-            (request.reply)(Reply::NotStored(why.to_owned()));
+        for queued in turned_away {
+            (queued.request.reply)(Reply::NotStored(why.to_owned()));
         }
     }
 

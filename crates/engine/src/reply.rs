@@ -40,6 +40,7 @@ pub(crate) enum Answer<State, Refusal> {
     Refused { refusal: Refusal, repeated: bool },
     KeyReused,
     NotStored(String),
+    NoRoom,
     Bug(String),
 }
 
@@ -52,6 +53,7 @@ impl<State, Refusal> Answer<State, Refusal> {
             Self::Refused { refusal, repeated } => Reply::Refused { refusal, repeated },
             Self::KeyReused => Reply::KeyReused,
             Self::NotStored(why) => Reply::NotStored(why),
+            Self::NoRoom => Reply::NoRoom,
             Self::Bug(reason) => Reply::Bug(reason),
         }
     }

@@ -212,6 +212,7 @@ fn answer<S: Serialize, R: Serialize>(service: &'static str, reply: Reply<S, R>)
         Reply::Refused { refusal, repeated } => Answer::Refused { refusal: to_json(&refusal), repeated },
         Reply::KeyReused => Answer::KeyReused,
         Reply::NotStored(why) => Answer::NotStored(why),
+        Reply::NoRoom => Answer::NotStored("no room".to_owned()),
         Reply::Bug(why) => Answer::Bug(why),
     }
 }

@@ -3,6 +3,7 @@
 use crate::rank::{self, Command, RIDE, State};
 use crate::world::World;
 use engine::clock::Timestamp;
+use engine::handle::Reply;
 use engine::lane::BATCH_MAX;
 use engine::letters::{Retried, Skipped, TIMER_AGAIN_MS};
 use engine::memory::Fault;
@@ -355,4 +356,22 @@ fn those_of_one_key_are_taken_up_in_their_order_over_as_many_turns_as_it_takes()
     world.hear("RideWanted", 1);
     mended.turn_until_idle();
     assert_eq!(numbers(&world), [0; 0], "and nothing waits any more");
+}
+
+#[test]
+fn a_shut_gate_still_tells_what_was_answered_under_a_key() {
+    let mut world = World::new();
+    world.ask_keyed("known", b"same", Command::Give { ride: 1, driver: 1 });
+    let gate = std::sync::Arc::new(engine::gate::Gate::default());
+    world.handle = world.handle.clone().gated_by(gate.clone());
+    gate.shut();
+    let again = world.ask_keyed("known", b"same", Command::Give { ride: 2, driver: 2 });
+    assert!(matches!(again, Reply::Done { repeated: true, .. }), "{again:?}");
+    let other = world.ask_keyed("known", b"other", Command::Give { ride: 2, driver: 2 });
+    assert_eq!(other, Reply::KeyReused);
+    let new = world.ask_keyed("new", b"same", Command::Give { ride: 2, driver: 2 });
+    assert_eq!((new, world.state(RIDE, 2)), (Reply::NoRoom, None));
+    gate.open();
+    let new = world.ask_keyed("new", b"same", Command::Give { ride: 2, driver: 2 });
+    assert!(matches!(new, Reply::Done { repeated: false, .. }), "{new:?}");
 }

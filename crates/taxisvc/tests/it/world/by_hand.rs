@@ -503,7 +503,7 @@ fn result<State: std::fmt::Debug, Refusal: std::fmt::Debug>(
     match reply {
         Reply::Done { .. } => Ok(()),
         Reply::Refused { refusal, .. } => Err(refusal),
-        Reply::KeyReused | Reply::NotStored(_) | Reply::Bug(_) => panic!("{reply:?}"),
+        Reply::KeyReused | Reply::NotStored(_) | Reply::NoRoom | Reply::Bug(_) => panic!("{reply:?}"),
     }
 }
 
