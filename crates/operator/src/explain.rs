@@ -4,6 +4,7 @@
 //! is said to people in every language beside each other (`{"en":…,"ko":…}`). [`Explanation::text`] says it all in one.
 
 mod left_out;
+mod money;
 mod opening;
 pub(crate) mod speech;
 mod standing;
@@ -84,6 +85,7 @@ pub struct Statuses {
 #[serde(rename_all = "camelCase")]
 pub struct Money {
     pub fare: Option<Won>,
+    pub figures: Figures,
     pub taken: Won,
     pub held: Won,
     pub earned: Won,
@@ -93,6 +95,18 @@ pub struct Money {
     /// Whether payment and provider say the same, in words.
     pub agrees: Agreement,
     pub words: Words,
+}
+
+/// Where the sums come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Figures {
+    /// From what happened, event by event.
+    Events,
+    /// From payment's own record, since one of its events cannot be read.
+    Record,
+    /// From nowhere: that record cannot be read either, and the sums mean nothing.
+    None,
 }
 
 /// What the payment provider's book says.

@@ -44,6 +44,12 @@ impl Story {
         if before.is_none() {
             story = nothing_told(self.call_id.get());
         }
+        if self.unread().next().is_some() {
+            story = story.and(&Words::new(
+                "Something else that happened to this call cannot be read here, and an operator has to look.",
+                "이 호출에 관한 기록 가운데 읽을 수 없는 부분이 있어 운영자가 확인해야 합니다.",
+            ));
+        }
         story.and(&self.closing())
     }
 

@@ -6,7 +6,7 @@ pub(super) mod left_out;
 pub(super) mod timer;
 pub(super) mod wait;
 
-use super::Agreement;
+use super::{Agreement, Figures};
 use crate::words::{Words, won};
 use taxi::actor::Actor;
 use taxi::money::Won;
@@ -55,6 +55,37 @@ pub(super) fn money(agrees: Agreement, (owed, at_provider): (Won, Won), is_known
     }
 }
 
+/// Where events of the payment cannot be read.
+pub(super) fn money_unread(unread: &[Words], figures: Figures, at_provider: Won) -> Words {
+    let list = |of: fn(&Words) -> &str| unread.iter().map(of).collect::<Vec<_>>().join(", ");
+    let (english, korean) = (list(|words| &words.english), list(|words| &words.korean));
+    let said = Words::new(
+        format!("Cannot be read: {english}. So the sums cannot be counted from what happened."),
+        format!("읽을 수 없는 이벤트: {korean}. 따라서 경과에서 금액을 모두 합산할 수 없습니다."),
+    );
+    let record = match figures {
+        Figures::Events | Figures::Record => Words::new(
+            "The figures are those that payment has on record.",
+            "위 금액은 결제 서비스에 기록된 값입니다.",
+        ),
+        Figures::None => Words::new(
+            "What payment has on record cannot be read either.",
+            "결제 서비스의 기록도 읽을 수 없습니다.",
+        ),
+    };
+    let at_provider = won(at_provider);
+    said.and(&record).and(&Words::new(
+        format!(
+            "The payment provider's book says {}. An operator must compare them: run `taxisvc audit`.",
+            at_provider.english
+        ),
+        format!(
+            "결제사 장부는 {}입니다. 운영자가 대조해야 합니다. `taxisvc audit`을 실행하십시오.",
+            at_provider.korean
+        ),
+    ))
+}
+
 /// Whether the view shows what happened.
 pub(super) fn view(agrees: Agreement, is_shown: bool, unheard: usize) -> Words {
     match agrees {
@@ -78,6 +109,14 @@ pub(super) fn view(agrees: Agreement, is_shown: bool, unheard: usize) -> Words {
             "조회 화면이 이벤트 내용과 다릅니다. 조회 화면을 다시 만드십시오.",
         ),
     }
+}
+
+/// Where the view cannot be compared with what happened.
+pub(super) fn view_unread() -> Words {
+    Words::new(
+        "Whether the view shows what happened cannot be said, since an event cannot be read: run `taxisvc audit`.",
+        "읽을 수 없는 이벤트가 있어 조회 화면이 이벤트 내용과 일치하는지 알 수 없습니다. `taxisvc audit`을 실행하십시오.",
+    )
 }
 
 /// A service, as people call it.
@@ -119,10 +158,14 @@ mod tests {
         for known in Actor::ALL {
             assert_said(&actor(known.as_str()));
         }
+        assert_said(&view_unread());
         for known in wiring::SERVICES {
             assert_said(&service(known));
         }
         for agrees in [Agreement::Agrees, Agreement::OnTheWay, Agreement::Differs] {
+            for figures in [Figures::Events, Figures::Record, Figures::None] {
+                assert_said(&money_unread(&[service(payment::NAME)], figures, Won(5)));
+            }
             for is_known in [false, true] {
                 assert_said(&money(agrees, (Won(5), Won(0)), is_known));
                 assert_said(&view(agrees, is_known, 2));

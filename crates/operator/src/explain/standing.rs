@@ -82,7 +82,7 @@ impl Story {
         if self.left_out().next().is_some() {
             return Standing::LeftOut;
         }
-        let is_over = self.waits().is_empty();
+        let is_over = self.waits_of_the_call().is_empty();
         match self.outcome() {
             Outcome::Open(standing) => standing,
             Outcome::Completed | Outcome::Failed | Outcome::Off if !is_over => Standing::Settling,

@@ -1,7 +1,7 @@
 //! An explanation as one text: the story for the rider first, then everything for the operator.
 
 use super::steps::{Account, Cause, Moved, Step};
-use super::{Explanation, speech};
+use super::{Explanation, Figures, speech};
 use crate::language::Language;
 use crate::words::{Words, kilometers, won};
 use std::fmt::Write;
@@ -67,7 +67,9 @@ impl Explanation {
         ];
         let amounts = amounts
             .map(|(name, amount)| format!("{} {}", name.of(text.language), won(amount).of(text.language)));
-        text.plain(&amounts.join(", "));
+        if money.figures != Figures::None {
+            text.plain(&amounts.join(", "));
+        }
         text.line(&money.words);
     }
 

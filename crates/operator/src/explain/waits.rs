@@ -2,15 +2,13 @@
 
 use super::speech::{errand, timer, wait};
 use super::story::{Story, Told};
-use super::{Agreement, Armed, Book, Errand, Money, Statuses, View};
+use super::{Agreement, Armed, Errand, Statuses, View};
 use crate::time::At;
 use crate::words::Words;
 use engine::clock::Timestamp;
 use engine::timer::Timer;
-use provider::book::{TakeAnswer, balance};
 use serde::Serialize;
 use taxi::call::Call;
-use taxi::money::Won;
 use taxi::payment::{Stage, Terms};
 use taxi::status::{CallStatus, DriveStatus};
 use taxi::view::CallView;
@@ -81,9 +79,21 @@ impl Kind {
 }
 
 impl Story {
-    /// What holds up the rest comes first.
+    /// What holds up the rest comes first, and last what holds up nothing but wants an operator.
     pub(super) fn waits(&self) -> Vec<Wait> {
-        let mut waits: Vec<Wait> = self.letters.iter().filter_map(|letter| self.operator(letter)).collect();
+        let mut waits = self.waits_of_the_call();
+        let of_view = self.letters.iter().filter(|letter| {
+            letter.service == wiring::view::NAME && letter.skipped.is_none() && letter.waits_behind.is_none()
+        });
+        waits.extend(of_view.map(Self::operator));
+        waits.extend(self.unread().map(|(place, told)| self.to_be_read((place, told))));
+        waits
+    }
+
+    /// Without what concerns only those who look on.
+    pub(super) fn waits_of_the_call(&self) -> Vec<Wait> {
+        let first = self.letters.iter().filter(|letter| letter.is_first_to_hold_up());
+        let mut waits: Vec<Wait> = first.map(Self::operator).collect();
         waits.extend(self.waits_to_settle());
         for (place, told) in self.told.iter().enumerate() {
             waits.extend(told.unheard_by.iter().map(|hearer| self.message((place, told), hearer)));
@@ -127,15 +137,28 @@ impl Story {
         first.map(|letter| letter.number)
     }
 
-    fn operator(&self, letter: &crate::letters::Letter) -> Option<Wait> {
-        letter.is_first_to_hold_up().then(|| Wait {
+    fn operator(letter: &crate::letters::Letter) -> Wait {
+        Wait {
             service: letter.service,
             kind: Kind::Operator,
             since: letter.at,
             until: None,
             step: None,
             words: wait::operator(letter),
-        })
+        }
+    }
+
+    /// Somebody must find out why an event cannot be read.
+    fn to_be_read(&self, (place, told): (usize, &Told)) -> Wait {
+        let service = wiring::TELLING.into_iter().find(|known| told.recorded.source.service == *known);
+        Wait {
+            service: service.unwrap_or(payment::NAME),
+            kind: Kind::Operator,
+            since: At(told.recorded.at),
+            until: None,
+            step: Some(place + 1),
+            words: wait::unread(&self.numbered(place)),
+        }
     }
 
     fn message(&self, (place, told): (usize, &Told), hearer: &'static str) -> Wait {
@@ -198,48 +221,6 @@ impl Story {
         told.collect()
     }
 
-    pub(super) fn money(&self) -> Money {
-        let payment = self.payment.as_ref().map(|payment| &payment.state);
-        let accounts = payment.map(|payment| payment.accounts).unwrap_or_default();
-        let (mut taken, mut returned) = (Won::ZERO, Won::ZERO);
-        for moved in self.told.iter().filter_map(|told| super::steps::moved(told.event.as_ref()?)) {
-            match (moved.from, moved.to) {
-                (super::Account::Rider, _) => taken = taken + moved.won,
-                (_, super::Account::Rider) => returned = returned + moved.won,
-                (super::Account::Held | super::Account::Earned, _) => {}
-            }
-        }
-        let book = self.account.as_ref();
-        let at_provider = Won(book.map_or(0, balance));
-        let owed = accounts.held + accounts.earned;
-        let agrees = if at_provider == owed {
-            Agreement::Agrees
-        } else if self.effects.is_empty() {
-            Agreement::Differs
-        } else {
-            Agreement::OnTheWay
-        };
-        Money {
-            fare: self.fare(),
-            taken,
-            held: accounts.held,
-            earned: accounts.earned,
-            returned,
-            provider: book.map(|book| Book {
-                take: book.take.map(|answer| match answer {
-                    TakeAnswer::Taken => "taken",
-                    TakeAnswer::Refused => "refused",
-                }),
-                back: book.back,
-                balance: at_provider,
-                takes_heard: book.takes_heard,
-                backs_heard: book.backs_heard,
-            }),
-            agrees,
-            words: super::speech::money(agrees, (owed, at_provider), book.is_some()),
-        }
-    }
-
     /// The view as it is shown, beside what all published events make of it.
     pub(super) fn shown(&self) -> View {
         let published = self.told.iter().filter(|told| told.recorded.published);
@@ -249,7 +230,10 @@ impl Story {
             .fold(None, |view, (event, at)| taxi::view::project(view, event, taxi::time::Timestamp(at.0)));
         let stored: Option<CallView> =
             self.view.as_ref().and_then(|row| serde_json::from_str(&row.state).ok());
-        let agrees = if stored == rebuilt {
+        let has_unread = self.unread().any(|(_, told)| told.recorded.published);
+        let agrees = if has_unread {
+            Agreement::Differs
+        } else if stored == rebuilt {
             Agreement::Agrees
         } else if unheard > 0 || self.letters.iter().any(|letter| letter.service == wiring::view::NAME) {
             Agreement::OnTheWay
@@ -261,7 +245,12 @@ impl Story {
             payment: view.pay_status.map(|status| status.as_str()),
             drive: view.drive_status.map(DriveStatus::as_str),
         });
-        View { shown, unheard, agrees, words: super::speech::view(agrees, shown.is_some(), unheard) }
+        let words = if has_unread {
+            super::speech::view_unread()
+        } else {
+            super::speech::view(agrees, shown.is_some(), unheard)
+        };
+        View { shown, unheard, agrees, words }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::situations::{ALL, CALL};
 use crate::world::World;
-use operator::explain::{Agreement, Kind, Standing};
+use operator::explain::{Agreement, Figures, Kind, Standing};
 use operator::language::Language;
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,6 +10,9 @@ use std::path::PathBuf;
 
 /// As data as well: what programs read of these is not to change.
 const AS_DATA: [&str; 3] = ["too_far", "provider_silent", "dead_letter"];
+
+/// In which nothing may be claimed to agree.
+const UNREADABLE: [&str; 3] = ["unreadable", "unreadable_with_its_state", "unreadable_under_way"];
 
 pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -77,6 +80,12 @@ fn the_riders_name_stands_in_one_place_and_only_there() {
 fn nothing_is_a_fault_in_any_situation_and_what_is_over_waits_for_nothing() {
     for (name, situation) in ALL {
         let explanation = situation().explain(CALL);
+        if UNREADABLE.contains(&name) {
+            assert_eq!(explanation.money.agrees, Agreement::Differs, "{name}");
+            assert_ne!(explanation.money.figures, Figures::Events, "{name}");
+            assert!(explanation.waits_for.iter().any(|wait| wait.kind == Kind::Operator), "{name}");
+            continue;
+        }
         assert_ne!(explanation.money.agrees, Agreement::Differs, "{name}");
         assert_ne!(explanation.view.agrees, Agreement::Differs, "{name}");
         let is_over = match explanation.standing {

@@ -6,5 +6,6 @@ mod document;
 mod events;
 mod golden;
 mod letters;
+mod past;
 mod situations;
 mod world;

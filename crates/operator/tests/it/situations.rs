@@ -1,5 +1,6 @@
 //! A call in every situation: over, under way, and stuck in each way.
 
+use crate::past::{Lens, seen_through};
 use crate::world::{HOUR_MS, MINUTE_MS, SECOND_MS, World};
 use taxi::call::{self, Call};
 use taxi::decision::{Decision, NoEffect};
@@ -14,7 +15,7 @@ pub(crate) type Situation = (&'static str, fn() -> World);
 /// The call that is told of.
 pub(crate) const CALL: u64 = 7;
 
-pub(crate) const ALL: [Situation; 36] = [
+pub(crate) const ALL: [Situation; 39] = [
     ("completed", completed),
     ("too_far", too_far),
     ("payment_refused", payment_refused),
@@ -49,6 +50,9 @@ pub(crate) const ALL: [Situation; 36] = [
     ("cancellation_left_out", cancellation_left_out),
     ("payment_and_cancellation_left_out", payment_and_cancellation_left_out),
     ("dead_answer", dead_answer),
+    ("unreadable", unreadable),
+    ("unreadable_with_its_state", unreadable_with_its_state),
+    ("unreadable_under_way", unreadable_under_way),
     ("beside_another_call_service", beside_another_call_service),
     ("given_up_by_another_call_service", given_up_by_another_call_service),
 ];
@@ -376,6 +380,28 @@ fn dead_answer() -> World {
     let mut world = World::with(Rules::default(), &Business { payment: cannot_count, ..Business::default() });
     world.call(CALL, "10", None);
     world.pass_ms(SECOND_MS);
+    world
+}
+
+/// What is stored of it was damaged, and the view, made anew, has put it aside.
+fn unreadable() -> World {
+    without(completed(), &Lens { is_view_made_anew: true, ..no_payment() })
+}
+
+fn unreadable_with_its_state() -> World {
+    without(completed(), &Lens { no_state_of: Some("payment"), ..no_payment() })
+}
+
+fn unreadable_under_way() -> World {
+    without(under_way(), &no_payment())
+}
+
+fn no_payment() -> Lens {
+    Lens { unreadable: vec!["FarePaid"], ..Lens::default() }
+}
+
+fn without(mut world: World, lens: &Lens) -> World {
+    world.assembly.readers = seen_through(&world.assembly.readers, lens);
     world
 }
 

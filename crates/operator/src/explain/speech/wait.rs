@@ -36,6 +36,20 @@ pub(in crate::explain) fn operator(letter: &Letter) -> Words {
     )
 }
 
+/// An event that cannot be read.
+pub(in crate::explain) fn unread(event: &Words) -> Words {
+    Words::new(
+        format!(
+            "Waits for an operator: {} cannot be read, so what it did is not told here. Run `taxisvc audit`.",
+            event.english
+        ),
+        format!(
+            "운영자의 조치를 기다립니다. {} 이벤트를 읽을 수 없어 그 내용이 여기에 나오지 않습니다. `taxisvc audit`을 실행하십시오.",
+            event.korean
+        ),
+    )
+}
+
 /// What a service waits for by its own state; `due` is when that ends, or is reported.
 pub(in crate::explain) fn own(story: &Story, kind: Kind, due: Option<Timestamp>) -> Words {
     let what = what(kind, &won(story.fare().unwrap_or(Won::ZERO)));
