@@ -52,7 +52,7 @@ pub(crate) const PATHS: [&str; 8] = {
 pub fn documents_router() -> Router {
     let ids = Arc::new(Ids::draw());
     let only = only(&ids);
-    let (for_files, for_others) = (ids.clone(), ids.clone());
+    let (for_files, for_others) = (ids.clone(), ids);
     let [guide, reference, files, openapi, asyncapi, ..] = PATHS;
     Router::new()
         .route(guide, only(get(async |head: Parts| page(for_reader(GUIDE, &head), GUIDE_POLICY))))
@@ -73,7 +73,7 @@ pub fn documents_router() -> Router {
 pub fn problems_router() -> Router {
     let ids = Arc::new(Ids::draw());
     let only = only(&ids);
-    let (for_all, for_folder, for_one) = (ids.clone(), ids.clone(), ids.clone());
+    let (for_all, for_folder, for_one) = (ids.clone(), ids.clone(), ids);
     let [all, all_in_folder, one] = problems::PATHS;
     Router::new()
         .route(
@@ -93,7 +93,7 @@ pub fn problems_router() -> Router {
 }
 
 /// Other methods are refused in our words.
-fn only(ids: &Arc<Ids>) -> impl Fn(MethodRouter) -> MethodRouter {
+fn only(ids: &Arc<Ids>) -> impl Fn(MethodRouter) -> MethodRouter + use<> {
     let ids = ids.clone();
     move |methods| {
         let ids = ids.clone();
