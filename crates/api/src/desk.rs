@@ -10,13 +10,17 @@ use crate::problem::Problem;
 
 /// More threads than this only take the processor and the store's connections from each other.
 const THREADS_MAX: usize = 4;
+/// What operators ask for may read much, and must not keep riders and drivers waiting.
+const OPERATOR_THREADS_MAX: usize = 2;
 /// Who comes when so many wait already is sent away.
 const WAITING_MAX: usize = 16_384;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-#[derive(Default)]
-pub(crate) struct Desk(Mutex<State>);
+pub(crate) struct Desk {
+    threads_max: usize,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
@@ -25,6 +29,14 @@ struct State {
 }
 
 impl Desk {
+    pub(crate) fn for_everybody() -> Arc<Self> {
+        Arc::new(Self { threads_max: THREADS_MAX, state: Mutex::default() })
+    }
+
+    pub(crate) fn for_operators() -> Arc<Self> {
+        Arc::new(Self { threads_max: OPERATOR_THREADS_MAX, state: Mutex::default() })
+    }
+
     /// Does the work on a thread that may block: a store is a file, and a file may be slow.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
@@ -44,7 +56,7 @@ impl Desk {
             return Err(Problem::too_busy(Detail::ReadersWait));
         }
         state.waiting.push_back(job);
-        if state.threads < THREADS_MAX {
+        if state.threads < self.threads_max {
             state.threads += 1;
             let desk = self.clone();
             tokio::task::spawn_blocking(move || desk.work());
@@ -70,7 +82,7 @@ impl Desk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_that_panics_is_told_and_the_next_ones_are_read() {
-        let desk = Arc::new(Desk::default());
+        let desk = Desk::for_everybody();
         for _ in 0..=THREADS_MAX {
             let broken: Result<u32, Problem> = desk.read(|| panic!("a bug in a read")).await;
             assert!(broken.is_err());

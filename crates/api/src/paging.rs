@@ -177,7 +177,7 @@ impl Place {
     }
 }
 
-fn number(query: &QueryText<'_>, name: &'static str, max: u64) -> Result<Option<u64>, Problem> {
+pub(crate) fn number(query: &QueryText<'_>, name: &'static str, max: u64) -> Result<Option<u64>, Problem> {
     let Some(text) = query.get(name)? else {
         return Ok(None);
     };

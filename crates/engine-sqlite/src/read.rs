@@ -7,7 +7,7 @@ use engine::clock::Timestamp;
 use engine::dead_letter::{DeadLetter, Skip};
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source, shard_of};
-use engine::store::{BACKLOG_AGED_MAX, BACKLOG_COUNTED_MAX, Backlog, EntityRow, InboxKey, Visit};
+use engine::store::{BACKLOG_AGED_MAX, BACKLOG_COUNTED_MAX, Backlog, EntityRow, InboxKey, Side, Visit};
 use engine::timer::{DueTimer, Timer};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::borrow::Cow;
@@ -211,6 +211,8 @@ pub(crate) enum Letters {
     OfEntity(u64),
     FirstOfEntity(u64, usize),
     Numbered(u64),
+    First(Side, usize),
+    EveryOfEntity(u64),
 }
 
 pub(crate) fn dead_letters(
@@ -227,6 +229,13 @@ pub(crate) fn dead_letters(
         Letters::OfEntity(id) => (&tables.letter.of_entity, Some(id), usize::MAX),
         Letters::FirstOfEntity(id, limit) => (&tables.letter.of_entity, Some(id), limit),
         Letters::Numbered(number) => (&tables.letter.one, Some(number), usize::MAX),
+        Letters::First(Side::Waiting, limit) => {
+            (&tables.letter.look.first_waiting, Some(limit as u64), limit)
+        }
+        Letters::First(Side::PassedOver, limit) => {
+            (&tables.letter.look.first_skipped, Some(limit as u64), limit)
+        }
+        Letters::EveryOfEntity(id) => (&tables.letter.look.every_of_entity, Some(id), usize::MAX),
     };
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = match which {
@@ -239,6 +248,7 @@ pub(crate) fn dead_letters(
     {
         found.push(dead_letter_of(row)?);
     }
+    found.sort_by_key(|letter| letter.number);
     Ok(found)
 }
 
@@ -251,6 +261,36 @@ pub(crate) fn parked(connection: &Connection, layout: &Layout, shard: ShardName)
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(row.get::<_, i64>(0)?.cast_unsigned());
+    }
+    Ok(found)
+}
+
+pub(crate) fn dead_letters_counted(
+    connection: &Connection,
+    layout: &Layout,
+    (shard, side): (ShardName, Side),
+) -> Read<u64> {
+    let tables = layout.tables(shard.service)?;
+    let index = tables.own_shard(shard)?;
+    let sql = match side {
+        Side::Waiting => &tables.letter.look.shard_waiting,
+        Side::PassedOver => &tables.letter.look.shard_skipped,
+    };
+    Ok(connection.prepare_cached(sql)?.query_row([index], |row| row.get::<_, i64>(0))?.cast_unsigned())
+}
+
+pub(crate) fn numbers_waiting(
+    connection: &Connection,
+    layout: &Layout,
+    (shard, entity_id): (ShardName, u64),
+) -> Read<Vec<u64>> {
+    let tables = layout.tables(shard.service)?;
+    let index = tables.own_shard(shard)?;
+    let mut statement = connection.prepare_cached(&tables.letter.look.numbers_waiting)?;
+    let mut rows = statement.query([index, entity_id.cast_signed()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(number(row, 0)?);
     }
     Ok(found)
 }
@@ -409,6 +449,19 @@ mod tests {
             (&tables.letter.waiting, "INDEX order_dead_letter_by_entity (shard=?)"),
             (&tables.letter.parked, "USING INDEX order_dead_letter_by_entity (shard=?)"),
             (&tables.letter.of_entity, "INDEX order_dead_letter_by_entity (shard=? AND entity_id=?)"),
+            (&tables.letter.look.first_waiting, "SCAN order_dead_letter"),
+            (&tables.letter.look.first_skipped, "SCAN order_dead_letter"),
+            (&tables.letter.look.shard_waiting, "INDEX order_dead_letter_by_entity (shard=?)"),
+            (&tables.letter.look.shard_skipped, "INDEX order_dead_letter_by_skip"),
+            (
+                &tables.letter.look.every_of_entity,
+                "INDEX order_dead_letter_by_entity (shard=? AND entity_id=?)",
+            ),
+            (&tables.letter.look.every_of_entity, "INDEX order_dead_letter_by_skip"),
+            (
+                &tables.letter.look.numbers_waiting,
+                "INDEX order_dead_letter_by_entity (shard=? AND entity_id=?)",
+            ),
             (&tables.letter.prune, "INDEX order_dead_letter_by_skip (skipped_at<?)"),
             (&tables.effect.oldest, "INDEX order_event_by_entity (kind=? AND id=? AND version=?)"),
             (&kind.drop_some, "SEARCH order_entity_order USING INTEGER PRIMARY KEY (rowid<?)"),

@@ -7,7 +7,9 @@ use engine::clock::Timestamp;
 use engine::dead_letter::DeadLetter;
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
-use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
+use engine::store::{
+    Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Side, Snapshot, Stored, Visit,
+};
 use rusqlite::Connection;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -231,6 +233,30 @@ impl Snapshot for Moment<'_> {
 
     fn dead_letters(&self, shard: ShardName) -> Stored<Vec<DeadLetter>> {
         self.read(|connection, layout| read::dead_letters(connection, layout, shard, read::Letters::Every))
+    }
+
+    fn dead_letters_first(&self, shard: ShardName, side: Side, limit: usize) -> Stored<Vec<DeadLetter>> {
+        let which = read::Letters::First(side, limit);
+        self.read(|connection, layout| read::dead_letters(connection, layout, shard, which))
+    }
+
+    fn dead_letters_counted(&self, shard: ShardName, side: Side) -> Stored<u64> {
+        self.read(|connection, layout| read::dead_letters_counted(connection, layout, (shard, side)))
+    }
+
+    fn dead_letters_of(&self, shard: ShardName, entity_id: u64) -> Stored<Vec<DeadLetter>> {
+        let which = read::Letters::EveryOfEntity(entity_id);
+        self.read(|connection, layout| read::dead_letters(connection, layout, shard, which))
+    }
+
+    fn numbers_waiting(&self, shard: ShardName, entity_id: u64) -> Stored<Vec<u64>> {
+        self.read(|connection, layout| read::numbers_waiting(connection, layout, (shard, entity_id)))
+    }
+
+    fn dead_letter(&self, shard: ShardName, number: u64) -> Stored<Option<DeadLetter>> {
+        let which = read::Letters::Numbered(number);
+        let found = self.read(|connection, layout| read::dead_letters(connection, layout, shard, which))?;
+        Ok(found.into_iter().next())
     }
 
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {

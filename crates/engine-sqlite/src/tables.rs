@@ -331,6 +331,7 @@ pub(crate) struct LetterSql {
     pub(crate) parked: String,
     pub(crate) of_entity: String,
     pub(crate) one: String,
+    pub(crate) look: LetterLookSql,
     pub(crate) skip: String,
     pub(crate) pass_over: String,
     pub(crate) passed_over: String,
@@ -354,6 +355,7 @@ impl LetterSql {
             if is_first { ("TRUE", "FALSE") } else { ("skipped_at IS NULL", "skipped_at IS NOT NULL") };
         let passed_over = "log, service, source_shard, position";
         Self {
+            look: LetterLookSql::new(s, letter, (waits, skipped)),
             insert: format!(
                 "INSERT INTO \"{s}_dead_letter\" (shard, entity_id, parcel, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)"
             ),
@@ -395,6 +397,46 @@ impl LetterSql {
             ),
             clear_waiting: format!("DELETE FROM \"{s}_dead_letter\" WHERE {waits}"),
             clear_passed_over: format!("DELETE FROM \"{s}_passed_over\""),
+        }
+    }
+}
+
+/// Dead letters as they are looked up, some of very many.
+#[derive(Debug)]
+pub(crate) struct LetterLookSql {
+    pub(crate) first_waiting: String,
+    pub(crate) first_skipped: String,
+    pub(crate) shard_waiting: String,
+    pub(crate) shard_skipped: String,
+    pub(crate) every_of_entity: String,
+    pub(crate) numbers_waiting: String,
+}
+
+impl LetterLookSql {
+    fn new(s: &str, letter: &str, (waits, skipped): (&str, &str)) -> Self {
+        // In the order of the table, and no further than needed: by an index, all of that side would be sorted.
+        let first = |side: &str| {
+            format!(
+                "SELECT {letter} FROM \"{s}_dead_letter\" NOT INDEXED WHERE shard = ?1 AND {side} \
+                 ORDER BY number LIMIT ?2"
+            )
+        };
+        let counted =
+            |side: &str| format!("SELECT count(*) FROM \"{s}_dead_letter\" WHERE shard = ?1 AND {side}");
+        Self {
+            first_waiting: first(waits),
+            first_skipped: first(skipped),
+            shard_waiting: counted(waits),
+            shard_skipped: counted(skipped),
+            // Each half by its index; with an order they would be merged, for which one of them is scanned.
+            every_of_entity: format!(
+                "SELECT {letter} FROM \"{s}_dead_letter\" WHERE shard = ?1 AND entity_id = ?2 AND {waits} UNION ALL \
+                 SELECT {letter} FROM \"{s}_dead_letter\" WHERE shard = ?1 AND entity_id = ?2 AND {skipped}"
+            ),
+            numbers_waiting: format!(
+                "SELECT number FROM \"{s}_dead_letter\" WHERE shard = ?1 AND entity_id = ?2 AND {waits} \
+                 ORDER BY number"
+            ),
         }
     }
 }

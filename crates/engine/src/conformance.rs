@@ -60,6 +60,7 @@ macro_rules! conformance {
             due::an_effect_is_claimed_once_and_answered_once,
             due::dead_letters_keep_their_order,
             letters::a_dead_letter_is_passed_over_once_and_stays_on_record,
+            letters::dead_letters_are_found_without_reading_all,
             letters::letters_that_were_passed_over_are_forgotten_by_age,
             letters::a_timer_is_moved_only_from_where_it_stands,
             letters::a_projection_is_dropped_slice_by_slice,

@@ -415,6 +415,33 @@ pub trait Snapshot {
     /// Every dead letter, also those that were passed over and are on record still.
     fn dead_letters(&self, shard: ShardName) -> Stored<Vec<DeadLetter>>;
 
+    /// The first by number of those that wait, or of those that were passed over.
+    fn dead_letters_first(&self, shard: ShardName, side: Side, limit: usize) -> Stored<Vec<DeadLetter>> {
+        let letters = self.dead_letters(shard)?.into_iter();
+        Ok(letters.filter(|letter| Side::of(letter) == side).take(limit).collect())
+    }
+
+    fn dead_letters_counted(&self, shard: ShardName, side: Side) -> Stored<u64> {
+        let letters = self.dead_letters(shard)?;
+        Ok(letters.iter().filter(|letter| Side::of(letter) == side).count() as u64)
+    }
+
+    /// All about one entity, as [`Snapshot::dead_letters`] tells them.
+    fn dead_letters_of(&self, shard: ShardName, entity_id: u64) -> Stored<Vec<DeadLetter>> {
+        let letters = self.dead_letters(shard)?.into_iter();
+        Ok(letters.filter(|letter| letter.entity_id == entity_id).collect())
+    }
+
+    /// The numbers of those about one entity that wait, in order.
+    fn numbers_waiting(&self, shard: ShardName, entity_id: u64) -> Stored<Vec<u64>> {
+        let letters = self.dead_letters_of(shard, entity_id)?.into_iter();
+        Ok(letters.filter(|letter| letter.skipped.is_none()).map(|letter| letter.number).collect())
+    }
+
+    fn dead_letter(&self, shard: ShardName, number: u64) -> Stored<Option<DeadLetter>> {
+        Ok(self.dead_letters(shard)?.into_iter().find(|letter| letter.number == number))
+    }
+
     /// The events of others that the shard has heard and that an operator passed over.
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>>;
 
@@ -422,6 +449,19 @@ pub trait Snapshot {
     fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>>;
 
     fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>>;
+}
+
+/// On which side of an operator's decision a dead letter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Waiting,
+    PassedOver,
+}
+
+impl Side {
+    pub fn of(letter: &DeadLetter) -> Self {
+        if letter.skipped.is_none() { Self::Waiting } else { Self::PassedOver }
+    }
 }
 
 /// Whether a visitor wants more.

@@ -7,9 +7,11 @@ use crate::time::At;
 use crate::words::Words;
 use engine::dead_letter::{DeadLetter, Parcel};
 use engine::log::ShardName;
-use engine::store::Stored;
+use engine::store::{Side, Stored};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use wiring::{Readers, SERVICES, view};
 
 /// A message that was put aside.
@@ -71,17 +73,41 @@ pub struct InFull {
     pub content: Value,
 }
 
-/// All of them, service by service, in the order in which they were put aside.
-pub fn list(readers: &Readers) -> Stored<Vec<Letter>> {
+/// Which of them are listed.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Also those that were passed over, after those that wait.
+    pub skipped: bool,
+    pub limit: usize,
+}
+
+/// How many are listed unless something else is said.
+pub const LISTED: usize = 1_000;
+
+/// Those that are listed, and how many there are.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct List {
+    pub total: u64,
+    pub dead_letters: Vec<Letter>,
+}
+
+/// Of all services: first those that wait, then those that were passed over, each the oldest first.
+pub fn list(readers: &Readers, wanted: Wanted) -> Stored<List> {
     let moment = Moment::take(readers)?;
-    let mut found = Vec::new();
-    for service in SERVICES {
-        for index in 0..moment.shards(service) {
-            let shard = ShardName { service, index };
-            found.extend(of_shard(&moment, shard)?.into_iter().map(|(letter, _)| letter));
-        }
+    let mut list = List { total: 0, dead_letters: Vec::new() };
+    let sides = [Side::Waiting, Side::PassedOver];
+    for side in sides.into_iter().filter(|side| wanted.skipped || *side == Side::Waiting) {
+        list.total += count(&moment, side)?;
+        let first = first(&moment, side, wanted.limit - list.dead_letters.len())?;
+        list.dead_letters.extend(told(&moment, &first)?);
     }
-    Ok(found)
+    Ok(list)
+}
+
+/// How many wait, of all services.
+pub fn waiting(readers: &Readers) -> Stored<u64> {
+    count(&Moment::take(readers)?, Side::Waiting)
 }
 
 /// One of them; nothing when the service has none of that number.
@@ -91,10 +117,11 @@ pub fn show(readers: &Readers, service: &str, number: u64) -> Stored<Option<InFu
     };
     let moment = Moment::take(readers)?;
     for index in 0..moment.shards(service) {
-        let letters = of_shard(&moment, ShardName { service, index })?;
-        let found = letters.into_iter().find(|(letter, _)| letter.number == number);
-        if let Some((letter, content)) = found {
-            return Ok(Some(InFull { letter, content: content.in_full() }));
+        let shard = ShardName { service, index };
+        if let Some(found) = moment.of(service).dead_letter(shard, number)? {
+            let waiting = moment.of(service).numbers_waiting(shard, found.entity_id)?;
+            let letter = tell(shard, &found, &waiting);
+            return Ok(Some(InFull { letter, content: Content(found.parcel).in_full() }));
         }
     }
     Ok(None)
@@ -104,11 +131,55 @@ pub fn show(readers: &Readers, service: &str, number: u64) -> Stored<Option<InFu
 pub(crate) fn letters_of(moment: &Moment<'_>, call_id: u64) -> Stored<Vec<Letter>> {
     let mut found = Vec::new();
     for service in SERVICES {
-        let letters = of_shard(moment, moment.shard_of(service, call_id))?;
-        found
-            .extend(letters.into_iter().map(|(letter, _)| letter).filter(|letter| letter.call_id == call_id));
+        let shard = moment.shard_of(service, call_id);
+        let letters = moment.of(service).dead_letters_of(shard, call_id)?;
+        let waits = letters.iter().filter(|letter| letter.skipped.is_none());
+        let waiting: Vec<u64> = waits.map(|letter| letter.number).collect();
+        found.extend(letters.iter().map(|letter| tell(shard, letter, &waiting)));
     }
     Ok(found)
+}
+
+fn shards<'a>(moment: &'a Moment<'_>) -> impl Iterator<Item = ShardName> + use<'a> {
+    SERVICES
+        .into_iter()
+        .flat_map(|service| (0..moment.shards(service)).map(move |index| ShardName { service, index }))
+}
+
+fn count(moment: &Moment<'_>, side: Side) -> Stored<u64> {
+    let mut count = 0;
+    for shard in shards(moment) {
+        count += moment.of(shard.service).dead_letters_counted(shard, side)?;
+    }
+    Ok(count)
+}
+
+/// The oldest ones of all shards.
+fn first(moment: &Moment<'_>, side: Side, limit: usize) -> Stored<Vec<(ShardName, DeadLetter)>> {
+    let mut found = Vec::new();
+    for shard in shards(moment) {
+        let letters = moment.of(shard.service).dead_letters_first(shard, side, limit)?;
+        found.extend(letters.into_iter().map(|letter| (shard, letter)));
+    }
+    found.sort_by_key(|(_, letter)| letter.at);
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// What waits about a call is looked up once for all of its letters.
+fn told(moment: &Moment<'_>, letters: &[(ShardName, DeadLetter)]) -> Stored<Vec<Letter>> {
+    let mut waiting: HashMap<(ShardName, u64), Vec<u64>> = HashMap::new();
+    let mut told = Vec::with_capacity(letters.len());
+    for (shard, letter) in letters {
+        let numbers = match waiting.entry((*shard, letter.entity_id)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                unknown.insert(moment.of(shard.service).numbers_waiting(*shard, letter.entity_id)?)
+            }
+        };
+        told.push(tell(*shard, letter, numbers));
+    }
+    Ok(told)
 }
 
 struct Content(Parcel);
@@ -126,20 +197,12 @@ impl Content {
     }
 }
 
-fn of_shard(moment: &Moment<'_>, shard: ShardName) -> Stored<Vec<(Letter, Content)>> {
-    let letters = moment.of(shard.service).dead_letters(shard)?;
-    let told = letters.iter().map(|letter| {
-        let is_waiting = |other: &&DeadLetter| other.skipped.is_none() && letter.skipped.is_none();
-        let same = letters.iter().filter(|other| other.entity_id == letter.entity_id).filter(is_waiting);
-        let waiting = same.map(|other| other.number).filter(|number| *number != letter.number);
-        let before = waiting.clone().find(|number| *number < letter.number);
-        let behind = waiting.filter(|number| *number > letter.number).collect();
-        (tell(shard, letter, (before, behind)), Content(letter.parcel.clone()))
-    });
-    Ok(told.collect())
-}
-
-fn tell(shard: ShardName, letter: &DeadLetter, (before, behind): (Option<u64>, Vec<u64>)) -> Letter {
+/// `waiting` are the numbers of all about the same call that wait, in order.
+fn tell(shard: ShardName, letter: &DeadLetter, waiting: &[u64]) -> Letter {
+    // One that was passed over waits for nobody, and nobody for it.
+    let waiting = if letter.skipped.is_none() { waiting } else { &[] };
+    let before = waiting.first().copied().filter(|first| *first < letter.number);
+    let behind = waiting[waiting.partition_point(|number| *number <= letter.number)..].to_vec();
     let message = Message::of(&letter.parcel);
     Letter {
         service: shard.service,

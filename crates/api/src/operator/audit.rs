@@ -29,7 +29,7 @@ pub(super) async fn look(asked: Asked) -> Answered {
     let place = asked.api.audits.clone().try_acquire_owned();
     let place = place.map_err(|_| Problem::too_busy(Detail::AuditRuns))?;
     let api = asked.api.clone();
-    let report = asked.api.desk.read(move || {
+    let report = asked.api.operator_desk.read(move || {
         // Held until it is done, also when whoever asked has gone.
         let _place = place;
         let rules = api.handles.call.service().rules;

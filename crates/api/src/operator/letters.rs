@@ -4,8 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
 use operator::acts::{self, CameOf, Outcome};
-use operator::letters::{self, InFull, Letter};
-use serde::Serialize;
+use operator::letters::{self, InFull, Letter, Wanted};
 use taxi::actor::Actor;
 use taxi::rider::check_text;
 use tokio::sync::oneshot;
@@ -15,25 +14,29 @@ use crate::asked::{Answered, Asked};
 use crate::body;
 use crate::detail::Detail;
 use crate::hal::{Form, json_only, respond, to_json};
+use crate::paging;
 use crate::problem::{Kind, Problem};
 
 const REASON: &str = "reason";
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct List {
-    dead_letters: Vec<Letter>,
-}
+/// A list of more would be too large for whoever shows it.
+const LIMIT_MAX: usize = 10_000;
 
 /// `GET /operator/dead-letters`.
 pub(super) async fn list(asked: Asked) -> Answered {
     json_only(&asked.head.headers)?;
+    let wanted = Wanted { skipped: true, limit: limit(&asked)? };
     let readers = asked.api.readers.clone();
-    let read = asked.api.desk.read(move || {
-        let found = letters::list(&readers).map_err(|error| Problem::unreadable(&error))?;
-        Ok(to_json(&List { dead_letters: found }))
+    let read = asked.api.operator_desk.read(move || {
+        let found = letters::list(&readers, wanted).map_err(|error| Problem::unreadable(&error))?;
+        Ok(to_json(&found))
     });
     Ok(respond(StatusCode::OK, Form::Json, read.await?))
+}
+
+fn limit(asked: &Asked) -> Result<usize, Problem> {
+    const NAME: &str = "limit";
+    let limit = paging::number(&asked.query()?, NAME, u64::MAX)?;
+    Ok(limit.map_or(letters::LISTED, |limit| usize::try_from(limit).unwrap_or(usize::MAX).min(LIMIT_MAX)))
 }
 
 /// `GET /operator/dead-letters/{service}/{number}`.
@@ -79,7 +82,7 @@ async fn find(asked: &Asked) -> Result<InFull, Problem> {
     let readers = asked.api.readers.clone();
     let read = asked
         .api
-        .desk
+        .operator_desk
         .read(move || letters::show(&readers, &service, number).map_err(|error| Problem::unreadable(&error)));
     read.await?.ok_or_else(unknown)
 }

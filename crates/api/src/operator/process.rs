@@ -64,7 +64,7 @@ pub(super) async fn config(asked: Asked) -> Answered {
 pub(super) async fn doctor(asked: Asked) -> Answered {
     json_only(&asked.head.headers)?;
     let look = asked.api.operator.doctor.clone();
-    let found = asked.api.desk.read(move || Ok(look())).await?;
+    let found = asked.api.operator_desk.read(move || Ok(look())).await?;
     Ok(respond(http::StatusCode::OK, Form::Json, to_json(&found)))
 }
 

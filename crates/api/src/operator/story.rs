@@ -27,7 +27,7 @@ pub(super) async fn tell(asked: Asked) -> Answered {
     let call_id: CallId = segment.parse().map_err(|_| unknown())?;
     asked.note_call(call_id);
     let api = asked.api.clone();
-    let explanation = asked.api.desk.read(move || {
+    let explanation = asked.api.operator_desk.read(move || {
         let rules = &api.handles.call.service().rules;
         let explanation = explain(&api.readers, call_id, api.operator.clock.now(), rules);
         explanation.map_err(|error| Problem::unreadable(&error))

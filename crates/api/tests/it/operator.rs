@@ -2,10 +2,13 @@
 
 use crate::world::{Answer, Setup, TOKEN, World, within};
 use axum::body::Body;
-use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::{FutureExt, StreamExt};
 use http::Request;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use taxi::decision::{Decision, NoEffect};
 use taxi::drive::{self, Drive};
 use taxi::rules::Context;
@@ -244,6 +247,12 @@ async fn dead_letters_are_shown_taken_up_again_and_passed_over() {
         }
     })
     .await;
+    for (limit, listed) in [(0, 0), (1, 1), (2, 2), (u64::MAX, 2)] {
+        let list = get(&world, &format!("/operator/dead-letters?limit={limit}")).await.json();
+        assert_eq!((&list["total"], &list["deadLetters"]), (&json!(2), &json!(found[..listed])), "{limit}");
+    }
+    let refused = get(&world, "/operator/dead-letters?limit=all").await;
+    assert_eq!((problem(&refused).0, &refused.json()["field"]), (400, &json!("limit")));
     let path = |letter: &Value| format!("/operator/dead-letters/drive/{}", letter["number"]);
     let (first, second) = (path(&found[0]), path(&found[1]));
     let shown = get(&world, &first).await.json();
@@ -335,4 +344,29 @@ async fn while_the_view_is_made_anew_it_is_not_told_and_everything_else_is() {
     for (uri, before) in uris.iter().zip(before) {
         assert_eq!(world.get(uri).await.body, before, "{uri}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_operators_ask_for_keeps_nobody_else_waiting() {
+    let (begun, go_on) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(())));
+    let hold = go_on.lock().unwrap();
+    let doctor = {
+        let (begun, go_on) = (begun.clone(), go_on.clone());
+        move || {
+            begun.fetch_add(1, Ordering::SeqCst);
+            drop(go_on.lock().unwrap());
+            json!({"isWell": true, "findings": []})
+        }
+    };
+    let world = World::with(Setup { doctor: Arc::new(doctor), ..Setup::default() });
+    let call = world.call("10").await;
+    let mut looks = pin!(join_all((0..16).map(|_| get(&world, "/operator/doctor"))));
+    while begun.load(Ordering::SeqCst) < 2 {
+        assert!(looks.as_mut().now_or_never().is_none(), "they are held");
+        tokio::task::yield_now().await;
+    }
+    let read = within(world.get(&format!("/calls/{call}"))).await;
+    assert_eq!(read.status.as_u16(), 200);
+    drop(hold);
+    assert!(within(looks).await.iter().all(|look| look.status.as_u16() == 200));
 }

@@ -48,6 +48,7 @@ pub(crate) struct Setup {
     pub(crate) log: LogId,
     pub(crate) layout: Layout,
     pub(crate) business: Business,
+    pub(crate) doctor: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
 }
 
 impl Default for Setup {
@@ -65,6 +66,7 @@ impl Default for Setup {
             log: LOG,
             layout: Layout::Together,
             business: Business::default(),
+            doctor: Arc::new(|| serde_json::json!({"isWell": true, "findings": []})),
         }
     }
 }
@@ -209,7 +211,7 @@ impl World {
                 clock: Arc::new(ManualClock::starting_at(NOW)),
                 log: Arc::new(OneLevel::default()),
                 config: serde_json::json!({"tariff": {"won_per_km": 10_000}}),
-                doctor: Arc::new(|| serde_json::json!({"isWell": true, "findings": []})),
+                doctor: setup.doctor,
             },
             stopping: told,
         });

@@ -4,8 +4,10 @@ use super::{Fixture, change, event, first_shard, ids_in, key, row, shards, write
 use crate::clock::Timestamp;
 use crate::dead_letter::{DeadLetter, Parcel, Skip};
 use crate::effect::Effect;
-use crate::log::{EntityKey, LogId, Recorded, ShardName, Source};
-use crate::store::{Backlog, Commit, InboxKey, InboxMove, LetterSkip, Rebuild, Schema, TimerMove, WriteSet};
+use crate::log::{EntityKey, LogId, Recorded, ShardName, Source, shard_of};
+use crate::store::{
+    Backlog, Commit, InboxKey, InboxMove, LetterSkip, Rebuild, Schema, Side, TimerMove, WriteSet,
+};
 use crate::timer::Timer;
 use std::borrow::Cow;
 
@@ -103,6 +105,42 @@ pub fn a_dead_letter_is_passed_over_once_and_stays_on_record(mut fixture: Fixtur
     assert_eq!(left(&fixture), numbers[..1]);
     let moment = fixture.reader.snapshot().expect("read");
     assert_eq!(moment.passed_over(shard), Ok(vec![(source(), 1)]));
+}
+
+/// What is looked up alone is what stands in the whole list.
+pub fn dead_letters_are_found_without_reading_all(mut fixture: Fixture) {
+    let schema = fixture.main();
+    let ids: Vec<u64> = ids_in(schema, 0).take(3).collect();
+    let mut written: Vec<u64> = [0, 1, 0, 2, 1, 0].map(|index| ids[index]).into();
+    // What nothing else may have as its id.
+    written.extend((0..64).map(|less| u64::MAX - less).find(|id| shard_of(*id, schema.shards) == 0));
+    let shard = first_shard(schema);
+    let numbers = put_aside(&mut fixture, shard, &written);
+    let skips = vec![skip(numbers[0], 9, None), skip(numbers[4], 9, None)];
+    fixture.done(&[with_skips(shard, 1, skips)]);
+    let moment = fixture.reader.snapshot().expect("read");
+    for shard in shards(schema) {
+        let all = moment.dead_letters(shard).expect("read");
+        for side in [Side::Waiting, Side::PassedOver] {
+            let expected: Vec<_> = all.iter().filter(|letter| Side::of(letter) == side).cloned().collect();
+            assert_eq!(moment.dead_letters_counted(shard, side), Ok(expected.len() as u64));
+            for limit in [0, 1, 3, 100] {
+                let first = expected.iter().take(limit).cloned().collect();
+                assert_eq!(moment.dead_letters_first(shard, side, limit), Ok(first));
+            }
+        }
+        for number in numbers.iter().copied().chain([numbers[6] + 1, 0, u64::MAX]) {
+            let expected = all.iter().find(|letter| letter.number == number).cloned();
+            assert_eq!(moment.dead_letter(shard, number), Ok(expected));
+        }
+        for id in written.iter().copied().chain([ids[2] + 1_000_000]) {
+            let expected: Vec<_> = all.iter().filter(|letter| letter.entity_id == id).cloned().collect();
+            let waiting = expected.iter().filter(|letter| letter.skipped.is_none());
+            let waiting = waiting.map(|letter| letter.number).collect();
+            assert_eq!(moment.dead_letters_of(shard, id), Ok(expected));
+            assert_eq!(moment.numbers_waiting(shard, id), Ok(waiting));
+        }
+    }
 }
 
 pub fn letters_that_were_passed_over_are_forgotten_by_age(mut fixture: Fixture) {

@@ -171,9 +171,9 @@ impl World {
 
     /// An operator passes over the first dead letter that waits.
     pub(crate) fn skip(&mut self, reason: &str) {
-        let letters = operator::letters::list(self.readers()).expect("a store in memory can be read");
-        let first = letters.into_iter().find(|letter| letter.skipped.is_none());
-        let first = first.expect("a message was put aside");
+        let wanted = operator::letters::Wanted { skipped: false, limit: 1 };
+        let list = operator::letters::list(self.readers(), wanted).expect("a store in memory can be read");
+        let first = list.dead_letters.into_iter().next().expect("a message was put aside");
         let place = (first.shard, first.number);
         let handles = &self.assembly.handles;
         match first.service {

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use http::Method;
 use operator::acts;
 use operator::language::Language;
-use operator::letters::{self, InFull, Letter};
+use operator::letters::{self, InFull, LISTED, Letter, Wanted};
 use serde_json::{Value, json};
 use std::fmt::{self, Write};
 use std::process::ExitCode;
@@ -58,6 +58,9 @@ enum Act {
         /// Also those that were skipped
         #[arg(long)]
         all: bool,
+        /// No more than so many
+        #[arg(long, value_name = "N", default_value_t = LISTED)]
+        limit: usize,
     },
     /// Prints one of them in full, which may name people
     Show {
@@ -114,7 +117,7 @@ impl FromStr for Address {
 
 pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     match &options.act {
-        Act::List { all } => list(config, options, *all),
+        Act::List { all, limit } => list(config, options, Wanted { skipped: *all, limit: *limit }),
         Act::Show { letter } => show(config, options, letter),
         Act::Retry { letter } => tell(options, &retry(config, options, letter)?),
         Act::Skip { letter, reason } => {
@@ -133,18 +136,21 @@ fn check_reason(reason: &str) -> anyhow::Result<()> {
     }
 }
 
-fn list(config: &Config, options: &Options, all: bool) -> anyhow::Result<ExitCode> {
+fn list(config: &Config, options: &Options, wanted: Wanted) -> anyhow::Result<ExitCode> {
     let look = data_dir::look(config)?;
-    let mut letters = letters::list(&look.readers)?;
-    letters.retain(|letter| all || letter.skipped.is_none());
+    let list = letters::list(&look.readers, wanted)?;
+    let (listed, total) = (list.dead_letters.len() as u64, list.total);
     if options.json {
-        print::json(&json!({ "deadLetters": letters }))?;
-    } else if letters.is_empty() {
+        print::json(&list)?;
+    } else if total == 0 {
         print::text("no dead letters\n")?;
     } else {
         let mut text = String::new();
-        for letter in &letters {
+        for letter in &list.dead_letters {
             write_in_short(&mut text, letter, options.speak.language())?;
+        }
+        if listed < total {
+            writeln!(text, "{listed} of {total}; --limit N lists more")?;
         }
         print::text(&text)?;
     }

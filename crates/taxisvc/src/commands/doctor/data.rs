@@ -129,18 +129,16 @@ fn running(path: &Path, look: &Look, findings: &mut Findings, seen: &mut Seen) {
 
 /// What should not be there, or should be done by now.
 fn work(look: &Look, findings: &mut Findings) {
-    match letters::list(&look.readers) {
+    match letters::waiting(&look.readers) {
         Err(error) => {
             return findings.wrong("data", error.to_string(), "see the disk; stop, and go back to a copy");
         }
-        Ok(letters) => match letters.iter().filter(|letter| letter.skipped.is_none()).count() {
-            0 => findings.ok("dead letters", "none"),
-            waiting => findings.warn(
-                "dead letters",
-                format!("{waiting} messages were put aside, and their calls wait"),
-                "taxisvc dead-letters list",
-            ),
-        },
+        Ok(0) => findings.ok("dead letters", "none"),
+        Ok(waiting) => findings.warn(
+            "dead letters",
+            format!("{waiting} messages were put aside, and their calls wait"),
+            "taxisvc dead-letters list",
+        ),
     }
     if !look.is_running {
         return;
