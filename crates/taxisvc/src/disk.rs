@@ -2,7 +2,8 @@
 //!
 //! There are two marks. Below the first, an alert is shown and everything goes on. Below the second, nothing new is taken
 //! on, and what is under way comes to its end in what is left. A disk that has become read-only, or a directory that is
-//! not where it was, ends the process: what it would write could not be stored, or not be found again.
+//! not where it was, ends the process: what it would write could not be stored, or not be found again. A file system
+//! that does not say how large it is (ramfs, tmpfs without a limit) is not taken for full.
 
 use crate::sentinel::{Failing, fail};
 use engine::gate::Gate;
@@ -20,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const BACK_PART: u64 = 8;
 /// With less, a database cannot even be opened.
 const START_BYTES_MIN: u64 = 1 << 20;
+const UNKNOWN: &str =
+    "the file system does not say how much room it has: nothing is refused before it is full";
 
 /// In bytes that are left.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,24 @@ pub(crate) enum Room {
     Low,
     /// Nothing new is taken on.
     Out,
+    /// The file system does not say.
+    Unknown,
+}
+
+/// What a file system says of itself, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) left: u64,
+    pub(crate) whole: u64,
+}
+
+impl Size {
+    /// Nothing where the file system has no size to tell.
+    pub(crate) fn of(stat: &StatVfs) -> Option<Self> {
+        // What may be used by those who are nobody special.
+        let left = stat.f_bavail.saturating_mul(stat.f_frsize);
+        (stat.f_blocks > 0).then(|| Self { left, whole: stat.f_blocks.saturating_mul(stat.f_frsize) })
+    }
 }
 
 impl Room {
@@ -46,7 +67,7 @@ impl Room {
         };
         if is_below(marks.min, self == Self::Out) {
             Self::Out
-        } else if is_below(marks.warn, self != Self::Enough) {
+        } else if is_below(marks.warn, matches!(self, Self::Low | Self::Out)) {
             Self::Low
         } else {
             Self::Enough
@@ -58,8 +79,7 @@ impl Room {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Seen {
     pub(crate) room: Room,
-    pub(crate) left_bytes: u64,
-    pub(crate) size_bytes: u64,
+    pub(crate) size: Option<Size>,
 }
 
 /// A file that has to stay where it is.
@@ -123,9 +143,11 @@ impl Disk {
     /// What somebody should see to.
     pub(crate) fn warning(&self) -> Option<String> {
         let seen = self.seen();
-        let left = format!("{} of {}", mib(seen.left_bytes), mib(seen.size_bytes));
+        let size = seen.size.unwrap_or(Size { left: 0, whole: 0 });
+        let left = format!("{} of {}", mib(size.left), mib(size.whole));
         match seen.room {
             Room::Enough => None,
+            Room::Unknown => Some(UNKNOWN.to_owned()),
             Room::Low => Some(format!(
                 "the disk is filling up: {left} are left, and with less than {} nothing new is taken on",
                 mib(self.marks.min)
@@ -153,24 +175,25 @@ impl Disk {
                 "the file system of {directory} has become read-only: see the system's log for why"
             ));
         }
-        self.note(left(&stat), stat.f_blocks.saturating_mul(stat.f_frsize));
+        self.note(Size::of(&stat));
         Ok(())
     }
 
     /// Says what has changed, and shuts or opens the gate.
-    fn note(&self, left_bytes: u64, size_bytes: u64) {
+    fn note(&self, size: Option<Size>) {
         let before = self.seen().room;
-        let room = before.after(left_bytes, self.marks);
-        *self.lock() = Seen { room, left_bytes, size_bytes };
+        let room = size.map_or(Room::Unknown, |size| before.after(size.left, self.marks));
+        *self.lock() = Seen { room, size };
         match room {
-            Room::Enough | Room::Low => self.gate.open(),
+            Room::Enough | Room::Low | Room::Unknown => self.gate.open(),
             Room::Out => self.gate.shut(),
         }
         if room == before {
             return;
         }
-        let (directory, left) = (self.directory.display(), mib(left_bytes));
+        let (directory, left) = (self.directory.display(), mib(size.map_or(0, |size| size.left)));
         match room {
+            Room::Unknown => tracing::warn!(%directory, "{UNKNOWN}"),
             Room::Enough => tracing::info!(%directory, left, "the disk has room again"),
             Room::Low => tracing::warn!(
                 %directory,
@@ -201,19 +224,11 @@ pub(crate) fn explain(directory: &Path, error: anyhow::Error) -> anyhow::Error {
         error.context(format!(
             "the file system of {directory} is read-only: make it writable, or choose another place"
         ))
-    } else if left(&stat) < START_BYTES_MIN {
-        error.context(format!(
-            "the disk of {directory} is full, {} bytes are left: make room first",
-            left(&stat)
-        ))
+    } else if let Some(Size { left, .. }) = Size::of(&stat).filter(|size| size.left < START_BYTES_MIN) {
+        error.context(format!("the disk of {directory} is full, {left} bytes are left: make room first"))
     } else {
         error
     }
-}
-
-/// What may be used by those who are nobody special.
-pub(crate) fn left(stat: &StatVfs) -> u64 {
-    stat.f_bavail.saturating_mul(stat.f_frsize)
 }
 
 fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
@@ -259,19 +274,41 @@ mod tests {
         for (left, shut, warning) in
             [(799, true, Some("no room")), (900, false, Some("filling up")), (1_800, false, None)]
         {
-            disk.note(left, 10_000);
+            let size = Some(Size { left, whole: 10_000 });
+            disk.note(size);
             let told = disk.warning();
-            assert_eq!((disk.gate.is_shut(), disk.seen().left_bytes), (shut, left));
+            assert_eq!((disk.gate.is_shut(), disk.seen().size), (shut, size));
             assert_eq!(told.is_some(), warning.is_some(), "{told:?}");
             assert!(told.unwrap_or_default().contains(warning.unwrap_or_default()));
         }
+    }
+
+    /// ramfs says 0 of everything, and so does a tmpfs without a limit.
+    #[test]
+    fn a_file_system_that_says_no_size_is_not_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let stat = StatVfs { f_blocks: 0, f_bavail: 0, ..statvfs(folder.path()).unwrap() };
+        assert_eq!(Size::of(&stat), None);
+        assert_eq!(
+            Size::of(&StatVfs { f_blocks: 1, ..stat }).map(|size| size.left),
+            Some(0),
+            "that one is full"
+        );
+        let disk = on(folder.path(), MARKS);
+        disk.note(Some(Size { left: 0, whole: 10_000 }));
+        assert!(disk.gate.is_shut());
+        disk.note(Size::of(&stat));
+        assert!(!disk.gate.is_shut());
+        assert_eq!(disk.warning().as_deref(), Some(UNKNOWN));
+        disk.note(Some(Size { left: 1_700, whole: 10_000 }));
+        assert_eq!(disk.warning(), None, "it has not been low before");
     }
 
     #[test]
     fn it_sees_the_disk_that_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let seen = on(folder.path(), MARKS).seen();
-        assert!(seen.left_bytes > 0 && seen.left_bytes <= seen.size_bytes, "{seen:?}");
+        assert!(seen.size.is_some_and(|size| size.left > 0 && size.left <= size.whole), "{seen:?}");
         let disk = on(folder.path(), Marks { warn: u64::MAX, min: u64::MAX });
         assert!(disk.gate.is_shut(), "the first look is one");
     }

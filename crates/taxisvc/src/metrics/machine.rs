@@ -1,7 +1,7 @@
 //! The figures of the machine under the process: its disk and its clock.
 
 use super::tell_one;
-use crate::disk::{Disk, Room};
+use crate::disk::{Disk, Room, Size};
 use engine::clock::steady::SteadyClock;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -24,14 +24,16 @@ impl Collector for Machine {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let seen = self.disk.seen();
         let when = |rooms: &[Room]| f64::from(u8::from(rooms.contains(&seen.room)));
+        // Comparisons with what is not a number are false: nobody is alerted by what is not known.
+        let bytes = |part: fn(Size) -> u64| seen.size.map_or(f64::NAN, |size| part(size) as f64);
         let wall_ahead_seconds = self.clock.wall_ahead_ms() as f64 / 1e3;
         let gauges = [
             (
                 "disk_free_bytes",
                 "Room that is left on the disk of the data directory",
-                seen.left_bytes as f64,
+                bytes(|size| size.left),
             ),
-            ("disk_size_bytes", "Size of the disk of the data directory", seen.size_bytes as f64),
+            ("disk_size_bytes", "Size of the disk of the data directory", bytes(|size| size.whole)),
             ("disk_low", "Whether somebody should make room on the disk", when(&[Room::Low, Room::Out])),
             ("disk_full", "Whether new requests are refused for want of room", when(&[Room::Out])),
             ("clock_offset_seconds", "How far the machine's clock is ahead of ours", wall_ahead_seconds),

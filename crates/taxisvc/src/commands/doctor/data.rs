@@ -3,7 +3,7 @@
 use super::Findings;
 use crate::config::Config;
 use crate::data_dir::{self, Look, listening};
-use crate::disk::{left, mib};
+use crate::disk::{Size, mib};
 use engine::clock::{Clock, SystemClock};
 use operator::letters;
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
@@ -174,7 +174,20 @@ fn disk(config: &Config, findings: &mut Findings) {
         let to_do = "see the system's log for why, and mount it to be written";
         return findings.wrong(CHECK, "the file system is read-only", to_do);
     }
-    let left = left(&stat);
+    room(Size::of(&stat), config, findings);
+    // Some file systems make them as they are needed, and have no number.
+    if stat.f_files > 0 && stat.f_favail < INODES_MIN {
+        let says = format!("{} more files can be made on it", stat.f_favail);
+        findings.wrong("inodes", says, "remove files from that file system");
+    }
+}
+
+fn room(size: Option<Size>, config: &Config, findings: &mut Findings) {
+    const CHECK: &str = "disk";
+    let Some(Size { left, .. }) = size else {
+        let to_do = "watch its room by other means, or choose another place";
+        return findings.warn(CHECK, "the file system does not say how much room it has", to_do);
+    };
     let says = format!("{} are left", mib(left));
     let store = &config.store;
     if left < store.room_min_bytes {
@@ -185,10 +198,5 @@ fn disk(config: &Config, findings: &mut Findings) {
         findings.warn(CHECK, says, "make room before new calls are refused");
     } else {
         findings.ok(CHECK, says);
-    }
-    // Some file systems make them as they are needed, and have no number.
-    if stat.f_files > 0 && stat.f_favail < INODES_MIN {
-        let says = format!("{} more files can be made on it", stat.f_favail);
-        findings.wrong("inodes", says, "remove files from that file system");
     }
 }
