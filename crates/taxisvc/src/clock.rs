@@ -1,4 +1,6 @@
-//! The clock that the process goes by: it begins no earlier than what its logs say, and is not put off by being set.
+//! The clock that the process goes by: it begins no earlier than what was told before, and is not put off by being set.
+
+pub(crate) mod told;
 
 use crate::data_dir;
 use engine::clock::Timestamp;
@@ -6,30 +8,36 @@ use engine::clock::steady::{Begun, SteadyClock};
 use engine::log::ShardName;
 use engine::store::{Reader, Stored};
 use rustix::time::{ClockId, clock_gettime};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Services of one database, and who reads it.
 pub(crate) type Logs<'a> = (&'a [&'static str], &'a dyn Reader);
 
-/// A clock over the databases of this process.
-pub(crate) fn begin(data: &data_dir::DataDir, shards: u16) -> Stored<Arc<SteadyClock>> {
+/// A clock over the databases of this process, in the directory that is opened.
+pub(crate) fn begin(directory: &Path, data: &data_dir::DataDir, shards: u16) -> Stored<Arc<SteadyClock>> {
     let logs = data.databases.iter().map(|database| (database.services.as_slice(), &*database.reader));
     let recorded = recorded_last(logs, shards)?;
-    let (clock, begun) = SteadyClock::begin(recorded, since_boot);
+    let (clock, begun) = SteadyClock::begin(last_of(directory, recorded), since_boot);
     match begun {
         Begun::AtTheWall => {}
         Begun::Ahead(ahead) => tracing::warn!(
             ?ahead,
-            "the last event is ahead of the machine's clock; this process goes on from there, and the clock catches up"
+            "what was told last is ahead of the machine's clock; this process goes on from there, and the clock catches up"
         ),
         Begun::Behind(ahead) => tracing::error!(
             ?ahead,
-            "the last event is far ahead of the machine's clock: is that set right? If so, deadlines that were armed \
+            "what was told last is far ahead of the machine's clock: is that set right? If so, deadlines that were armed \
              before are late by as much; if not, stop, set it, and start again"
         ),
     }
     Ok(Arc::new(clock))
+}
+
+/// What was told last: while nothing happens, that is later than the last event.
+fn last_of(directory: &Path, recorded: Option<Timestamp>) -> Option<Timestamp> {
+    recorded.max(told::Told::read(directory).map(|told| told.time))
 }
 
 /// When the last event was recorded.

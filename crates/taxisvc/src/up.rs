@@ -64,7 +64,9 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     let token = token::find_or_draw(config, draw).map_err(explain)?;
     say::token(&token, &config.data);
     let runtime = runtime()?;
-    let clock = clock::begin(&data, config.store.shards)?;
+    let clock = clock::begin(&config.data, &data, config.store.shards)?;
+    let notes = clock::told::Notes::begin(&config.data, &clock);
+    notes.keep_noting(runtime.handle());
     let options = options(config, clock.clone(), &runtime);
     let assembly = wiring::assemble(data.databases, &options)?;
     let disk = Disk::new(&config.data, data_dir::files(config), marks(config), assembly.gate.clone())?;
@@ -76,6 +78,7 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     // Handlers hold on to the engine; it ends after them.
     runtime.shutdown_timeout(Duration::from_secs(1));
     let engine = machine.stop();
+    drop(notes);
     result?;
     engine?;
     match failure {

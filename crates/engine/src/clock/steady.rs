@@ -52,8 +52,8 @@ pub struct Steady {
 }
 
 impl Steady {
-    /// Begins at the wall clock, or at the last moment that was recorded when that is a little ahead of it: within one
-    /// data directory, time does not go back.
+    /// Begins at the wall clock, or at the last moment that was recorded or told when that is a little ahead of it:
+    /// within one data directory, time does not go back.
     pub fn begin(first: Reading, recorded: Option<Timestamp>) -> (Self, Begun) {
         let recorded_us = recorded.map_or(i64::MIN, |recorded| recorded.0.saturating_mul(1_000));
         let ahead = Duration::from_micros(recorded_us.saturating_sub(first.wall_us).try_into().unwrap_or(0));
@@ -106,7 +106,8 @@ pub struct SteadyClock {
 }
 
 impl SteadyClock {
-    /// `recorded` is the last moment that stands in the logs; `elapsed` the time since some moment that stays the same.
+    /// `recorded` is the last moment that stands in the logs or was told; `elapsed` the time since some moment that
+    /// stays the same.
     pub fn begin(
         recorded: Option<Timestamp>,
         elapsed: impl Fn() -> Duration + Send + Sync + 'static,

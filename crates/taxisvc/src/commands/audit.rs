@@ -1,9 +1,9 @@
 //! `taxisvc audit`: every invariant over a data directory, running or not.
 
 use super::print;
+use crate::clock::told::of_server;
 use crate::config::Config;
 use crate::data_dir;
-use engine::clock::{Clock, SystemClock};
 use std::process::ExitCode;
 use wiring::audit;
 
@@ -27,7 +27,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     let look = data_dir::look(config)?;
-    let now = look.is_running.then(|| SystemClock.now());
+    let now = look.is_running.then(|| of_server(&config.data));
     let rules = audit::Options { rules: config.rules(), ..audit::Options::default() };
     let report = audit::audit_readers(&look.readers, now, &rules)?;
     if options.json {

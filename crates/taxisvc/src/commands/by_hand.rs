@@ -33,7 +33,9 @@ pub(super) fn with_machine<T>(
     let failing = Failing::default();
     let data = data_dir::open(config, draw, &failing)?;
     let runtime = runtime()?;
-    let options = options(config, clock::begin(&data, config.store.shards)?, &runtime);
+    let clock = clock::begin(&config.data, &data, config.store.shards)?;
+    let _notes = clock::told::Notes::begin(&config.data, &clock);
+    let options = options(config, clock, &runtime);
     let assembly = wiring::assemble(data.databases, &options)?;
     let mut runners = assembly.runners;
     let mut machine =

@@ -2,6 +2,7 @@
 
 use super::print;
 use super::speak::Speak;
+use crate::clock::told::of_server;
 use crate::config::Config;
 use crate::data_dir;
 use anyhow::bail;
@@ -40,7 +41,7 @@ pub(super) fn call_id(text: &str) -> Result<CallId, String> {
 
 pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     let look = data_dir::look(config)?;
-    let now = SystemClock.now();
+    let now = if look.is_running { of_server(&config.data) } else { SystemClock.now() };
     let found = operator::explain::explain(&look.readers, options.call_id, now, &config.rules())?;
     let Some(explanation) = found else {
         bail!("no service has heard of call {}", options.call_id);

@@ -6,6 +6,7 @@ use crate::world::{number, until};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Where distributions put it.
 const PLACES: [&str; 4] = [
@@ -31,6 +32,15 @@ impl FakeClock {
         let clock = Self { library, file: folder.join("clock") };
         clock.set("+0");
         Some(clock)
+    }
+
+    /// Has a command see it.
+    fn over<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("LD_PRELOAD", self.library)
+            .env("FAKETIME_TIMESTAMP_FILE", &self.file)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
     }
 
     /// To so many seconds from the real time.
@@ -71,11 +81,7 @@ fn the_machines_clock_is_set_while_it_runs() {
         settings.push((format!("PORTS_{port}"), "0".to_owned()));
     }
     let mut command = taxisvc(folder.path(), &settings, &["up", "--data", "data"]);
-    command
-        .env("LD_PRELOAD", clock.library)
-        .env("FAKETIME_TIMESTAMP_FILE", &clock.file)
-        .env("FAKETIME_NO_CACHE", "1")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    clock.over(&mut command);
     let server = Server::start(command);
     let gateway = server.address("gateway");
 
@@ -93,6 +99,13 @@ fn the_machines_clock_is_set_while_it_runs() {
         assert!(!["payFail", "requestCancel"].contains(&status.as_str()), "no deadline was due: {status}");
         (status == "driveStart").then_some(())
     });
+    for command in ["audit", "doctor"] {
+        let mut beside = taxisvc(folder.path(), &settings, &[command, "--data", "data"]);
+        let beside = clock.over(&mut beside).output().unwrap();
+        let said = String::from_utf8_lossy(&beside.stdout);
+        assert!(beside.status.success(), "{command} goes by the server's clock: {said}");
+        assert!(!said.contains("are not met"), "{said}");
+    }
     let told = server.said().matches("the machine's clock was set").count();
     assert_eq!(told, 2, "once for each time: {}", server.said());
     server.kill();

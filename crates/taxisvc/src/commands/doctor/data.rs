@@ -1,10 +1,10 @@
 //! The data directory: there, ours, writable, its owner's alone, on a disk with room; and what waits in it.
 
 use super::Findings;
+use crate::clock::told::of_server;
 use crate::config::Config;
 use crate::data_dir::{self, Look, listening};
 use crate::disk::{Size, mib};
-use engine::clock::{Clock, SystemClock};
 use operator::letters;
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -33,7 +33,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) -> Seen {
         match data_dir::look(config) {
             Ok(look) => {
                 running(path, &look, findings, &mut seen);
-                work(&look, findings);
+                work(config, &look, findings);
                 seen.look = Some(look);
             }
             Err(_) if is_empty(path) => findings.ok("data", "nothing yet: the first start makes it"),
@@ -128,7 +128,7 @@ fn running(path: &Path, look: &Look, findings: &mut Findings, seen: &mut Seen) {
 }
 
 /// What should not be there, or should be done by now.
-fn work(look: &Look, findings: &mut Findings) {
+fn work(config: &Config, look: &Look, findings: &mut Findings) {
     match letters::waiting(&look.readers) {
         Err(error) => {
             return findings.wrong("data", error.to_string(), "see the disk; stop, and go back to a copy");
@@ -143,7 +143,7 @@ fn work(look: &Look, findings: &mut Findings) {
     if !look.is_running {
         return;
     }
-    let before = SystemClock.now().plus_ms(-OVERDUE_MS);
+    let before = of_server(&config.data).plus_ms(-OVERDUE_MS);
     let readers = &look.readers;
     let mut overdue = 0;
     for (service, reader) in SERVICES.iter().zip([
