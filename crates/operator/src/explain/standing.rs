@@ -3,8 +3,9 @@
 use super::story::Story;
 use crate::words::Words;
 use serde::Serialize;
-use taxi::event::{Event, PaymentEvent};
-use taxi::payment::Stage;
+use taxi::event::{CallEvent, DriveEvent, Event, PaymentEvent};
+use taxi::money::Won;
+use taxi::payment::{Payment, Stage};
 use taxi::status::{CallStatus, DriveStatus};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -93,38 +94,105 @@ impl Story {
         }
     }
 
-    /// As call says; where it has not heard of the call, as drive and payment do.
+    /// As the furthest of the services says, since they hear of each other a moment later.
     fn outcome(&self) -> Outcome {
-        if let Some(call) = &self.call {
-            return match call.state.call_status {
-                CallStatus::PayRequest => Outcome::Open(Standing::AwaitingPayment),
-                CallStatus::DriveRequest => Outcome::Open(Standing::AwaitingTaxi),
-                CallStatus::DriveStart => Outcome::Open(Standing::UnderWay),
-                CallStatus::RequestCancel if !call.state.cancelled => Outcome::Open(Standing::Cancelling),
-                CallStatus::RequestCancel => Outcome::Off,
-                CallStatus::PayFail => Outcome::Failed,
-                CallStatus::DriveComplete => Outcome::Completed,
-            };
-        }
-        if let Some(drive) = &self.drive {
-            return match drive.state.drive_status {
-                DriveStatus::Start => Outcome::Open(Standing::UnderWay),
-                DriveStatus::RequestCancel | DriveStatus::Cancel => Outcome::Off,
-                DriveStatus::End => Outcome::Completed,
-            };
-        }
-        match self.payment.as_ref().map(|payment| payment.state.stage) {
-            None | Some(Stage::Asked) => Outcome::Open(Standing::AwaitingPayment),
-            Some(Stage::Paid | Stage::Placed) => Outcome::Open(Standing::AwaitingTaxi),
-            Some(Stage::Earned) => Outcome::Completed,
-            Some(Stage::Late | Stage::Failed) => Outcome::Failed,
-            Some(Stage::Unwanted | Stage::Returning | Stage::Refunded | Stage::Voided) => Outcome::Off,
+        match self.furthest() {
+            CallStatus::PayRequest => Outcome::Open(Standing::AwaitingPayment),
+            CallStatus::DriveRequest => Outcome::Open(Standing::AwaitingTaxi),
+            CallStatus::DriveStart => Outcome::Open(Standing::UnderWay),
+            CallStatus::RequestCancel if self.is_off() => Outcome::Off,
+            CallStatus::RequestCancel => Outcome::Open(Standing::Cancelling),
+            CallStatus::PayFail => Outcome::Failed,
+            CallStatus::DriveComplete => Outcome::Completed,
         }
     }
 
+    /// By what happened, as the sentences are, and by what each service has on record where that cannot be read.
+    fn furthest(&self) -> CallStatus {
+        let happened = self.told.iter().filter_map(|told| of_event(told.event.as_ref()?));
+        let records = [
+            self.call.as_ref().map(|call| call.state.call_status),
+            self.payment.as_ref().map(|payment| of_payment(&payment.state)),
+            self.drive.as_ref().map(|drive| of_drive(drive.state.drive_status)),
+        ];
+        happened.chain(records.into_iter().flatten()).max().unwrap_or(CallStatus::PayRequest)
+    }
+
+    /// Whether it is decided that there is no ride.
+    fn is_off(&self) -> bool {
+        let by_call = self.call.as_ref().is_some_and(|call| call.state.cancelled);
+        let by_drive = self.drive.as_ref().is_some_and(|drive| match drive.state.drive_status {
+            DriveStatus::RequestCancel | DriveStatus::Cancel => true,
+            DriveStatus::Start | DriveStatus::End => false,
+        });
+        let by_payment = self
+            .payment
+            .as_ref()
+            .is_some_and(|payment| of_payment(&payment.state) == CallStatus::RequestCancel);
+        by_call || by_drive || by_payment
+    }
+
     fn has_refunded(&self) -> bool {
-        self.told.iter().any(|told| {
-            matches!(&told.event, Some(Event::Payment(PaymentEvent::FareRefunded(body))) if body.fare.0 > 0)
-        })
+        self.payment
+            .as_ref()
+            .is_some_and(|payment| payment.state.stage == Stage::Refunded && payment.state.fare > Won::ZERO)
+    }
+}
+
+fn of_event(event: &Event) -> Option<CallStatus> {
+    match event {
+        Event::Call(event) => match event {
+            CallEvent::CallRequested(_) => Some(CallStatus::PayRequest),
+            CallEvent::CallPlaced(_) => Some(CallStatus::DriveRequest),
+            CallEvent::CallUnderWay(_) => Some(CallStatus::DriveStart),
+            CallEvent::CallUnpaid(_) => Some(CallStatus::PayFail),
+            CallEvent::CancelRequested(_) | CallEvent::CallCancelled(_) => Some(CallStatus::RequestCancel),
+            CallEvent::CallCompleted(_) => Some(CallStatus::DriveComplete),
+            CallEvent::CallOverdue(_) => None,
+        },
+        Event::Payment(event) => match event {
+            PaymentEvent::FarePaid(_) => Some(CallStatus::DriveRequest),
+            PaymentEvent::PaymentFailed(_) => Some(CallStatus::PayFail),
+            PaymentEvent::FareEarned(_) => Some(CallStatus::DriveComplete),
+            PaymentEvent::FareAsked(_)
+            | PaymentEvent::FareUnwanted(_)
+            | PaymentEvent::FareSurfaced(_)
+            | PaymentEvent::FareReturning(_)
+            | PaymentEvent::FareRefunded(_)
+            | PaymentEvent::FareVoided(_)
+            | PaymentEvent::TakeClosed(_)
+            | PaymentEvent::FarePlaced(_)
+            | PaymentEvent::PaymentOverdue(_) => None,
+        },
+        Event::Drive(event) => match event {
+            DriveEvent::DriveStarted(_) => Some(CallStatus::DriveStart),
+            DriveEvent::DriveNotAvailable(_) | DriveEvent::DriveCancelled(_) => {
+                Some(CallStatus::RequestCancel)
+            }
+            DriveEvent::DriveEnded(_) => Some(CallStatus::DriveComplete),
+            DriveEvent::DriveOverdue(_) => None,
+        },
+    }
+}
+
+fn of_payment(payment: &Payment) -> CallStatus {
+    match payment.stage {
+        Stage::Asked => CallStatus::PayRequest,
+        Stage::Paid | Stage::Placed => CallStatus::DriveRequest,
+        Stage::Earned => CallStatus::DriveComplete,
+        Stage::Late | Stage::Failed => CallStatus::PayFail,
+        // What surfaced after the payment had failed goes back, and the payment has failed all the same.
+        Stage::Unwanted | Stage::Returning | Stage::Refunded | Stage::Voided if payment.reason.is_some() => {
+            CallStatus::PayFail
+        }
+        Stage::Unwanted | Stage::Returning | Stage::Refunded | Stage::Voided => CallStatus::RequestCancel,
+    }
+}
+
+fn of_drive(status: DriveStatus) -> CallStatus {
+    match status {
+        DriveStatus::Start => CallStatus::DriveStart,
+        DriveStatus::RequestCancel | DriveStatus::Cancel => CallStatus::RequestCancel,
+        DriveStatus::End => CallStatus::DriveComplete,
     }
 }
