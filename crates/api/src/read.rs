@@ -54,10 +54,10 @@ pub(crate) async fn list(asked: Asked, collection: &'static Collection) -> Answe
     let query = asked.query()?;
     refuse_other_filters(&query, collection)?;
     let page = Page::read(&query, collection, &asked.api.settings)?;
-    catch_up(&asked, collection).await?;
+    let seen = catch_up(&asked, collection).await?;
     let reader = (collection.reader)(&asked.api.readers).clone();
     let body = asked.api.desk.read(move || page_of(&*reader, collection, &page, &base)).await?;
-    refuse_half(&asked.api, collection)?;
+    refuse_changed(&asked.api, collection, seen)?;
     Ok(respond(StatusCode::OK, form, body))
 }
 
@@ -70,9 +70,9 @@ pub(crate) async fn one(asked: Asked, collection: &'static Collection) -> Answer
         Problem::new(Kind::NotFound, Detail::NoSuchThing(collection.path, text))
     };
     let call_id: CallId = segment.parse().map_err(|_| unknown(&segment))?;
-    catch_up(&asked, collection).await?;
+    let seen = catch_up(&asked, collection).await?;
     let found = resource(&asked, collection, call_id, base).await?;
-    refuse_half(&asked.api, collection)?;
+    refuse_changed(&asked.api, collection, seen)?;
     match found {
         Some(body) => Ok(respond(StatusCode::OK, form, body)),
         None => Err(unknown(&segment)),
@@ -95,18 +95,33 @@ pub(crate) async fn resource(
     read.await
 }
 
-/// Waits for as much as the client asks to see.
-pub(crate) async fn catch_up(asked: &Asked, collection: &'static Collection) -> Result<(), Problem> {
+/// Waits for as much as the client asks to see. Returns what [`refuse_changed`] is to be given after the read.
+pub(crate) async fn catch_up(asked: &Asked, collection: &'static Collection) -> Result<Seen, Problem> {
+    let seen = Seen(asked.api.handles.view.rebuilds());
     refuse_half(&asked.api, collection)?;
     let wanted = position::wanted(&asked.head.headers, &asked.query()?, &asked.api.bus)?;
-    let Some(wanted) = wanted else { return Ok(()) };
+    let Some(wanted) = wanted else { return Ok(seen) };
     let api = &asked.api;
     let when_read = |position, tell| (collection.when_read)(&api.handles, position, tell);
-    position::reach(api, collection.service, wanted, when_read).await
+    position::reach(api, collection.service, wanted, when_read).await?;
+    Ok(seen)
+}
+
+/// How often the view had been made anew before a read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen(u64);
+
+/// The same as [`refuse_half`] after a read, and of a view that was made anew in the middle of it.
+pub(crate) fn refuse_changed(api: &Api, collection: &Collection, seen: Seen) -> Result<(), Problem> {
+    refuse_half(api, collection)?;
+    if collection.service == view::NAME && api.handles.view.rebuilds() != seen.0 {
+        return Err(Problem::new(Kind::Unavailable, Detail::ViewIsDropped).retry_after());
+    }
+    Ok(())
 }
 
 /// A view that is being made anew lacks what it has not read yet: nothing is told rather than half of it.
-pub(crate) fn refuse_half(api: &Api, collection: &Collection) -> Result<(), Problem> {
+fn refuse_half(api: &Api, collection: &Collection) -> Result<(), Problem> {
     if collection.service != view::NAME {
         return Ok(());
     }

@@ -16,7 +16,7 @@ use crate::asked::{Answered, Asked};
 use crate::detail::Detail;
 use crate::hal::{Base, PageLinks, SelfLinks, respond, to_json};
 use crate::problem::Problem;
-use crate::read::{Collection, catch_up, embed, key, refuse_half};
+use crate::read::{Collection, catch_up, embed, key, refuse_changed};
 use crate::time::Rfc3339;
 
 pub(crate) const CALL_VIEWS: Collection = Collection {
@@ -121,7 +121,7 @@ pub(crate) async fn find_by_call_id(asked: Asked) -> Answered {
         text.parse().map_err(|error| Problem::malformed(Detail::not_an_id(FIELD, error)).of_field(FIELD))?
     };
     asked.note_call(call_id);
-    catch_up(&asked, &CALL_VIEWS).await?;
+    let seen = catch_up(&asked, &CALL_VIEWS).await?;
     let reader = asked.api.readers.view.clone();
     let body = asked.api.desk.read(move || {
         let row = reader.get(NAME, key(&CALL_VIEWS, call_id));
@@ -135,7 +135,7 @@ pub(crate) async fn find_by_call_id(asked: Asked) -> Answered {
         Ok(body)
     });
     let body = body.await?;
-    refuse_half(&asked.api, &CALL_VIEWS)?;
+    refuse_changed(&asked.api, &CALL_VIEWS, seen)?;
     Ok(respond(StatusCode::OK, form, body))
 }
 

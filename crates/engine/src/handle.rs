@@ -370,6 +370,12 @@ impl<S: Service> Handle<S> {
         self.anew.progress()
     }
 
+    /// How many times the making anew of the projection has begun in this process. Who finds it whole before and after a
+    /// read has seen all of it only if this is the same: asked first before the read, and last after it.
+    pub fn rebuilds(&self) -> u64 {
+        self.anew.begun()
+    }
+
     /// How many commands wait to be decided, and how many answers to effects.
     pub fn waiting(&self) -> (u64, u64) {
         let commands: usize = self.queues.iter().map(|queue| lock(&queue.commands).len()).sum();

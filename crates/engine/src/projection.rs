@@ -10,6 +10,7 @@ use crate::lane::AnyLane;
 use crate::log::Source;
 use crate::progress::Progress;
 use crate::store::{Rebuild, Schema, Store, Stored};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Entities that one turn drops; everything else waits for it.
@@ -46,6 +47,8 @@ type Tell = Box<dyn FnOnce(Rebuilt) + Send>;
 pub(crate) struct Anew {
     asked: Mutex<Vec<Tell>>,
     progress: Mutex<Option<Rebuilding>>,
+    /// Grows whenever one begins, under the lock of the progress.
+    begun: AtomicU64,
 }
 
 impl Anew {
@@ -62,8 +65,16 @@ impl Anew {
         *lock(&self.progress)
     }
 
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::SeqCst)
+    }
+
     fn set(&self, progress: Option<Rebuilding>) {
-        *lock(&self.progress) = progress;
+        let mut known = lock(&self.progress);
+        if known.is_none() && progress.is_some() {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+        }
+        *known = progress;
     }
 
     fn is_asked(&self) -> bool {

@@ -223,3 +223,16 @@ fn what_a_turn_reads_does_not_grow_with_the_logs_and_what_is_anothers_is_not_dec
     let (decided, reads) = (world.inputs() - inputs, 3 * read.len() as u64 * u64::from(STREET_SHARDS));
     assert!(decided <= 2 * MANY + reads, "{decided} inputs, of {} and {reads}", 2 * MANY);
 }
+
+#[test]
+fn who_read_while_it_was_made_anew_can_know_of_it_afterwards() {
+    let mut world = read();
+    let before = world.board.rebuilds();
+    world.depart(1..=1);
+    world.turn_until_idle();
+    assert_eq!(world.board.rebuilds(), before);
+    rebuild(&world.board);
+    world.turn_until_idle();
+    assert_eq!(world.board.rebuilding(), None, "it is whole again");
+    assert_eq!(world.board.rebuilds(), before + 1);
+}
