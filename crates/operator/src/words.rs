@@ -85,18 +85,53 @@ pub(crate) fn span(from: Timestamp, to: Timestamp) -> Words {
     Words::new(english.collect::<Vec<_>>().join(" "), korean.collect::<Vec<_>>().join(" "))
 }
 
-/// Day and time by Korean clocks, to follow a verb: `at 16:04:40`, or `on 24 November 2026 at 16:04:40` where the day is
-/// not the one that was said before.
-pub(crate) fn when(at: Timestamp, said_before: Option<Timestamp>) -> Words {
-    let (day, clock) = day_and_clock(at);
-    let is_same_day = said_before.is_some_and(|before| day_and_clock(before).0 == day);
+/// Day and time as people say them, by Korean clocks: `at 4:04 in the afternoon`, and `on 24 November` before it where that
+/// is not the day that was said before; the year only where it is not this one.
+pub(crate) fn when(at: Timestamp, said_before: Option<Timestamp>, now: Timestamp) -> Words {
+    let (moment, this) = (At(at).in_korea(), At(now).in_korea());
+    let before = said_before.map(|before| At(before).in_korea());
+    let day = |parts: &Parts| (parts.year, parts.month, parts.day);
+    let is_same_day = before.as_ref().is_some_and(|before| day(before) == day(&moment));
+    let is_same_part = is_same_day && before.is_some_and(|before| has_same_part(before.hour, moment.hour));
+    let clock = spoken(&moment, !is_same_part);
     if is_same_day {
         return Words::new(format!("at {}", clock.english), clock.korean);
     }
-    Words::new(format!("on {} at {}", day.english, clock.english), format!("{} {}", day.korean, clock.korean))
+    let name = MONTHS[usize::try_from(moment.month - 1).unwrap_or_default()];
+    let (mut english, mut korean) = (String::new(), String::new());
+    if moment.year != this.year {
+        (english, korean) = (format!(" {}", moment.year), format!("{}년 ", moment.year));
+    }
+    Words::new(
+        format!("on {} {name}{english} at {}", moment.day, clock.english),
+        format!("{korean}{}월 {}일 {}", moment.month, moment.day, clock.korean),
+    )
 }
 
-/// The same to stand by itself, with its offset: `16:04:40 (+09:00)`.
+/// `7:44 in the evening`, or `7:44` where the part of the day was just said; in Korean the half of the day is always said.
+fn spoken(moment: &Parts, with_part: bool) -> Words {
+    let hour = if moment.hour % 12 == 0 { 12 } else { moment.hour % 12 };
+    let part = if with_part { format!(" {}", part_of_day(moment.hour)) } else { String::new() };
+    let half = if moment.hour < 12 { "오전" } else { "오후" };
+    let minute = if moment.minute == 0 { String::new() } else { format!(" {}분", moment.minute) };
+    Words::new(format!("{hour}:{:02}{part}", moment.minute), format!("{half} {hour}시{minute}"))
+}
+
+/// The two nights of a day are not the same.
+fn has_same_part(one: i64, other: i64) -> bool {
+    part_of_day(one) == part_of_day(other) && (one < 12) == (other < 12)
+}
+
+fn part_of_day(hour: i64) -> &'static str {
+    match hour {
+        5..12 => "in the morning",
+        12..18 => "in the afternoon",
+        18..22 => "in the evening",
+        _ => "at night",
+    }
+}
+
+/// The exact time to stand by itself, with its offset: `16:04:40 (+09:00)`; the day before it where it is another one.
 pub(crate) fn clock(at: Timestamp, said_before: Timestamp) -> Words {
     let (day, clock) = day_and_clock(at);
     if day_and_clock(said_before).0 == day {
@@ -167,12 +202,29 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_said_once() {
+    fn times_are_said_as_people_say_them() {
+        let midnight = Timestamp(1_795_446_000_000);
+        let at = |hour: i64, minute: i64| midnight.plus_ms((hour * 60 + minute) * 60_000);
+        let check = |at: Timestamp, before: Option<Timestamp>, english: &str, korean: &str| {
+            assert_eq!(when(at, before, midnight), Words::new(english, korean));
+        };
+        let evening = at(19, 44);
+        check(evening, None, "on 24 November at 7:44 in the evening", "11월 24일 오후 7시 44분");
+        check(evening, Some(at(18, 0)), "at 7:44", "오후 7시 44분");
+        check(evening, Some(at(17, 59)), "at 7:44 in the evening", "오후 7시 44분");
+        check(at(0, 5), Some(evening), "at 12:05 at night", "오전 12시 5분");
+        check(at(12, 0), Some(at(9, 0)), "at 12:00 in the afternoon", "오후 12시");
+        check(at(23, 10), Some(at(0, 5)), "at 11:10 at night", "오후 11시 10분");
+        check(at(33, 0), Some(evening), "on 25 November at 9:00 in the morning", "11월 25일 오전 9시");
+        let next_year = midnight.plus_ms(60 * 86_400_000);
+        let said = when(evening, None, next_year);
+        assert_eq!(said.english, "on 24 November 2026 at 7:44 in the evening");
+        assert_eq!(said.korean, "2026년 11월 24일 오후 7시 44분");
+    }
+
+    #[test]
+    fn exact_times_name_another_day() {
         let at = Timestamp(1_795_472_466_964);
-        let said = when(at, None);
-        assert_eq!(said.english, "on 24 November 2026 at 07:21:06");
-        assert_eq!(said.korean, "2026년 11월 24일 7시 21분 06초");
-        assert_eq!(when(at, Some(Timestamp(at.0 - 3_600_000))).english, "at 07:21:06");
         assert_eq!(clock(at, Timestamp(at.0 - 3_600_000)).english, "07:21:06 (+09:00)");
         assert_eq!(clock(at, Timestamp(at.0 - 86_400_000)).english, "24 November 2026 07:21:06 (+09:00)");
     }

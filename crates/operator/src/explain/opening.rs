@@ -5,16 +5,18 @@ use super::standing::Standing;
 use super::story::Story;
 use crate::words::{Words, kilometers, when, won};
 use engine::clock::Timestamp;
+use std::cell::Cell;
 use taxi::event::{CallEvent, CallRequested, DriveEvent, Event, FailReason, PaymentEvent};
 use taxi::money::Won;
 use taxi::payment::Stage;
 use taxi::tariff::Tariff;
 
 /// What a sentence depends on besides its event.
-struct Said {
+struct Said<'a> {
     at: Timestamp,
-    /// When the sentence before it happened.
-    before: Option<Timestamp>,
+    now: Timestamp,
+    /// The time that was said last.
+    before: &'a Cell<Option<Timestamp>>,
     why: Why,
     has_begun: bool,
     /// The call was to be cancelled before.
@@ -22,26 +24,36 @@ struct Said {
     tariff: Tariff,
 }
 
+impl Said<'_> {
+    fn when(&self) -> Words {
+        when(self.at, self.before.replace(Some(self.at)), self.now)
+    }
+}
+
 impl Story {
     pub(super) fn opening(&self) -> Words {
         let mut story = Words::new("", "");
-        let mut before = None;
+        let before = Cell::new(None);
+        let mut is_begun = false;
         for (place, told) in self.told.iter().enumerate() {
             let around = self.around(place);
             let (at, tariff) = (told.recorded.at, around.tariff);
             let was_to_be_cancelled = self.told[..place].iter().any(|told| is_cancel(told.event.as_ref()));
             let (why, has_begun) = (around.why, around.has_begun);
-            let said = Said { at, before, why, has_begun, was_to_be_cancelled, tariff };
-            let Some(sentence) = told.event.as_ref().and_then(|event| sentence(event, &said)) else {
-                continue;
-            };
-            if before.is_none() && !is_request(told.event.as_ref()) {
-                story = story.and(&heard_of(self.call_id.get(), &said));
+            let (now, before) = (self.now, &before);
+            let said = Said { at, now, before, why, has_begun, was_to_be_cancelled, tariff };
+            let heard =
+                (!is_begun && !is_request(told.event.as_ref())).then(|| heard_of(self.call_id.get(), &said));
+            match told.event.as_ref().and_then(|event| sentence(event, &said)) {
+                Some(sentence) => {
+                    is_begun = true;
+                    story = heard.into_iter().fold(story, |story, heard| story.and(&heard)).and(&sentence);
+                }
+                None if !is_begun => before.set(None),
+                None => {}
             }
-            before = Some(at);
-            story = story.and(&sentence);
         }
-        if before.is_none() {
+        if !is_begun {
             story = nothing_told(self.call_id.get());
         }
         if self.unread().next().is_some() {
@@ -77,7 +89,7 @@ impl Story {
             ),
             Standing::Settling => self.settling(&fare),
             Standing::Completed | Standing::PaymentFailed | Standing::Cancelled | Standing::Compensated => {
-                Words::new("With that the call is over.", "이로써 이 호출은 모두 끝났습니다.")
+                Words::new("", "")
             }
         }
     }
@@ -118,11 +130,11 @@ fn is_cancel(event: Option<&Event>) -> bool {
 }
 
 /// For a call that somebody else's service took.
-fn heard_of(call_id: u64, said: &Said) -> Words {
-    let when = when(said.at, None);
+fn heard_of(call_id: u64, said: &Said<'_>) -> Words {
+    let when = said.when();
     Words::new(
-        format!("We first heard of call {call_id} {} (Korean time, +09:00).", when.english),
-        format!("{call_id}번 호출을 {}(한국 시간, +09:00)에 처음 알게 되었습니다.", when.korean),
+        format!("We first heard of call {call_id} {} (Korean time).", when.english),
+        format!("{call_id}번 호출을 {}(한국 시간)에 처음 알게 되었습니다.", when.korean),
     )
 }
 
@@ -133,7 +145,7 @@ fn nothing_told(call_id: u64) -> Words {
     )
 }
 
-fn sentence(event: &Event, said: &Said) -> Option<Words> {
+fn sentence(event: &Event, said: &Said<'_>) -> Option<Words> {
     match event {
         Event::Call(event) => of_call(event, said),
         Event::Payment(event) => of_payment(event, said),
@@ -141,7 +153,7 @@ fn sentence(event: &Event, said: &Said) -> Option<Words> {
     }
 }
 
-fn of_call(event: &CallEvent, said: &Said) -> Option<Words> {
+fn of_call(event: &CallEvent, said: &Said<'_>) -> Option<Words> {
     match event {
         CallEvent::CallRequested(body) => Some(requested(body, said)),
         CallEvent::CancelRequested(_) => Some(cancel(said)),
@@ -161,19 +173,16 @@ fn of_call(event: &CallEvent, said: &Said) -> Option<Words> {
     }
 }
 
-fn requested(body: &CallRequested, said: &Said) -> Words {
-    let (far, when) = (kilometers(body.meters), when(said.at, None));
+fn requested(body: &CallRequested, said: &Said<'_>) -> Words {
+    let (far, when) = (kilometers(body.meters), said.when());
     Words::new(
-        format!("You asked for a taxi over {} {} (Korean time, +09:00).", far.english, when.english),
-        format!(
-            "고객님께서 {}(한국 시간, +09:00)에 {} 거리를 가는 택시를 부르셨습니다.",
-            when.korean, far.korean
-        ),
+        format!("You asked for a taxi for a ride of {} {} (Korean time).", far.english, when.english),
+        format!("고객님께서 {}(한국 시간)에 {} 거리의 택시를 부르셨습니다.", when.korean, far.korean),
     )
 }
 
-fn cancel(said: &Said) -> Words {
-    let when = when(said.at, said.before);
+fn cancel(said: &Said<'_>) -> Words {
+    let when = said.when();
     match said.why {
         Why::Rider => Words::new(
             format!("You cancelled {}.", when.english),
@@ -190,33 +199,32 @@ fn cancel(said: &Said) -> Words {
     }
 }
 
-fn of_payment(event: &PaymentEvent, said: &Said) -> Option<Words> {
+fn of_payment(event: &PaymentEvent, said: &Said<'_>) -> Option<Words> {
     match event {
         PaymentEvent::FarePaid(body) => Some(taken(body.fare)),
         PaymentEvent::PaymentFailed(body) => Some(failed(body.reason)),
         PaymentEvent::FareSurfaced(body) => {
-            let (fare, when) = (won(body.fare), when(said.at, said.before));
+            let (fare, when) = (won(body.fare), said.when());
             Some(Words::new(
                 format!(
-                    "{}, {} were taken after all, and we ordered all of it back at once.",
-                    capital(&when.english),
-                    fare.english
+                    "The fare of {} was charged late, {}, and we asked for all of it back at once.",
+                    fare.english, when.english
                 ),
                 format!(
-                    "{}에 뒤늦게 {}이 결제되어 곧바로 전액 환불을 요청했습니다.",
+                    "{}에 요금 {}이 뒤늦게 결제되어 곧바로 전액 환불을 요청했습니다.",
                     when.korean, fare.korean
                 ),
             ))
         }
         PaymentEvent::FareRefunded(body) => {
-            let (fare, when) = (won(body.fare), when(said.at, said.before));
+            let (fare, when) = (won(body.fare), said.when());
             Some(Words::new(
                 format!("The whole fare of {} went back to you {}.", fare.english, when.english),
                 format!("요금 {} 전액을 {}에 환불해 드렸습니다.", fare.korean, when.korean),
             ))
         }
         PaymentEvent::FareVoided(_) | PaymentEvent::TakeClosed(_) => {
-            Some(Words::new("Nothing was taken from you.", "결제된 금액은 없습니다."))
+            Some(Words::new("You were not charged.", "결제된 금액은 없습니다."))
         }
         PaymentEvent::FareUnwanted(_) => Some(Words::new(
             "At that time the payment provider had not answered yet.",
@@ -233,7 +241,7 @@ fn of_payment(event: &PaymentEvent, said: &Said) -> Option<Words> {
 fn taken(fare: Won) -> Words {
     let fare = won(fare);
     Words::new(
-        format!("The fare of {} was taken.", fare.english),
+        format!("The fare of {} was charged.", fare.english),
         format!("요금 {}이 결제되었습니다.", fare.korean),
     )
 }
@@ -241,7 +249,7 @@ fn taken(fare: Won) -> Words {
 fn failed(reason: FailReason) -> Words {
     match reason {
         FailReason::Refused => Words::new(
-            "The payment was refused, so nothing was taken and no taxi came.",
+            "The payment was refused, so nothing was charged and no taxi came.",
             "결제가 거절되어 결제된 금액이 없고 택시도 배차되지 않았습니다.",
         ),
         FailReason::ProviderSilent => Words::new(
@@ -255,21 +263,21 @@ fn failed(reason: FailReason) -> Words {
     }
 }
 
-fn of_drive(event: &DriveEvent, said: &Said) -> Option<Words> {
+fn of_drive(event: &DriveEvent, said: &Said<'_>) -> Option<Words> {
     match event {
         DriveEvent::DriveStarted(body) => {
-            let when = when(said.at, said.before);
+            let when = said.when();
             Some(Words::new(
                 format!("Taxi {} set off {}.", body.taxi_num, when.english),
-                format!("{}에 택시 {}번이 출발했습니다.", when.korean, body.taxi_num),
+                format!("{}에 {}번 택시가 출발했습니다.", when.korean, body.taxi_num),
             ))
         }
         DriveEvent::DriveNotAvailable(body) => Some(too_far(body.fare, &said.tariff)),
         DriveEvent::DriveEnded(_) => {
-            let when = when(said.at, said.before);
+            let when = said.when();
             Some(Words::new(
-                format!("The ride ended {}; it was paid for already.", when.english),
-                format!("{}에 운행이 끝났으며, 요금은 이미 결제되어 있습니다.", when.korean),
+                format!("The ride ended {}, and there is nothing more to pay.", when.english),
+                format!("{}에 운행이 끝났으며, 더 내실 금액은 없습니다.", when.korean),
             ))
         }
         DriveEvent::DriveCancelled(_) if said.has_begun => {
@@ -282,14 +290,9 @@ fn of_drive(event: &DriveEvent, said: &Said) -> Option<Words> {
 fn too_far(fare: Won, tariff: &Tariff) -> Words {
     match limit_distance(tariff).filter(|_| tariff.is_too_far(fare)) {
         Some(far) => Words::new(
-            format!("No taxi drives that far: {} is the most.", far.english),
+            format!("No taxi drives that far: the longest ride is {}.", far.english),
             format!("그렇게 먼 거리를 가는 택시는 없습니다. 최대 거리는 {}입니다.", far.korean),
         ),
         None => Words::new("No taxi drives that far.", "그렇게 먼 거리를 가는 택시는 없습니다."),
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

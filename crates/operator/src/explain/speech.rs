@@ -22,14 +22,11 @@ pub(super) fn money(agrees: Agreement, (owed, at_provider): (Won, Won), is_known
             "결제사에 기록이 없고 결제된 금액도 없습니다.",
         ),
         Agreement::Agrees if is_nothing => Words::new(
-            "The payment provider's book says the same: the rider is out of pocket by nothing.",
+            "The payment provider's book says the same: the rider pays nothing.",
             "결제사 장부와 일치합니다. 승객이 부담한 금액은 없습니다.",
         ),
         Agreement::Agrees => Words::new(
-            format!(
-                "The payment provider's book says the same: the rider is out of pocket by {}.",
-                at_provider.english
-            ),
+            format!("The payment provider's book says the same: the rider has paid {}.", at_provider.english),
             format!("결제사 장부와 일치합니다. 승객이 부담한 금액은 {}입니다.", at_provider.korean),
         ),
         Agreement::OnTheWay => Words::new(

@@ -26,6 +26,7 @@ impl Explanation {
         text.fact(&Words::new("Stands", "상태"), self.standing.words().of(text.language));
         if let Some(asked) = &self.asked {
             text.fact(&Words::new("Rider", "승객"), &format!("{} ({})", asked.user_name, asked.user_id));
+            text.fact(&Words::new("Asked", "호출 시각"), &asked.at.precise());
             text.fact(&Words::new("Distance", "거리"), kilometers(asked.meters).of(text.language));
             text.fact(&Words::new("Fare", "요금"), won(asked.fare).of(text.language));
             if let Some(method) = &asked.payment_method {

@@ -166,7 +166,7 @@ fn of_payment(event: &PaymentEvent, around: &Around) -> Words {
         PaymentEvent::FareSurfaced(body) => about(body.fare, |fare| {
             Words::new(
                 format!(
-                    "The payment provider took {} after all, and nobody wants them any more: they are ordered back.",
+                    "The payment provider took {} late, when nobody wanted them any more: they are ordered back.",
                     fare.english
                 ),
                 format!(
@@ -214,7 +214,7 @@ fn of_drive(event: &DriveEvent, around: &Around) -> Words {
     match event {
         DriveEvent::DriveStarted(body) => Words::new(
             format!("Taxi {} is on its way.", body.taxi_num),
-            format!("택시 {}번이 출발했습니다.", body.taxi_num),
+            format!("{}번 택시가 출발했습니다.", body.taxi_num),
         ),
         DriveEvent::DriveNotAvailable(body) => not_available(body.fare, &around.tariff),
         DriveEvent::DriveEnded(_) => Words::new("The ride is over.", "운행이 끝났습니다."),
@@ -254,8 +254,8 @@ fn of_drive(event: &DriveEvent, around: &Around) -> Words {
 fn requested(body: &CallRequested) -> Words {
     let (far, fare) = (kilometers(body.meters), won(body.fare));
     Words::new(
-        format!("The rider asks for a taxi over {}; the fare is {}.", far.english, fare.english),
-        format!("승객이 {} 거리를 가는 택시를 부릅니다. 요금은 {}입니다.", far.korean, fare.korean),
+        format!("The rider asks for a taxi for a ride of {}; the fare is {}.", far.english, fare.english),
+        format!("승객이 {} 거리의 택시를 부릅니다. 요금은 {}입니다.", far.korean, fare.korean),
     )
 }
 
