@@ -3,6 +3,7 @@
 //! [`Explanation`] is data, and as JSON a stable shape: camelCase, times RFC 3339 in UTC, amounts whole won, and whatever
 //! is said to people in every language beside each other (`{"en":…,"ko":…}`). [`Explanation::text`] says it all in one.
 
+mod closing;
 mod left_out;
 mod money;
 mod opening;

@@ -108,6 +108,21 @@ pub(crate) fn when(at: Timestamp, said_before: Option<Timestamp>, now: Timestamp
     )
 }
 
+/// The end of a wait, as people say it: never earlier than it is, so the next full minute.
+pub(crate) fn by(due: Timestamp, now: Timestamp) -> Words {
+    let due = Timestamp(due.0.saturating_add(59_999).div_euclid(60_000).saturating_mul(60_000));
+    let (moment, this) = (At(due).in_korea(), At(now).in_korea());
+    let clock = spoken(&moment, true);
+    if (moment.year, moment.month, moment.day) == (this.year, this.month, this.day) {
+        return clock;
+    }
+    let name = MONTHS[usize::try_from(moment.month - 1).unwrap_or_default()];
+    Words::new(
+        format!("{} on {} {name}", clock.english, moment.day),
+        format!("{}월 {}일 {}", moment.month, moment.day, clock.korean),
+    )
+}
+
 /// `7:44 in the evening`, or `7:44` where the part of the day was just said; in Korean the half of the day is always said.
 fn spoken(moment: &Parts, with_part: bool) -> Words {
     let hour = if moment.hour % 12 == 0 { 12 } else { moment.hour % 12 };
@@ -220,6 +235,13 @@ mod tests {
         let said = when(evening, None, next_year);
         assert_eq!(said.english, "on 24 November 2026 at 7:44 in the evening");
         assert_eq!(said.korean, "2026년 11월 24일 오후 7시 44분");
+        assert_eq!(
+            by(Timestamp(evening.0 + 1), midnight),
+            Words::new("7:45 in the evening", "오후 7시 45분")
+        );
+        assert_eq!(by(evening, midnight).english, "7:44 in the evening");
+        let tomorrow = by(at(33, 0), midnight);
+        assert_eq!(tomorrow, Words::new("9:00 in the morning on 25 November", "11월 25일 오전 9시"));
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! A call in plain words, as it can be read aloud to its rider: what happened, in order, and how it stands.
 
 use super::speech::event::{Why, limit_distance};
-use super::standing::Standing;
 use super::story::Story;
 use crate::words::{Words, kilometers, when, won};
 use engine::clock::Timestamp;
 use std::cell::Cell;
 use taxi::event::{CallEvent, CallRequested, DriveEvent, Event, FailReason, PaymentEvent};
 use taxi::money::Won;
-use taxi::payment::Stage;
 use taxi::tariff::Tariff;
 
 /// What a sentence depends on besides its event.
@@ -63,61 +61,6 @@ impl Story {
             ));
         }
         story.and(&self.closing())
-    }
-
-    /// How it stands now.
-    fn closing(&self) -> Words {
-        let fare = won(self.fare().unwrap_or(Won::ZERO));
-        match self.standing() {
-            Standing::HeldUp => Words::new(
-                "Something about this call could not be processed, and it is held up until an operator has looked at it.",
-                "이 호출의 처리 과정에 문제가 생겨, 운영자가 확인할 때까지 멈춰 있습니다.",
-            ),
-            Standing::LeftOut => self.left_out_words(),
-            Standing::AwaitingPayment => Words::new(
-                format!("We are waiting to hear whether the fare of {} is paid.", fare.english),
-                format!("요금 {}이 결제되었는지 확인을 기다리고 있습니다.", fare.korean),
-            ),
-            Standing::AwaitingTaxi => Words::new("A taxi is being looked for.", "택시를 찾고 있습니다."),
-            Standing::UnderWay => Words::new(
-                "The ride is under way, and ends when the driver says so.",
-                "지금 운행 중이며, 기사님이 운행을 마치면 끝납니다.",
-            ),
-            Standing::Cancelling => Words::new(
-                "We are finding out whether the ride can still be called off.",
-                "운행을 취소할 수 있는지 확인하고 있습니다.",
-            ),
-            Standing::Settling => self.settling(&fare),
-            Standing::Completed | Standing::PaymentFailed | Standing::Cancelled | Standing::Compensated => {
-                Words::new("", "")
-            }
-        }
-    }
-
-    fn settling(&self, fare: &Words) -> Words {
-        match self.payment.as_ref().map(|payment| payment.state.stage) {
-            Some(Stage::Returning) => Words::new(
-                format!("The whole fare of {} is on its way back to you.", fare.english),
-                format!("요금 {} 전액을 환불하고 있습니다.", fare.korean),
-            ),
-            Some(Stage::Late | Stage::Unwanted) => Words::new(
-                format!(
-                    "If the payment provider takes the {} after all, all of it goes back to you.",
-                    fare.english
-                ),
-                format!("만약 {}이 뒤늦게 결제되더라도 전액 돌려 드립니다.", fare.korean),
-            ),
-            Some(
-                Stage::Asked
-                | Stage::Paid
-                | Stage::Placed
-                | Stage::Failed
-                | Stage::Refunded
-                | Stage::Voided
-                | Stage::Earned,
-            )
-            | None => Words::new("The rest follows in a moment.", "나머지 처리는 곧 이어집니다."),
-        }
     }
 }
 

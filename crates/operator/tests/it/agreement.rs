@@ -17,7 +17,7 @@ const CONTRADICTIONS: [(&str, &[&str]); 11] = [
     ("call was cancelled", &["looked for", "waiting to hear", "is under way"]),
     ("cancelled the call", &["looked for", "waiting to hear", "is under way"]),
     ("no taxi came", &["looked for", "waiting to hear", "under way"]),
-    ("was taken", &["waiting to hear"]),
+    ("went back", &["is ordered", "Nothing has been charged"]),
     ("was charged", &["waiting to hear", "Nothing has been charged", "You were not charged"]),
 ];
 
