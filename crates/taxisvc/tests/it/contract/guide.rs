@@ -30,8 +30,8 @@ fn every_example_shows_what_it_says() {
     assert!(examples.len() >= 12, "{} examples", examples.len());
     for Example { typed, shown } in &examples {
         let changes = typed.contains("-d '");
-        until(&typed, || {
-            let output = Command::new("sh").args(["-euc", &typed]).output().expect("there is a shell");
+        until(typed, || {
+            let output = Command::new("sh").args(["-euc", typed]).output().expect("there is a shell");
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             let is_shown = shown.iter().all(|words| said.contains(words.as_str()));
             // What changes something is said once; what only looks may look again.
