@@ -16,6 +16,7 @@ struct Said<'a> {
     /// The time that was said last.
     before: &'a Cell<Option<Timestamp>>,
     why: Why,
+    by_operator: bool,
     has_begun: bool,
     /// The call was to be cancelled before.
     was_to_be_cancelled: bool,
@@ -37,9 +38,9 @@ impl Story {
             let around = self.around(place);
             let (at, tariff) = (told.recorded.at, around.tariff);
             let was_to_be_cancelled = self.told[..place].iter().any(|told| is_cancel(told.event.as_ref()));
-            let (why, has_begun) = (around.why, around.has_begun);
+            let (why, by_operator, has_begun) = (around.why, around.by_operator, around.has_begun);
             let (now, before) = (self.now, &before);
-            let said = Said { at, now, before, why, has_begun, was_to_be_cancelled, tariff };
+            let said = Said { at, now, before, why, by_operator, has_begun, was_to_be_cancelled, tariff };
             let heard =
                 (!is_begun && !is_request(told.event.as_ref())).then(|| heard_of(self.call_id.get(), &said));
             match told.event.as_ref().and_then(|event| sentence(event, &said)) {
@@ -136,7 +137,7 @@ fn cancel(said: &Said<'_>) -> Words {
             format!("제시간에 진행되지 않아 {}에 호출을 취소했습니다.", when.korean),
         ),
         Why::Operator | Why::Answer | Why::NoTaxi | Why::Refunded | Why::Heard => Words::new(
-            format!("The call was cancelled for you by an operator {}.", when.english),
+            format!("An operator cancelled the call for you {}.", when.english),
             format!("{}에 운영자가 호출을 취소했습니다.", when.korean),
         ),
     }
@@ -218,6 +219,12 @@ fn of_drive(event: &DriveEvent, said: &Said<'_>) -> Option<Words> {
         DriveEvent::DriveNotAvailable(body) => Some(too_far(body.fare, &said.tariff)),
         DriveEvent::DriveEnded(_) => {
             let when = said.when();
+            if said.by_operator {
+                return Some(Words::new(
+                    format!("An operator ended the ride {}, and there is nothing more to pay.", when.english),
+                    format!("{}에 운영자가 운행을 종료했으며, 더 내실 금액은 없습니다.", when.korean),
+                ));
+            }
             Some(Words::new(
                 format!("The ride ended {}, and there is nothing more to pay.", when.english),
                 format!("{}에 운행이 끝났으며, 더 내실 금액은 없습니다.", when.korean),

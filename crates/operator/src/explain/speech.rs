@@ -128,15 +128,23 @@ pub(crate) fn service(name: &str) -> Words {
     }
 }
 
-/// On whose behalf, as people call it; nothing for one that is not known.
-pub(super) fn actor(name: &str) -> Words {
-    match Actor::parse(name) {
-        Some(Actor::Rider) => Words::new("rider", "승객"),
-        Some(Actor::Driver) => Words::new("driver", "기사"),
-        Some(Actor::Operator) => Words::new("operator", "운영자"),
-        Some(Actor::Provider) => Words::new("provider", "결제사"),
-        Some(Actor::System) => Words::new("system", "시스템"),
-        None => Words::new(name, name),
+/// Which service decided, and whose word had started it.
+pub(super) fn decided(by: &str, actor: &str) -> Words {
+    let (service, started) = (service(by), started(actor));
+    Words::new(
+        format!("{} decided, {}", service.english, started.english),
+        format!("{} 서비스가 결정({})", service.korean, started.korean),
+    )
+}
+
+fn started(actor: &str) -> Words {
+    match Actor::parse(actor) {
+        Some(Actor::Rider) => Words::new("after the rider's word", "승객의 요청 이후"),
+        Some(Actor::Driver) => Words::new("after the driver's word", "기사의 요청 이후"),
+        Some(Actor::Operator) => Words::new("after an operator's word", "운영자의 요청 이후"),
+        Some(Actor::Provider) => Words::new("after the payment provider's answer", "결제사의 응답 이후"),
+        Some(Actor::System) => Words::new("without anybody's word", "누구의 요청도 없이"),
+        None => Words::new(format!("after the word of {actor}"), format!("{actor}의 요청 이후")),
     }
 }
 
@@ -153,7 +161,8 @@ mod tests {
     #[test]
     fn everybody_and_every_comparison_has_words() {
         for known in Actor::ALL {
-            assert_said(&actor(known.as_str()));
+            assert_said(&started(known.as_str()));
+            assert_said(&decided(drive::NAME, known.as_str()));
         }
         assert_said(&view_unread());
         for known in wiring::SERVICES {

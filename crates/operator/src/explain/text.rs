@@ -163,9 +163,9 @@ impl Text {
         }
         self.plain(&head);
         self.plain(&format!("     {}", step.words.of(language)));
-        let actor = speech::actor(&step.actor);
+        let decided = speech::decided(&step.service, &step.actor);
         let why = cause_words(&step.cause);
-        self.plain(&format!("     {}; {}", actor.of(language), why.of(language)));
+        self.plain(&format!("     {}; {}", decided.of(language), why.of(language)));
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) type Situation = (&'static str, fn() -> World);
 /// The call that is told of.
 pub(crate) const CALL: u64 = 7;
 
-pub(crate) const ALL: [Situation; 39] = [
+pub(crate) const ALL: [Situation; 40] = [
     ("completed", completed),
     ("too_far", too_far),
     ("payment_refused", payment_refused),
@@ -31,6 +31,7 @@ pub(crate) const ALL: [Situation; 39] = [
     ("cancelled_after_payment", cancelled_after_payment),
     ("cancelled_during_the_drive", cancelled_during_the_drive),
     ("cancelled_by_an_operator", cancelled_by_an_operator),
+    ("ended_by_an_operator", ended_by_an_operator),
     ("cancelled_too_late", cancelled_too_late),
     ("cancellation_undecided", cancellation_undecided),
     ("refund_on_its_way", refund_on_its_way),
@@ -152,6 +153,15 @@ fn cancelled_by_an_operator() -> World {
     world.call(CALL, "10", None);
     world.cancel(CALL, "operator");
     world.pass_ms(SECOND_MS);
+    world
+}
+
+fn ended_by_an_operator() -> World {
+    let mut world = World::new();
+    world.call(CALL, "10", None);
+    world.pass_ms(30 * MINUTE_MS);
+    world.end(CALL, "operator");
+    world.settle();
     world
 }
 

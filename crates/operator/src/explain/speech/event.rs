@@ -43,6 +43,8 @@ impl Why {
 /// What the words for an event depend on besides the event itself.
 pub(in crate::explain) struct Around {
     pub(in crate::explain) why: Why,
+    /// An operator's word started it.
+    pub(in crate::explain) by_operator: bool,
     /// How long the service had waited before.
     pub(in crate::explain) waited: Words,
     /// Something had been said before by the same service.
@@ -71,6 +73,7 @@ impl Story {
         let armed = before.clone().rfind(|told| !told.is_reminder());
         Around {
             why: self.why(place),
+            by_operator: recorded.actor == taxi::actor::Actor::Operator.as_str(),
             waited: span(armed.map_or(recorded.at, |told| told.recorded.at), recorded.at),
             has_begun: before.count() > 0,
             tariff: self.rules.tariff,
@@ -217,6 +220,9 @@ fn of_drive(event: &DriveEvent, around: &Around) -> Words {
             format!("{}번 택시가 출발했습니다.", body.taxi_num),
         ),
         DriveEvent::DriveNotAvailable(body) => not_available(body.fare, &around.tariff),
+        DriveEvent::DriveEnded(_) if around.by_operator => {
+            Words::new("The ride is over: an operator has ended it.", "운영자가 운행을 종료했습니다.")
+        }
         DriveEvent::DriveEnded(_) => Words::new("The ride is over.", "운행이 끝났습니다."),
         DriveEvent::DriveCancelled(_) => match around.why {
             Why::Refunded => Words::new(
@@ -382,7 +388,8 @@ mod tests {
             for why in Why::ALL {
                 for has_begun in [false, true] {
                     let waited = Words::new("1 minute", "1분");
-                    let around = Around { why, waited, has_begun, tariff: Tariff::default() };
+                    let around =
+                        Around { why, by_operator: has_begun, waited, has_begun, tariff: Tariff::default() };
                     assert_said(&words(&event, &around));
                 }
             }
