@@ -1,10 +1,12 @@
 //! How a call stands now, for its rider: what is still open, until when, and what becomes of the money.
 
+use super::left_out::Fare;
 use super::standing::Standing;
 use super::story::Story;
 use crate::words::{Words, by, won};
 use engine::clock::Timestamp;
 use provider::book::balance;
+use taxi::event::{Event, PaymentEvent};
 use taxi::money::Won;
 use taxi::payment::Stage;
 use taxi::{call, payment};
@@ -16,7 +18,10 @@ impl Story {
             Standing::HeldUp => self.uncharged().and(&Words::new(
                 "Something about this call could not be processed, and it is held up until an operator has looked at it.",
                 "이 호출의 처리 과정에 문제가 생겨, 운영자가 확인할 때까지 멈춰 있습니다.",
-            )),
+            )).and(&self.held(Words::new(
+                format!("The {} that you paid are held until then.", fare.english),
+                format!("결제하신 {}은 그때까지 보관됩니다.", fare.korean),
+            ))),
             Standing::LeftOut => self.left_out_words(),
             Standing::AwaitingPayment => self.awaiting_payment(&fare),
             Standing::AwaitingTaxi => self.awaiting_taxi(&fare),
@@ -27,7 +32,10 @@ impl Story {
             Standing::Cancelling => self.uncharged().and(&Words::new(
                 "We are finding out whether the ride can still be called off.",
                 "운행을 취소할 수 있는지 확인하고 있습니다.",
-            )),
+            )).and(&self.held(Words::new(
+                format!("If it can, the whole fare of {} goes back to you.", fare.english),
+                format!("취소할 수 있으면 요금 {} 전액을 돌려 드립니다.", fare.korean),
+            ))),
             Standing::Settling => self.settling(&fare),
             Standing::Completed | Standing::PaymentFailed | Standing::Cancelled | Standing::Compensated => {
                 Words::new("", "")
@@ -57,6 +65,11 @@ impl Story {
             return Words::new("", "");
         }
         Words::new("Nothing has been charged so far.", "지금까지 결제된 금액은 없습니다.")
+    }
+
+    /// What is said only while the fare is held.
+    fn held(&self, words: Words) -> Words {
+        if self.unmoved() == Fare::Held { words } else { Words::new("", "") }
     }
 
     fn awaiting_payment(&self, fare: &Words) -> Words {
@@ -114,8 +127,19 @@ impl Story {
         ))
     }
 
+    /// Then it was said already that the fare is ordered back.
+    fn has_surfaced(&self) -> bool {
+        self.told
+            .iter()
+            .any(|told| matches!(&told.event, Some(Event::Payment(PaymentEvent::FareSurfaced(_)))))
+    }
+
     fn settling(&self, fare: &Words) -> Words {
         match self.payment.as_ref().map(|payment| payment.state.stage) {
+            Some(Stage::Returning) if self.has_surfaced() => Words::new(
+                "The payment provider has not answered yet, and is asked again until it does.",
+                "결제사가 아직 응답하지 않아, 응답할 때까지 계속 다시 요청합니다.",
+            ),
             Some(Stage::Returning) => Words::new(
                 format!(
                     "The refund of the whole {} is ordered, and the payment provider is asked again until it answers.",
