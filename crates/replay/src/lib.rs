@@ -61,7 +61,10 @@ pub async fn run(options: Options) -> anyhow::Result<Summary> {
     driven?;
     written?;
     if rides.client.has_given_up() {
-        bail!("{} was away for longer than patience lasts; the same command resumes the run", options.gateway());
+        bail!(
+            "{} was away for longer than patience lasts; the same command resumes the run",
+            options.gateway()
+        );
     }
     Ok(summary)
 }
