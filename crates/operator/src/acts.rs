@@ -155,8 +155,8 @@ fn of_skip(skipped: Skipped) -> CameOf {
     match skipped {
         Skipped::Done(_) => CameOf::new(
             Outcome::Skipped,
-            "It is passed over, with your reason on record; what waited behind it goes on.",
-            "사유를 기록하고 건너뛰었습니다. 뒤에서 기다리던 메시지는 이어서 처리됩니다.",
+            "It is passed over, with your reason on record; what waits behind it goes on once nothing earlier about the call is left.",
+            "사유를 기록하고 건너뛰었습니다. 뒤에서 기다리던 메시지는 앞에 남은 것이 없으면 이어서 처리됩니다.",
         ),
         Skipped::Already(letter) => {
             let (by, reason) = letter.skipped.map(|skip| (skip.by, skip.reason)).unwrap_or_default();

@@ -211,7 +211,8 @@ fn tell(shard: ShardName, letter: &DeadLetter, waiting: &[u64]) -> Letter {
         call_id: letter.entity_id,
         words: speech::words(shard.service, &message, before),
         retry: speech::retry(before, behind.len()),
-        skip: speech::skip(shard.service, &message, behind.len()),
+        // What waits behind one that itself waits goes on only after the first.
+        skip: speech::skip(shard.service, &message, before.map_or(behind.len(), |_| 0)),
         message,
         reason: letter.reason.clone(),
         at: At(letter.at),

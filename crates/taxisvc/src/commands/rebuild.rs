@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::data_dir;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use engine::clock::Timestamp;
 use engine::handle::Doorbell;
 use http::Method;
 use operator::acts::{self, CameOf, Outcome};
@@ -32,7 +33,8 @@ while it runs, asked over HTTP with the operator's token; until it is done, read
 the command does it itself, and holds the data directory as a server would: deadlines that have run out meanwhile are \
 met. Broken off, it goes on at the next start.
 
-Exit codes: 0 when the view is whole again (with --no-wait: when it has begun), else 1.";
+Exit codes: 0 when the view is whole again (with --no-wait: when it has begun), else 1: also where messages to it were put \
+aside, since what they tell is missing in it.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
@@ -62,6 +64,23 @@ struct Told {
     is_whole: bool,
     /// How many there are in it.
     calls: u64,
+    /// Messages to the view that cannot be carried out, and what they tell is missing in it.
+    put_aside: u64,
+}
+
+impl Told {
+    fn text(&self) -> String {
+        let calls = self.calls;
+        match (self.is_whole, self.put_aside) {
+            (true, 0) => format!("the view is whole again; calls in it: {calls}\n"),
+            (true, aside) => format!(
+                "the view is made anew, but for what was put aside: {aside} (taxisvc dead-letters list); calls in it: {calls}\n"
+            ),
+            (false, _) => {
+                "the view is being made anew; GET /operator/views/rebuild says how far it is\n".to_owned()
+            }
+        }
+    }
 }
 
 pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
@@ -70,16 +89,17 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
         Some(server) => beside(&server, options)?,
         None => by_hand(config, options)?,
     };
-    let counts = data_dir::look(config)?.readers.view.counts(view::NAME, view::NAME)?;
-    let told = Told { is_whole, calls: counts.iter().map(|(_, count)| count).sum() };
+    let reader = data_dir::look(config)?.readers.view;
+    let counts = reader.counts(view::NAME, view::NAME)?;
+    let put_aside = reader.backlog(view::NAME, Timestamp(0))?.letters_waiting;
+    let told = Told { is_whole, calls: counts.iter().map(|(_, count)| count).sum(), put_aside };
     if options.json {
         print::json(&told)?;
-    } else if told.is_whole {
-        print::text(&format!("the view is whole again; calls in it: {}\n", told.calls))?;
     } else {
-        print::text("the view is being made anew; GET /operator/views/rebuild says how far it is\n")?;
+        print::text(&told.text())?;
     }
-    Ok(ExitCode::SUCCESS)
+    let lacks_something = told.is_whole && told.put_aside > 0;
+    Ok(if lacks_something { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn beside(server: &Server, options: &Options) -> anyhow::Result<bool> {

@@ -44,7 +44,8 @@ fn poisoned() -> (World, Parcel) {
     world.kill();
     let parcel = poison(&world.data(), || {
         let rebuilt = on(&world, &["rebuild", "view"]);
-        assert_eq!(rebuilt.code, Some(0), "{rebuilt:?}");
+        assert_eq!(rebuilt.code, Some(1), "what was put aside is missing: {rebuilt:?}");
+        assert_says(&rebuilt.stdout, &["but for what was put aside: 2", "dead-letters list"]);
         assert_says(&rebuilt.stderr, &["a message goes to the dead letters"]);
     });
     (world, parcel)

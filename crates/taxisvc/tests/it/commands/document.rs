@@ -38,7 +38,7 @@ fn prepare(folder: &Path) {
     assert!(server.ended().success());
     poison(&folder.join("taxisvc-data"), || {
         let ended = run(folder, &settings(&[]), &["rebuild", "view"]);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(ended.code, Some(1), "{ended:?}");
     });
 }
 

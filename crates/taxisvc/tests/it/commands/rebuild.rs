@@ -34,7 +34,7 @@ fn without_a_server_the_command_does_it_itself() {
     assert_says(&rebuilt.stderr, &[LOGGED]);
     let rebuilt = on(&world, &["rebuild", "view", "--json"]);
     let told: Value = serde_json::from_str(&rebuilt.stdout).unwrap();
-    assert_eq!(told, json!({"isWhole": true, "calls": 3}));
+    assert_eq!(told, json!({"isWhole": true, "calls": 3, "putAside": 0}));
     world.audit();
     world.start_again();
     // The addresses in it are those of another process.
