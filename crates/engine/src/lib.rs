@@ -19,6 +19,7 @@ pub mod handle;
 mod hear;
 pub mod idempotency;
 pub mod lane;
+pub mod lease;
 pub mod letters;
 pub mod log;
 pub mod memory;
@@ -29,6 +30,8 @@ pub mod runner;
 mod step;
 pub mod store;
 pub mod timer;
+pub mod topic;
+pub mod wire;
 
 use crate::clock::Timestamp;
 use crate::effect::{Effect, NewEffect};

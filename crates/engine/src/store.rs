@@ -365,6 +365,16 @@ pub trait Reader: Send + Sync {
 
     fn get(&self, service: &'static str, key: EntityKey) -> Stored<Option<EntityRow>>;
 
+    /// The rows of entities, in the order asked; one question where the store can.
+    fn rows(&self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<Option<EntityRow>>> {
+        keys.iter().map(|key| self.get(service, *key)).collect()
+    }
+
+    /// How far a shard has read the logs of others.
+    fn inbox(&self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
+        self.snapshot()?.inbox(shard)
+    }
+
     /// Always in the list's own order, also when it is read from its end.
     fn list(&self, query: &Query) -> Stored<Vec<EntityRow>>;
 

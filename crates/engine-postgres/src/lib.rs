@@ -1,0 +1,1 @@
+//! A store on PostgreSQL: several writers of one database, each commit one transaction.

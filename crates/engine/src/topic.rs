@@ -1,0 +1,205 @@
+//! A topic outside the process, as the shards of one service meet it.
+//!
+//! What was read of it waits here until it is decided, and how far the shards have told it of their own logs is noted
+//! here until it is stored. Both are rows of the inbox ([`read_key`], [`told_key`]), so that they are stored in the
+//! commits of what follows from them, compare-and-set like every other row, and a store knows nothing of topics.
+
+use crate::handle::{Doorbell, lock};
+use crate::log::{LogId, Recorded, Source, shard_of};
+use crate::store::InboxKey;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// Messages that may wait for a shard; whoever reads the topic pauses then.
+pub const MESSAGES_WAITING_MAX: usize = 8_192;
+
+/// The name under which the inbox keeps how far a partition was read.
+pub const TOPIC: &str = "topic";
+
+/// The name under which the inbox keeps how far a shard's own log was told to the topic.
+pub const RELAY: &str = "relay";
+
+/// The row that says which offset of a partition is the next to be read. It means something only for this topic: one
+/// that is made anew under the same name has another id.
+pub fn read_key(topic: LogId, partition: u32) -> InboxKey {
+    InboxKey { partition, source: Source { log: topic, service: Cow::Borrowed(TOPIC), shard: 0 } }
+}
+
+/// The row that says up to which position of its own log a shard has told the topic.
+pub fn told_key(topic: LogId) -> InboxKey {
+    InboxKey { partition: 0, source: Source { log: topic, service: Cow::Borrowed(RELAY), shard: 0 } }
+}
+
+/// The partition in which everything about an entity travels: the engine's own hash, fixed for ever.
+pub fn partition_of(entity_id: u64, partitions: u32) -> u32 {
+    u32::from(shard_of(entity_id, u16::try_from(partitions).unwrap_or(u16::MAX)))
+}
+
+/// One message of a partition.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub partition: u32,
+    /// The offset that was the next one before this message was read. Between it and the message there is nothing.
+    pub after: u64,
+    /// The offset that is the next one now.
+    pub next: u64,
+    /// `None` when it says nothing that the service hears: another's kind of event, or one of its own.
+    pub event: Option<Arc<Recorded>>,
+}
+
+/// What is known of the topic itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    pub id: LogId,
+    pub partitions: u32,
+}
+
+#[derive(Default)]
+struct State {
+    identity: Option<Identity>,
+    /// For each shard, in the order of their partitions.
+    waiting: Vec<VecDeque<Message>>,
+    /// Up to which position each shard has told the topic.
+    told: Vec<u64>,
+    /// Partitions that are to be read again from an offset.
+    rewinds: BTreeMap<u32, u64>,
+    /// The offset behind the last message of each partition, as far as it is known.
+    ends: BTreeMap<u32, u64>,
+}
+
+/// Shared by whoever reads the topic, whoever tells it, and the shards of one service.
+pub struct Topic {
+    service: &'static str,
+    shards: u16,
+    state: Mutex<State>,
+    doorbell: OnceLock<Arc<Doorbell>>,
+}
+
+impl Topic {
+    pub fn new(service: &'static str, shards: u16) -> Arc<Self> {
+        let of_each = usize::from(shards);
+        let waiting = (0..shards).map(|_| VecDeque::new()).collect();
+        let state = State { waiting, told: vec![0; of_each], ..State::default() };
+        Arc::new(Self { service, shards, state: Mutex::new(state), doorbell: OnceLock::new() })
+    }
+
+    pub fn service(&self) -> &'static str {
+        self.service
+    }
+
+    pub fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// Which topic it is; `None` until a broker has said so.
+    pub fn identity(&self) -> Option<Identity> {
+        lock(&self.state).identity
+    }
+
+    /// Told by whoever has asked a broker. What waits of another topic, or was told to it, is of the past.
+    pub fn identify(&self, identity: Identity) {
+        let mut state = lock(&self.state);
+        if state.identity.is_some_and(|known| known.id != identity.id) {
+            state.waiting.iter_mut().for_each(VecDeque::clear);
+            state.told.iter_mut().for_each(|told| *told = 0);
+            state.rewinds.clear();
+            state.ends.clear();
+        }
+        state.identity = Some(identity);
+    }
+
+    /// How many more messages may be pushed; at 0, wait.
+    pub fn room(&self) -> usize {
+        let state = lock(&self.state);
+        let most = state.waiting.iter().map(VecDeque::len).max().unwrap_or(0);
+        MESSAGES_WAITING_MAX.saturating_sub(most)
+    }
+
+    /// Messages of partitions, each partition's in order. Every shard gets all of them, and keeps what is its own.
+    pub fn push(&self, messages: &[Message]) {
+        if messages.is_empty() {
+            return;
+        }
+        {
+            let mut state = lock(&self.state);
+            for waiting in &mut state.waiting {
+                waiting.extend(messages.iter().cloned());
+            }
+        }
+        self.ring();
+    }
+
+    /// The partition is read by somebody else now, or from elsewhere: what waits of it is not decided.
+    pub fn forget(&self, partition: u32) {
+        let mut state = lock(&self.state);
+        for waiting in &mut state.waiting {
+            waiting.retain(|message| message.partition != partition);
+        }
+        state.rewinds.remove(&partition);
+    }
+
+    /// Partitions that a shard wants read again from an offset; what waited of them is forgotten already.
+    pub fn take_rewinds(&self) -> BTreeMap<u32, u64> {
+        std::mem::take(&mut lock(&self.state).rewinds)
+    }
+
+    /// The offset behind the last message of a partition.
+    pub fn note_end(&self, partition: u32, end: u64) {
+        lock(&self.state).ends.insert(partition, end);
+    }
+
+    pub fn ends(&self) -> BTreeMap<u32, u64> {
+        lock(&self.state).ends.clone()
+    }
+
+    /// The topic has acknowledged a shard's events up to a position of its log, without a gap.
+    pub fn note_told(&self, topic: LogId, shard: u16, position: u64) {
+        {
+            let mut state = lock(&self.state);
+            if state.identity.is_none_or(|known| known.id != topic) {
+                return;
+            }
+            let Some(told) = state.told.get_mut(usize::from(shard)) else { return };
+            *told = position.max(*told);
+        }
+        self.ring();
+    }
+
+    pub(crate) fn told(&self, shard: u16) -> Option<(LogId, u64)> {
+        let state = lock(&self.state);
+        let identity = state.identity?;
+        Some((identity.id, state.told.get(usize::from(shard)).copied()?))
+    }
+
+    pub(crate) fn take(&self, shard: u16, limit: usize) -> Vec<Message> {
+        let mut state = lock(&self.state);
+        let Some(waiting) = state.waiting.get_mut(usize::from(shard)) else { return Vec::new() };
+        let take = waiting.len().min(limit);
+        waiting.drain(..take).collect()
+    }
+
+    pub(crate) fn waiting(&self, shard: u16) -> usize {
+        lock(&self.state).waiting.get(usize::from(shard)).map_or(0, VecDeque::len)
+    }
+
+    pub(crate) fn rewind(&self, partition: u32, next: u64) {
+        let mut state = lock(&self.state);
+        for waiting in &mut state.waiting {
+            waiting.retain(|message| message.partition != partition);
+        }
+        let lowest = state.rewinds.entry(partition).or_insert(next);
+        *lowest = next.min(*lowest);
+    }
+
+    pub(crate) fn wake_with(&self, doorbell: Arc<Doorbell>) {
+        // Only the first one counts: the shards of a service share a loop.
+        let _ = self.doorbell.set(doorbell);
+    }
+
+    fn ring(&self) {
+        if let Some(doorbell) = self.doorbell.get() {
+            doorbell.ring();
+        }
+    }
+}
