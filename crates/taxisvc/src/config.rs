@@ -2,9 +2,12 @@
 
 pub(crate) mod bounds;
 mod mistake;
+pub(crate) mod outside;
 mod place;
+pub(crate) mod secret;
 pub(crate) mod sources;
 
+use outside::{Kafka, Postgres};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -21,6 +24,9 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) ports: Ports,
     pub(crate) store: Store,
+    pub(crate) postgres: Postgres,
+    pub(crate) kafka: Kafka,
+    pub(crate) payment: Payment,
     pub(crate) tariff: Tariff,
     pub(crate) deadlines: Deadlines,
     pub(crate) answers: Answers,
@@ -45,6 +51,8 @@ pub(crate) struct Ports {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Store {
+    /// Where the data is, for commands that look and for the gateway: a service by itself is over PostgreSQL anyway.
+    pub(crate) kind: Kind,
     /// Whether all services share one file, or have one each.
     pub(crate) layout: Layout,
     /// Of each service; fixed when the data directory is made.
@@ -75,9 +83,33 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// In the data directory.
+    Sqlite,
+    /// In a database of each service.
+    Postgres,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Layout {
     Together,
     Apart,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Payment {
+    /// Whose call service asks by `POST /callpay`.
+    pub(crate) call_service: CallService,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CallService {
+    Ours,
+    /// The one that this system takes over from.
+    Original,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,6 +126,7 @@ pub(crate) struct Deadlines {
     pub(crate) provider_ms: u64,
     pub(crate) call_unpaid_ms: u64,
     pub(crate) call_undriven_ms: u64,
+    pub(crate) call_placed_ms: u64,
     pub(crate) report_after_ms: u64,
     /// How long the requests under way may take when the process is told to stop.
     pub(crate) drain_ms: u64,
@@ -147,7 +180,7 @@ pub(crate) struct Operator {
     pub(crate) token: String,
 }
 
-/// The replicas of each service, `host:port`, for a gateway that runs alone.
+/// The replicas of each service, `host:port`, for a gateway that runs alone; empty is the one on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Upstreams {
@@ -167,6 +200,9 @@ impl Default for Config {
             log_format: LogFormat::Text,
             ports: Ports::default(),
             store: Store::default(),
+            postgres: Postgres::default(),
+            kafka: Kafka::default(),
+            payment: Payment::default(),
             tariff: Tariff::default(),
             deadlines: Deadlines::default(),
             answers: Answers::default(),
@@ -188,6 +224,7 @@ impl Default for Ports {
 impl Default for Store {
     fn default() -> Self {
         Self {
+            kind: Kind::Sqlite,
             layout: Layout::Together,
             shards: 1,
             first_id: 1,
@@ -195,6 +232,12 @@ impl Default for Store {
             room_min_bytes: 256 << 20,
             keep_skipped_days: 90,
         }
+    }
+}
+
+impl Default for Payment {
+    fn default() -> Self {
+        Self { call_service: CallService::Ours }
     }
 }
 
@@ -212,6 +255,7 @@ impl Default for Deadlines {
             provider_ms: deadlines.provider.0,
             call_unpaid_ms: deadlines.call_unpaid.0,
             call_undriven_ms: deadlines.call_undriven.0,
+            call_placed_ms: deadlines.placed.0,
             report_after_ms: deadlines.report_after.0,
             drain_ms: 10_000,
             drain_grace_ms: 0,
@@ -258,7 +302,6 @@ impl Config {
 
     pub(crate) fn rules(&self) -> taxi::rules::Rules {
         let ms = taxi::time::Millis;
-        let defaults = taxi::rules::Deadlines::default();
         taxi::rules::Rules {
             tariff: taxi::tariff::Tariff {
                 won_per_km: taxi::money::Won(self.tariff.won_per_km),
@@ -269,9 +312,12 @@ impl Config {
                 call_unpaid: ms(self.deadlines.call_unpaid_ms),
                 call_undriven: ms(self.deadlines.call_undriven_ms),
                 report_after: ms(self.deadlines.report_after_ms),
-                ..defaults
+                placed: ms(self.deadlines.call_placed_ms),
             },
-            callpay_beside: taxi::rules::CallpayBeside::Ours,
+            callpay_beside: match self.payment.call_service {
+                CallService::Ours => taxi::rules::CallpayBeside::Ours,
+                CallService::Original => taxi::rules::CallpayBeside::Original,
+            },
         }
     }
 

@@ -1,6 +1,7 @@
 //! `taxisvc config`: what is in force, and who said it.
 
 use super::print::{self, Colours, Ink};
+use crate::config::secret;
 use crate::config::sources::{InForce, Setting, Source};
 use crate::data_dir::token;
 use serde::Serialize;
@@ -30,6 +31,8 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
 }
+
+const TOKEN: &str = "operator.token";
 
 /// The settings as they are told to people and programs: without secrets.
 #[derive(Debug, Serialize)]
@@ -76,17 +79,21 @@ pub(crate) fn told(in_force: &InForce) -> Told {
     let has_token = token::find(&in_force.config).is_ok_and(|token| token.is_some());
     let setting = |setting: &Setting| {
         let shown = |value: &toml::Value, is_in_force: bool| {
+            if let (true, Some(address)) = (secret::is_address(&setting.path), value.as_str()) {
+                return Value::String(secret::without_password(address));
+            }
             if !setting.is_secret() {
                 return serde_json::to_value(value).unwrap_or_default();
             }
-            let is_set = if is_in_force { has_token } else { value.as_str() != Some("") };
+            let is_said = value.as_str() != Some("");
+            let is_set = is_said || (is_in_force && setting.path == TOKEN && has_token);
             Value::String(if is_set { "(set)" } else { "(not set)" }.to_owned())
         };
         let overridden = |(source, value): &(Source, toml::Value)| Overridden {
             value: shown(value, false),
             said: Said::by(source),
         };
-        let is_kept = setting.is_secret() && has_token && in_force.config.operator.token.is_empty();
+        let is_kept = setting.path == TOKEN && has_token && in_force.config.operator.token.is_empty();
         ToldSetting {
             path: setting.path.clone(),
             value: shown(&setting.value, true),

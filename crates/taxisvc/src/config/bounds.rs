@@ -1,5 +1,7 @@
 //! Which settings make sense, alone and together; what does not is refused with the reason.
 
+mod outside;
+
 use super::Config;
 use anyhow::{Context, bail};
 use std::ops::RangeInclusive;
@@ -25,6 +27,8 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     deadlines(config)?;
     gateway(config)?;
     limits(config)?;
+    outside::postgres(&config.postgres)?;
+    outside::kafka(&config.kafka)?;
     provider(config)
 }
 
@@ -53,6 +57,7 @@ fn deadlines(config: &Config) -> anyhow::Result<()> {
         ("deadlines.provider_ms", deadlines.provider_ms),
         ("deadlines.call_unpaid_ms", deadlines.call_unpaid_ms),
         ("deadlines.call_undriven_ms", deadlines.call_undriven_ms),
+        ("deadlines.call_placed_ms", deadlines.call_placed_ms),
     ] {
         within(name, value, 1..=DEADLINE_MS_MAX, "longer than 30 days is a mistaken unit")?;
     }

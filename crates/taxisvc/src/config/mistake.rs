@@ -1,7 +1,6 @@
 //! A mistake in a settings file: where it is and what is wrong, without the line itself, which may hold a secret.
 
-use super::Config;
-use super::sources::SECRETS;
+use super::{Config, secret};
 use anyhow::anyhow;
 use std::ops::Range;
 use std::path::Path;
@@ -47,7 +46,7 @@ fn place(file: &Path, text: &str, span: Option<Range<usize>>) -> String {
 /// The secret in whose value the place lies, or in what was written where its part should be.
 fn secret_at(text: &str, span: &Range<usize>) -> Option<&'static str> {
     let said = DeTable::parse(text).ok()?;
-    SECRETS.into_iter().find(|path| {
+    secret::all().find(|path| {
         value_span(said.get_ref(), path)
             .is_some_and(|value| value.start <= span.start && span.start < value.end)
     })

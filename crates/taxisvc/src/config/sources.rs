@@ -1,6 +1,6 @@
 //! Where every setting comes from: the defaults, under a file, under the environment, under flags.
 
-use super::{Config, mistake, place};
+use super::{Config, mistake, place, secret};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,8 +14,6 @@ const FILE: &str = "taxisvc.toml";
 const PREFIX: &str = "TAXISVC_";
 /// The original's name for `log`.
 const ORDER_LOG_LEVEL: &str = "ORDER_LOG_LEVEL";
-/// What nobody is shown.
-pub(super) const SECRETS: [&str; 1] = ["operator.token"];
 
 /// What was said on the command line.
 #[derive(Debug, Clone, Default)]
@@ -57,7 +55,7 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) fn is_secret(&self) -> bool {
-        SECRETS.contains(&self.path.as_str())
+        secret::is_secret(&self.path)
     }
 }
 
@@ -159,7 +157,8 @@ impl Layers {
             let text = text.to_str().with_context(|| format!("what {name} says is not UTF-8"))?;
             let path = known.iter().find(|path| environment_name(path) == name);
             let Some(path) = path else { bail!("{name} is not a setting; docs/configuration.md lists them") };
-            let shown = if SECRETS.contains(&path.as_str()) { String::new() } else { format!("={text:?}") };
+            let is_hidden = secret::all().any(|hidden| hidden == path);
+            let shown = if is_hidden { String::new() } else { format!("={text:?}") };
             self.lay(path, text, Source::Environment(name.to_owned()))
                 .with_context(|| format!("{name}{shown} is not understood"))?;
         }
