@@ -28,7 +28,7 @@ const STEPS: [Step; 5] = [
 ];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
-    packages::ensure()?;
+    packages::ensure(&packages::for_tests())?;
     println!("== tidy");
     tidy::run(root)?;
     for step in &STEPS {

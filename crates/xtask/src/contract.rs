@@ -20,7 +20,7 @@ const REQUIREMENTS: &str = "crates/xtask/contract/requirements.txt";
 
 /// Installs what it needs below `target/` and in the client's folder, and fails on any finding.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
-    packages::ensure()?;
+    packages::ensure(&packages::for_tests())?;
     let python = tools::environment(root, REQUIREMENTS)?;
     let client = root.join(CLIENT);
     println!("== the client: npm packages into {CLIENT}/node_modules");

@@ -3,6 +3,7 @@
 mod ci;
 mod contract;
 mod packages;
+mod services;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +25,8 @@ enum Command {
     Tidy,
     /// Holds the documents for integrators: drives a generated client, and makes up requests by openapi.json
     Contract,
+    /// Starts Kafka and PostgreSQL on this machine, for development and tests, and stops them
+    Services(services::Arguments),
     /// Measures: builds the release and prints every figure of docs/performance.md
     Bench {
         /// The figures to take, all of them when none is named; `--markdown` for a table, `--runs 5` for more runs
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(&root),
         Command::Tidy => tidy::run(&root),
         Command::Contract => contract::run(&root),
+        Command::Services(arguments) => services::run(&root, &arguments),
         Command::Bench { figures } => ci::bench(&root, &figures),
     };
     match result {

@@ -1,17 +1,18 @@
 //! What the tests need of the machine: found, or installed from the distribution's packages and told so.
 
+use crate::services;
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A package of Debian's and how it is known to be there.
-struct Package {
+pub(crate) struct Package {
     name: &'static str,
     wanted_for: &'static str,
     is_there: fn() -> bool,
 }
 
-const ALL: [Package; 7] = [
+const FOR_TESTS: [Package; 7] = [
     Package { name: "python3-venv", wanted_for: "schemathesis", is_there: has_venv },
     Package { name: "nodejs", wanted_for: "the generated client", is_there: || runs("node", "--version") },
     Package { name: "npm", wanted_for: "the generated client", is_there: || runs("npm", "--version") },
@@ -25,9 +26,44 @@ const ALL: [Package; 7] = [
     Package { name: "mount", wanted_for: "a disk that is full", is_there: || runs("losetup", "--version") },
 ];
 
+const JAVA: Package =
+    Package { name: "default-jre-headless", wanted_for: "Kafka", is_there: services::has_java };
+const MAVEN: Package =
+    Package { name: "maven", wanted_for: "Kafka's jars", is_there: || runs("mvn", "--version") };
+const POSTGRES: Package = Package {
+    name: "postgresql",
+    wanted_for: "a PostgreSQL for development and tests",
+    is_there: services::has_postgres,
+};
+const PSQL: Package =
+    Package { name: "postgresql-client", wanted_for: "making databases", is_there: services::has_psql };
+
+/// What the tests want that are no service.
+pub(crate) fn for_tests() -> Vec<Package> {
+    FOR_TESTS.into()
+}
+
+/// What Kafka, a PostgreSQL server and its client want; which of them, the caller says.
+pub(crate) fn for_services(wanted: &[Wanted]) -> Vec<Package> {
+    let packages = wanted.iter().flat_map(|wanted| match wanted {
+        Wanted::Kafka => vec![JAVA, MAVEN],
+        Wanted::Postgres => vec![POSTGRES, PSQL],
+        Wanted::PostgresClient => vec![PSQL],
+    });
+    packages.collect()
+}
+
+/// What `services` runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted {
+    Kafka,
+    Postgres,
+    PostgresClient,
+}
+
 /// Installs what is missing, which wants Debian's packages and root; elsewhere says what to install.
-pub(crate) fn ensure() -> anyhow::Result<()> {
-    let missing: Vec<&Package> = ALL.iter().filter(|package| !(package.is_there)()).collect();
+pub(crate) fn ensure(packages: &[Package]) -> anyhow::Result<()> {
+    let missing: Vec<&Package> = packages.iter().filter(|package| !(package.is_there)()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -36,7 +72,7 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
         println!("== missing: {}, for {}", package.name, package.wanted_for);
     }
     if !runs("apt-get", "--version") {
-        bail!("the tests need what Debian has in the packages {}", names.join(" "));
+        bail!("this needs what Debian has in the packages {}", names.join(" "));
     }
     println!("== apt-get install {}", names.join(" "));
     // A daemon that comes with a package is not started: a tool of it is wanted, not the service.

@@ -1,0 +1,176 @@
+//! Apache Kafka: one node that is broker and controller at once.
+
+use super::notes::KafkaNote;
+use super::{expect_free, free_port, jars, process};
+use anyhow::{Context, bail};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::Duration;
+
+/// How long it may think about a question before it is asked again.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+const PORT_DEFAULT: u16 = 9092;
+
+pub(super) struct Kafka {
+    folder: PathBuf,
+    note: KafkaNote,
+}
+
+impl Kafka {
+    pub(super) fn of(folder: &Path, note: Option<KafkaNote>) -> Self {
+        let note = note.unwrap_or(KafkaNote { port: PORT_DEFAULT, controller_port: 0 });
+        Self { folder: folder.join("kafka"), note }
+    }
+
+    /// What is to be noted before it is started: what was noted, while it runs or its port stays.
+    pub(super) fn note(folder: &Path, before: Option<&KafkaNote>, port: u16) -> anyhow::Result<KafkaNote> {
+        if let Some(KafkaNote { port: port_before, controller_port }) = before {
+            let note = KafkaNote { port: *port_before, controller_port: *controller_port };
+            let kafka = Self::of(folder, Some(note));
+            if kafka.running().is_some() && port != *port_before {
+                bail!("Kafka runs there already, on port {port_before}; `services down` ends it");
+            }
+            if kafka.running().is_some() {
+                return Ok(kafka.note);
+            }
+        }
+        expect_free(port, "--kafka-port")?;
+        Ok(KafkaNote { port, controller_port: free_port()? })
+    }
+
+    pub(super) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.note.port)
+    }
+
+    fn running(&self) -> Option<u32> {
+        process::running(&self.id_file(), &self.properties().display().to_string())
+    }
+
+    fn id_file(&self) -> PathBuf {
+        self.folder.join("kafka.pid")
+    }
+
+    fn properties(&self) -> PathBuf {
+        self.folder.join("server.properties")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("server.log")
+    }
+
+    /// Starts it without waiting for it; `None` when it runs already.
+    pub(super) fn start(&self, root: &Path) -> anyhow::Result<Option<Child>> {
+        if self.running().is_some() {
+            return Ok(None);
+        }
+        expect_free(self.note.port, "--kafka-port")?;
+        fs::create_dir_all(&self.folder).context("cannot make a directory for Kafka")?;
+        fs::write(self.properties(), self.settings()).context("cannot write Kafka's settings")?;
+        if !self.folder.join("data/meta.properties").exists() {
+            self.format(root)?;
+        }
+        // It serves a developer's machine: little memory, and short pauses.
+        let options = ["-Xms256m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"];
+        let mut command = jars::machine(root, &options)?;
+        command.arg("kafka.Kafka").arg(self.properties());
+        process::spawn(&mut command, &self.log(), &self.id_file()).map(Some)
+    }
+
+    fn format(&self, root: &Path) -> anyhow::Result<()> {
+        let mut draw = jars::java(root, "kafka.tools.StorageTool")?;
+        let cluster = process::ask(draw.arg("random-uuid"))?;
+        let mut format = jars::java(root, "kafka.tools.StorageTool")?;
+        format.args(["format", "--cluster-id", cluster.trim(), "--config"]).arg(self.properties());
+        process::ask(&mut format)?;
+        Ok(())
+    }
+
+    fn settings(&self) -> String {
+        let KafkaNote { port, controller_port } = self.note;
+        let data = self.folder.join("data");
+        format!(
+            "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={}
+# A topic is made by whoever knows how many partitions it has.
+auto.create.topics.enable=false
+# There is one node.
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+# A group of one machine is complete at once.
+group.initial.rebalance.delay.ms=0
+# What was killed and starts again waits for its own last session to end.
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
+",
+            data.display()
+        )
+    }
+
+    /// Waits until it answers; a child that dies first ends the waiting.
+    pub(super) fn wait(&self, mut child: Option<Child>) -> anyhow::Result<()> {
+        let answered = process::until(|| {
+            if let Some(status) =
+                child.as_mut().map(Child::try_wait).transpose().context("it is ours")?.flatten()
+            {
+                bail!("Kafka ended by itself, {status}:\n{}", process::tail(&self.log()));
+            }
+            Ok(self.answers().then_some(()))
+        })?;
+        answered.with_context(|| format!("Kafka does not answer:\n{}", process::tail(&self.log())))
+    }
+
+    /// Whether it names itself among the brokers that are alive, which is when it takes messages.
+    fn answers(&self) -> bool {
+        metadata((Ipv4Addr::LOCALHOST, self.note.port)).is_ok_and(|brokers| brokers > 0)
+    }
+
+    pub(super) fn stop(&self, immediate: bool) -> anyhow::Result<()> {
+        let Some(id) = self.running() else { return Ok(()) };
+        process::signal(id, if immediate { "KILL" } else { "TERM" })?;
+        let ended = process::until(|| Ok(self.running().is_none().then_some(())))?;
+        ended.with_context(|| format!("Kafka, process {id}, does not end"))
+    }
+
+    pub(super) fn remove(&self) -> anyhow::Result<()> {
+        self.stop(true)?;
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder).context("cannot remove Kafka's data")?;
+        }
+        Ok(())
+    }
+}
+
+/// How many brokers a Kafka says are alive: its request `Metadata`, version 1, about no topic.
+fn metadata(address: (Ipv4Addr, u16)) -> std::io::Result<i32> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    let mut request = Vec::new();
+    for number in [3_i16, 1] {
+        request.extend(number.to_be_bytes());
+    }
+    // The number of the request, no name of a client, and a list of no topics.
+    request.extend(7_i32.to_be_bytes());
+    request.extend((-1_i16).to_be_bytes());
+    request.extend(0_i32.to_be_bytes());
+    let length = i32::try_from(request.len()).expect("a few bytes");
+    stream.write_all(&[&length.to_be_bytes()[..], &request].concat())?;
+    // Its length, the request's number, how many brokers.
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer)?;
+    let [.., a, b, c, d] = answer;
+    Ok(i32::from_be_bytes([a, b, c, d]))
+}
