@@ -1,5 +1,6 @@
 //! What every adapter between the business and the engine does alike.
 
+use crate::wire;
 use engine::clock::Timestamp;
 use engine::effect::NewEffect;
 use engine::log::{Encoded, EntityKey, Recorded};
@@ -55,10 +56,27 @@ pub(crate) fn encode(event: &Event) -> Encoded {
     Encoded { event_type, schema, published: event.is_published(), body }
 }
 
-/// An event of this system, as it stands in a log.
+/// An event of this system, as it stands in a log, or in a message that was not understood when it came.
 pub fn decode(recorded: &Recorded) -> Result<Event, Unreadable> {
+    if recorded.schema == wire::AS_IT_CAME {
+        return wire::read_again(recorded);
+    }
     Event::from_stored(&recorded.event_type, recorded.schema, &recorded.body)
         .map_err(|error| Unreadable(with_causes(&error)))
+}
+
+/// What a service does about another's event. One that it cannot read, of a type about which it would do nothing, is no
+/// more to it than one that it can.
+pub(crate) fn react<C>(
+    recorded: &Recorded,
+    policy: fn(&Event) -> Option<C>,
+) -> Result<Option<C>, Unreadable> {
+    let is_meant = || wire::known(&recorded.event_type).is_none_or(|known| policy(known).is_some());
+    match decode(recorded) {
+        Ok(event) => Ok(policy(&event)),
+        Err(unreadable) if is_meant() => Err(unreadable),
+        Err(_) => Ok(None),
+    }
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

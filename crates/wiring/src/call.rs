@@ -63,7 +63,7 @@ impl Service for CallService {
     }
 
     fn react(&self, event: &Recorded) -> Result<Option<Command>, Unreadable> {
-        Ok(call::policy::policy(&adapt::decode(event)?))
+        adapt::react(event, call::policy::policy)
     }
 
     fn due(&self, key: EntityKey, timer: &str) -> Command {

@@ -63,7 +63,7 @@ impl Service for DriveService {
     }
 
     fn react(&self, event: &Recorded) -> Result<Option<Command>, Unreadable> {
-        Ok(drive::policy::policy(&adapt::decode(event)?))
+        adapt::react(event, drive::policy::policy)
     }
 
     fn due(&self, key: EntityKey, timer: &str) -> Command {

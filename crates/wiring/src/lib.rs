@@ -3,11 +3,13 @@
 mod adapt;
 pub mod audit;
 pub mod business;
+pub mod calendar;
 pub mod call;
 pub mod drive;
 pub mod payment;
 pub mod provider;
 pub mod view;
+pub mod wire;
 
 use crate::business::Business;
 use crate::call::CallService;

@@ -70,7 +70,7 @@ impl Service for PaymentService {
     }
 
     fn react(&self, event: &Recorded) -> Result<Option<Command>, Unreadable> {
-        Ok(payment::policy::policy(&adapt::decode(event)?))
+        adapt::react(event, payment::policy::policy)
     }
 
     fn due(&self, key: EntityKey, timer: &str) -> Command {
