@@ -1,0 +1,206 @@
+//! Where the topic is, what it is to be like when it is made, and how a broker is spoken to.
+
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use std::fmt;
+
+/// How a broker is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    #[default]
+    Plaintext,
+    Ssl,
+    SaslPlaintext,
+    SaslSsl,
+}
+
+impl Protocol {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plaintext => "plaintext",
+            Self::Ssl => "ssl",
+            Self::SaslPlaintext => "sasl_plaintext",
+            Self::SaslSsl => "sasl_ssl",
+        }
+    }
+
+    fn is_encrypted(self) -> bool {
+        matches!(self, Self::Ssl | Self::SaslSsl)
+    }
+
+    fn has_password(self) -> bool {
+        matches!(self, Self::SaslPlaintext | Self::SaslSsl)
+    }
+}
+
+/// What a broker wants to be shown, and what is believed of it. Empty is "not given".
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Security {
+    pub protocol: Protocol,
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub sasl_mechanism: String,
+    pub sasl_username: String,
+    pub sasl_password: String,
+    /// Whose certificates are believed; empty is those whom this machine believes.
+    pub ca_file: String,
+    /// What this side shows, where brokers want a certificate.
+    pub certificate_file: String,
+    pub key_file: String,
+}
+
+impl fmt::Debug for Security {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Security");
+        shown.field("protocol", &self.protocol).field("sasl_mechanism", &self.sasl_mechanism);
+        shown.field("sasl_username", &self.sasl_username).field("ca_file", &self.ca_file);
+        shown.field("certificate_file", &self.certificate_file).finish_non_exhaustive()
+    }
+}
+
+/// The topic and the way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `host:port` of some of the brokers, with commas between.
+    pub brokers: String,
+    pub topic: String,
+    /// Of the topic, when it is made.
+    pub partitions: u32,
+    /// Of the topic, when it is made.
+    pub replication: u16,
+    /// The consumer group that the replicas of a service share: `taxisvc-<service>`.
+    pub group: String,
+    pub security: Security,
+}
+
+/// Settings that cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    #[error(
+        "{0} wants a build with TLS: build with `--features tls`, which wants OpenSSL's headers \
+         (`apt-get install libssl-dev pkg-config`); releases have it"
+    )]
+    NotBuilt(&'static str),
+    #[error("the SASL mechanism {0:?} is none of PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512")]
+    Mechanism(String),
+    #[error("SASL wants a user name and a password")]
+    NoPassword,
+    #[error("a certificate and its key belong together: one of the two files is not named")]
+    HalfCertificate,
+    #[error("a topic has at least one partition, at most 65535, and at least one replica")]
+    Counts,
+    #[error("the Kafka client does not take the settings: {0}")]
+    Client(String),
+}
+
+impl Settings {
+    /// Whether this build can follow them; says nothing of the brokers.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        if self.partitions == 0 || self.partitions > u32::from(u16::MAX) || self.replication == 0 {
+            return Err(SettingsError::Counts);
+        }
+        let security = &self.security;
+        let has_tls = cfg!(feature = "tls");
+        if security.protocol.is_encrypted() && !has_tls {
+            return Err(SettingsError::NotBuilt("an encrypted connection to Kafka"));
+        }
+        if security.certificate_file.is_empty() != security.key_file.is_empty() {
+            return Err(SettingsError::HalfCertificate);
+        }
+        if !security.protocol.has_password() {
+            return Ok(());
+        }
+        match security.sasl_mechanism.as_str() {
+            "PLAIN" => {}
+            "SCRAM-SHA-256" | "SCRAM-SHA-512" if has_tls => {}
+            "SCRAM-SHA-256" | "SCRAM-SHA-512" => {
+                return Err(SettingsError::NotBuilt("SCRAM at Kafka"));
+            }
+            other => return Err(SettingsError::Mechanism(other.to_owned())),
+        }
+        if security.sasl_username.is_empty() || security.sasl_password.is_empty() {
+            return Err(SettingsError::NoPassword);
+        }
+        Ok(())
+    }
+
+    /// What all clients have in common; `role` is the part that they play here.
+    pub(crate) fn client(&self, role: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", format!("{}-{role}", self.group))
+            .set("security.protocol", self.security.protocol.name())
+            // A broker that comes back is found soon; the default lets ten seconds pass.
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("socket.connection.setup.timeout.ms", "5000")
+            .set("socket.timeout.ms", "10000")
+            .set("socket.keepalive.enable", "true")
+            .set("topic.metadata.refresh.interval.ms", "5000")
+            // A topic is made by us, with what it needs, never by the way.
+            .set("allow.auto.create.topics", "false")
+            .set("enable.metrics.push", "false")
+            .set_log_level(RDKafkaLogLevel::Info);
+        let mut set = |name: &str, value: &str| {
+            if !value.is_empty() {
+                config.set(name, value);
+            }
+        };
+        let security = &self.security;
+        if security.protocol.has_password() {
+            set("sasl.mechanism", &security.sasl_mechanism);
+            set("sasl.username", &security.sasl_username);
+            set("sasl.password", &security.sasl_password);
+        }
+        if security.protocol.is_encrypted() {
+            set("ssl.ca.location", &security.ca_file);
+            set("ssl.certificate.location", &security.certificate_file);
+            set("ssl.key.location", &security.key_file);
+        }
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(protocol: Protocol, mechanism: &str) -> Settings {
+        Settings {
+            brokers: "127.0.0.1:9092".into(),
+            topic: "taxisvc".into(),
+            partitions: 12,
+            replication: 1,
+            group: "taxisvc-call".into(),
+            security: Security {
+                protocol,
+                sasl_mechanism: mechanism.into(),
+                sasl_username: "eojin".into(),
+                sasl_password: "hush".into(),
+                ..Security::default()
+            },
+        }
+    }
+
+    #[test]
+    fn what_this_build_cannot_do_is_said_with_the_way_out() {
+        let check = |protocol, mechanism: &str| settings(protocol, mechanism).check();
+        assert_eq!(check(Protocol::Plaintext, ""), Ok(()));
+        assert_eq!(check(Protocol::SaslPlaintext, "PLAIN"), Ok(()));
+        let wrong = check(Protocol::SaslPlaintext, "GSSAPI");
+        assert_eq!(wrong, Err(SettingsError::Mechanism("GSSAPI".into())));
+        let encrypted = check(Protocol::SaslSsl, "SCRAM-SHA-512");
+        assert_eq!(encrypted.is_ok(), cfg!(feature = "tls"));
+        if let Err(error) = encrypted {
+            assert!(error.to_string().contains("--features tls"), "{error}");
+        }
+        let mut silent = settings(Protocol::SaslPlaintext, "PLAIN");
+        silent.security.sasl_password.clear();
+        assert_eq!(silent.check(), Err(SettingsError::NoPassword));
+    }
+
+    #[test]
+    fn a_password_is_shown_to_nobody() {
+        let shown = format!("{:?}", settings(Protocol::SaslPlaintext, "PLAIN"));
+        assert!(shown.contains("eojin") && !shown.contains("hush"), "{shown}");
+    }
+}
