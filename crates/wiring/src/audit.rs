@@ -5,6 +5,7 @@ mod checks;
 mod cuts;
 mod demands;
 mod report;
+mod told;
 
 use crate::business::Business;
 use crate::call::{self, CallService};
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use taxi::rules::Rules;
 
 pub use report::{Money, Report};
+pub use told::Transit;
 
 /// Past this, whatever is on its way is late: longer than any retry waits.
 pub const LATE_AFTER_MS: i64 = 10 * 60 * 1_000;
@@ -46,11 +48,13 @@ pub struct Moment<'a> {
 pub struct Options {
     pub late_after_ms: i64,
     pub rules: Rules,
+    /// How many partitions the topic has over which the services hear each other; nothing where they are one process.
+    pub partitions: Option<u32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { late_after_ms: LATE_AFTER_MS, rules: Rules::default() }
+        Self { late_after_ms: LATE_AFTER_MS, rules: Rules::default(), partitions: None }
     }
 }
 
@@ -154,7 +158,10 @@ pub fn audit(moment: &Moment<'_>, now: Timestamp, options: &Options) -> Stored<R
     for audited in each_service(moment, &logs, (&ages, options))? {
         report.add(audited);
     }
-    let cuts = Cuts::read(moment)?;
+    let cuts = Cuts::read(moment, options.partitions)?;
+    if cuts.is_over_a_topic() {
+        told::within_the_logs(moment)?.into_iter().for_each(|check| report.add_check(check));
+    }
     let mut checks = Checks::new(&cuts, &ages, options, moment.provider_is_with_payment());
     let stories = Stories::new(moment);
     let mut examined = case::Seen::default();

@@ -6,6 +6,7 @@ pub mod business;
 pub mod calendar;
 pub mod call;
 pub mod drive;
+pub mod heard;
 pub mod payment;
 pub mod provider;
 pub mod view;

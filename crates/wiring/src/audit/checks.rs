@@ -7,13 +7,17 @@ use super::demands::{
     Cause, causes_of_call, causes_of_drive, causes_of_payment, contradictions, demands, said_once,
 };
 use super::report::Money;
+use super::told::{OnTheWay, Transit};
+use crate::heard::{Heard, hearers};
 use crate::{adapt, call, drive, payment, provider, view};
 use ::provider::book::balance;
 use engine::audit::{Check, differences};
 use engine::store::Rebuild;
+use taxi::event::Event;
 use taxi::money::Won;
 use taxi::payment::{Errand, Payment};
 use taxi::rules::CallpayBeside;
+use taxi::view::CallView;
 
 /// A check for each service that decides about calls.
 struct Each([Check; 3]);
@@ -44,7 +48,16 @@ pub(super) struct Checks<'a> {
     consequences: Each,
     rebuilt: Check,
     heard: Check,
+    told: Each,
+    transit: OnTheWay,
     money: Money,
+}
+
+/// What came of all calls together.
+pub(super) struct Concluded {
+    pub(super) money: Money,
+    pub(super) transit: Vec<Transit>,
+    pub(super) checks: Vec<Check>,
 }
 
 impl<'a> Checks<'a> {
@@ -69,6 +82,8 @@ impl<'a> Checks<'a> {
             consequences: Each::new("heard and done"),
             rebuilt: Check::new(view::NAME, "view = rebuild"),
             heard: Check::new(view::NAME, "events heard"),
+            told: Each::new("told to the topic"),
+            transit: OnTheWay::default(),
             money: Money::default(),
         }
     }
@@ -83,18 +98,22 @@ impl<'a> Checks<'a> {
         self.examine_words(case);
         self.examine_causes(case);
         for told in case.told() {
+            self.examine_way(case, told);
             self.examine_consequences(case, told);
         }
         self.examine_view(case);
     }
 
-    pub(super) fn conclude(self) -> (Money, Vec<Check>) {
+    pub(super) fn conclude(self) -> Concluded {
         let mut checks = vec![self.ledger, self.errands, self.book];
+        if self.cuts.is_over_a_topic() {
+            checks.extend(self.told.0);
+        }
         for each in [self.named, self.once, self.consistent, self.causes, self.consequences] {
             checks.extend(each.0);
         }
         checks.extend([self.heard, self.rebuilt]);
-        (self.money, checks)
+        Concluded { money: self.money, transit: self.transit.into_all(), checks }
     }
 
     fn examine_ledger(&mut self, case: &Case) {
@@ -205,13 +224,44 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Where an event is that somebody is to hear: not told to the topic yet, or told and not heard.
+    fn examine_way(&mut self, case: &Case, told: &Told) {
+        if !told.recorded.published {
+            return;
+        }
+        let (from, is_told) = (service_of(told), self.cuts.is_told(&told.recorded));
+        let age_ms = self.ages.age_ms(told.recorded.at);
+        let check = self.told.of(from);
+        check.seen += 1;
+        if !is_told {
+            let what = format!("{from}/{}", case.id);
+            check.waits(age_ms, self.ages, what, format!("{} is not told to the topic", place(told)));
+        }
+        let has_not_heard =
+            |hearer: &'static str| self.cuts.heard(hearer, case.id, &told.recorded) == Heard::No;
+        let services = [call::NAME, payment::NAME, drive::NAME];
+        if services.into_iter().any(|service| service != from && has_not_heard(service)) {
+            for to in hearers(&told.event).into_iter().filter(|hearer| has_not_heard(hearer)) {
+                self.transit.note(from, to, (age_ms, is_told));
+            }
+        }
+        if self.cuts.view_rebuild.is_none() && has_not_heard(view::NAME) {
+            self.transit.note(from, view::NAME, (age_ms, is_told));
+        }
+    }
+
     fn examine_consequences(&mut self, case: &Case, told: &Told) {
         for demand in demands(&told.event) {
+            let heard = self.cuts.heard(demand.hearer, case.id, &told.recorded);
+            let is_told = self.cuts.is_told(&told.recorded);
             let check = self.consequences.of(demand.hearer);
             check.seen += 1;
             let what = format_args!("{}/{}", demand.hearer, case.id);
-            if !self.cuts.has_heard(demand.hearer, case.id, &told.recorded) {
-                let age_ms = self.ages.age_ms(told.recorded.at);
+            let age_ms = self.ages.age_ms(told.recorded.at);
+            if heard == Heard::No && !is_told {
+                // That it is late is said of who should have told it.
+                check.in_flight += 1;
+            } else if heard == Heard::No {
                 check.waits(age_ms, self.ages, what, format!("{} is not heard", place(told)));
             } else if self.cuts.is_aside(demand.hearer, case.id) {
                 check.in_flight += 1;
@@ -219,6 +269,10 @@ impl<'a> Checks<'a> {
                 continue;
             } else if has_passed_over(self.cuts, demand.hearer, case) {
                 check.skipped += 1;
+            } else if heard == Heard::Unsure {
+                let detail =
+                    format!("whether {} was heard is not known, and {}", place(told), demand.otherwise);
+                check.waits(age_ms, self.ages, what, detail);
             } else {
                 check.broken(what, format!("{} was heard, and {}", place(told), demand.otherwise));
             }
@@ -230,45 +284,89 @@ impl<'a> Checks<'a> {
             self.rebuilt.in_flight += 1;
             return;
         }
-        let what = format!("{}/{}", view::NAME, case.id);
-        let mut rebuilt = None;
-        for told in case.told().filter(|told| told.recorded.published) {
-            self.heard.seen += 1;
-            if self.cuts.has_passed_over(view::NAME, case.id, &told.recorded) {
-                self.heard.skipped += 1;
-            } else if self.cuts.has_heard(view::NAME, case.id, &told.recorded) {
-                let at = adapt::to_taxi_time(told.recorded.at);
-                rebuilt = taxi::view::project(rebuilt, &told.event, at);
-            } else if self.cuts.view_rebuild.is_some() {
-                self.heard.in_flight += 1;
-            } else {
-                let age_ms = self.ages.age_ms(told.recorded.at);
-                let detail = format!("{} is not heard", place(told));
-                self.heard.waits(age_ms, self.ages, &what, detail);
-            }
-        }
-        let rebuilt = rebuilt
-            .map(|view| serde_json::to_string(&view).expect("a view is plain data and always serialises"));
+        let rebuilt = self.rebuild(case);
         let stored = case.view.as_ref().map(|row| row.state.as_str());
-        if rebuilt.is_none() && stored.is_none() {
+        let (surely, perhaps) = (written(rebuilt.surely), written(rebuilt.perhaps));
+        if surely.is_none() && perhaps.is_none() && stored.is_none() {
             return;
         }
         self.rebuilt.seen += 1;
-        if rebuilt.as_deref() == stored {
+        if surely.as_deref() == stored || perhaps.as_deref() == stored {
             return;
         }
         if self.cuts.is_ahead(view::NAME, case.id) || self.cuts.is_aside(view::NAME, case.id) {
             self.rebuilt.in_flight += 1;
             return;
         }
-        let detail = match (&rebuilt, stored) {
+        let detail = match (&surely, stored) {
             (None, _) => "there is a view, and nothing it has read tells of it".to_owned(),
             (_, None) => "there is no view, and what it has read tells of one".to_owned(),
             (Some(rebuilt), Some(stored)) => {
                 format!("it and its rebuild differ in {}", differences(stored, rebuilt))
             }
         };
-        self.rebuilt.broken(what, detail);
+        let what = format!("{}/{}", view::NAME, case.id);
+        match rebuilt.unsure_for_ms {
+            Some(age_ms) => self.rebuilt.waits(age_ms, self.ages, what, detail),
+            None => self.rebuilt.broken(what, detail),
+        }
+    }
+
+    /// The view as what it has read makes it.
+    fn rebuild(&mut self, case: &Case) -> Rebuilt {
+        let what = format!("{}/{}", view::NAME, case.id);
+        let mut rebuilt = Rebuilt::default();
+        for told in case.told().filter(|told| told.recorded.published) {
+            self.heard.seen += 1;
+            let at = adapt::to_taxi_time(told.recorded.at);
+            let age_ms = self.ages.age_ms(told.recorded.at);
+            if self.cuts.has_passed_over(view::NAME, case.id, &told.recorded) {
+                self.heard.skipped += 1;
+                continue;
+            }
+            match self.cuts.heard(view::NAME, case.id, &told.recorded) {
+                Heard::Yes => {
+                    rebuilt.surely = taxi::view::project(rebuilt.surely, &told.event, at);
+                    rebuilt.perhaps = taxi::view::project(rebuilt.perhaps, &told.event, at);
+                }
+                Heard::Unsure => {
+                    rebuilt.perhaps = taxi::view::project(rebuilt.perhaps, &told.event, at);
+                    rebuilt.unsure_for_ms = rebuilt.unsure_for_ms.max(Some(age_ms));
+                }
+                Heard::No if self.cuts.view_rebuild.is_some() || !self.cuts.is_told(&told.recorded) => {
+                    self.heard.in_flight += 1;
+                }
+                Heard::No => {
+                    let detail = format!("{} is not heard", place(told));
+                    self.heard.waits(age_ms, self.ages, &what, detail);
+                }
+            }
+        }
+        rebuilt
+    }
+}
+
+/// A view, made again.
+#[derive(Default)]
+struct Rebuilt {
+    /// From what it has read for sure.
+    surely: Option<CallView>,
+    /// And from what it may have read, too.
+    perhaps: Option<CallView>,
+    /// For how long the oldest event has been there of which that is not known.
+    unsure_for_ms: Option<i64>,
+}
+
+fn written(view: Option<CallView>) -> Option<String> {
+    view.map(|view| serde_json::to_string(&view).expect("a view is plain data and always serialises"))
+}
+
+/// Who said it.
+fn service_of(told: &Told) -> &'static str {
+    match told.event {
+        Event::Call(_) => call::NAME,
+        Event::Payment(_) => payment::NAME,
+        Event::Drive(_) => drive::NAME,
     }
 }
 

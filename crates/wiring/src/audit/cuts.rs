@@ -1,6 +1,7 @@
 //! How far each consumer had read each log at its own moment: what lies past that is on its way.
 
 use super::Moment;
+use crate::heard::{Between, Heard, Read, told};
 use crate::{SERVICES, TELLING, view};
 use engine::log::{LogId, Recorded, ShardName, shard_of};
 use engine::store::{InboxKey, Rebuild, Stored};
@@ -9,8 +10,13 @@ use std::collections::{HashMap, HashSet};
 /// A log: its producer and shard.
 type Log = (String, u16);
 
+type Rows = Vec<(InboxKey, u64)>;
+
 pub(super) struct Cuts {
-    read: HashMap<ShardName, HashMap<Log, u64>>,
+    between: Between,
+    read: HashMap<ShardName, Read>,
+    /// Up to which position each log was told to the topic.
+    told: HashMap<Log, u64>,
     shards: HashMap<&'static str, u16>,
     /// Consumers that have read more than the moment of the producer holds.
     ahead: HashSet<ShardName>,
@@ -23,58 +29,62 @@ pub(super) struct Cuts {
 }
 
 impl Cuts {
-    pub(super) fn read(moment: &Moment<'_>) -> Stored<Self> {
+    pub(super) fn read(moment: &Moment<'_>, partitions: Option<u32>) -> Stored<Self> {
+        let mut inboxes: Vec<(ShardName, Rows)> = Vec::new();
+        for service in SERVICES {
+            for shard in moment.shards(service) {
+                inboxes.push((shard, moment.of(service).inbox(shard)?));
+            }
+        }
+        let keys = inboxes.iter().flat_map(|(_, rows)| rows).map(|(key, _)| key);
         let mut cuts = Self {
+            between: Between::of(keys, partitions),
             read: HashMap::new(),
+            told: HashMap::new(),
             shards: HashMap::new(),
             ahead: HashSet::new(),
             aside: HashSet::new(),
             passed_over: HashMap::new(),
             view_rebuild: moment.view.rebuild(view::NAME)?,
         };
-        let mut logs: HashMap<Log, (LogId, u64)> = HashMap::new();
-        for service in TELLING {
-            let snapshot = moment.of(service);
-            for shard in moment.shards(service) {
-                let last = snapshot.last_position(shard)?;
-                logs.insert((service.to_owned(), shard.index), (snapshot.log(), last));
-            }
-        }
-        for service in SERVICES {
-            for shard in moment.shards(service) {
-                *cuts.shards.entry(service).or_default() += 1;
-                let rows = moment.of(service).inbox(shard)?;
-                cuts.note(shard, rows, &logs);
-                let letters = moment.of(service).dead_letters(shard)?;
-                let waiting = letters.iter().filter(|letter| letter.skipped.is_none());
-                cuts.aside.extend(waiting.map(|letter| (service, letter.entity_id)));
-                for (source, position) in moment.of(service).passed_over(shard)? {
-                    let log = (source.service.into_owned(), source.shard);
-                    let known = logs.get(&log).is_some_and(|(known, _)| *known == source.log);
-                    if known {
-                        cuts.passed_over.entry(shard).or_default().insert((log, position));
-                    }
-                }
-            }
+        let logs = logs(moment)?;
+        for (shard, rows) in inboxes {
+            *cuts.shards.entry(shard.service).or_default() += 1;
+            cuts.note(shard, rows, &logs);
+            cuts.note_letters(moment, shard, &logs)?;
         }
         Ok(cuts)
     }
 
-    fn note(&mut self, shard: ShardName, rows: Vec<(InboxKey, u64)>, logs: &HashMap<Log, (LogId, u64)>) {
-        let read = self.read.entry(shard).or_default();
-        for (key, position) in rows {
-            let name = (key.source.service.into_owned(), key.source.shard);
-            let Some((log, last)) = logs.get(&name) else { continue };
-            if *log != key.source.log {
-                continue;
-            }
-            if position > *last {
+    fn note(&mut self, shard: ShardName, rows: Rows, logs: &HashMap<Log, (LogId, u64)>) {
+        for (key, position) in &rows {
+            let name = (key.source.service.to_string(), key.source.shard);
+            if logs.get(&name).is_some_and(|(log, last)| *log == key.source.log && position > last) {
                 self.ahead.insert(shard);
             }
-            // Where partitions are read at different paces, only what the slowest has passed was surely heard.
-            let known = read.entry(name).or_insert(position);
-            *known = position.min(*known);
         }
+        self.told.insert((shard.service.to_owned(), shard.index), told(&rows));
+        self.read.insert(shard, Read::of(rows));
+    }
+
+    fn note_letters(
+        &mut self,
+        moment: &Moment<'_>,
+        shard: ShardName,
+        logs: &HashMap<Log, (LogId, u64)>,
+    ) -> Stored<()> {
+        let snapshot = moment.of(shard.service);
+        let letters = snapshot.dead_letters(shard)?;
+        let waiting = letters.iter().filter(|letter| letter.skipped.is_none());
+        self.aside.extend(waiting.map(|letter| (shard.service, letter.entity_id)));
+        for (source, position) in snapshot.passed_over(shard)? {
+            let log = (source.service.into_owned(), source.shard);
+            let known = logs.get(&log).is_some_and(|(known, _)| *known == source.log);
+            if known {
+                self.passed_over.entry(shard).or_default().insert((log, position));
+            }
+        }
+        Ok(())
     }
 
     fn shard(&self, service: &'static str, id: u64) -> ShardName {
@@ -83,10 +93,19 @@ impl Cuts {
     }
 
     /// Whether the consumer had read this event, which is about entity `id`.
-    pub(super) fn has_heard(&self, consumer: &'static str, id: u64, event: &Recorded) -> bool {
+    pub(super) fn heard(&self, consumer: &'static str, id: u64, event: &Recorded) -> Heard {
+        let read = self.read.get(&self.shard(consumer, id));
+        read.map_or(Heard::No, |read| read.heard(event, &self.between))
+    }
+
+    pub(super) fn is_over_a_topic(&self) -> bool {
+        self.between.is_topic()
+    }
+
+    /// Whether the topic had been told of this event; within a process there is nobody to tell.
+    pub(super) fn is_told(&self, event: &Recorded) -> bool {
         let log = (event.source.service.to_string(), event.source.shard);
-        let read = self.read.get(&self.shard(consumer, id)).and_then(|read| read.get(&log));
-        read.is_some_and(|read| event.position <= *read)
+        !self.between.is_topic() || self.told.get(&log).is_some_and(|told| event.position <= *told)
     }
 
     /// Whether the consumer has passed this event over, which is about entity `id`.
@@ -105,4 +124,17 @@ impl Cuts {
     pub(super) fn is_aside(&self, consumer: &'static str, id: u64) -> bool {
         self.aside.contains(&(consumer, id))
     }
+}
+
+/// The logs that others read, with their ends at the moment of their own database.
+fn logs(moment: &Moment<'_>) -> Stored<HashMap<Log, (LogId, u64)>> {
+    let mut logs = HashMap::new();
+    for service in TELLING {
+        let snapshot = moment.of(service);
+        for shard in moment.shards(service) {
+            let last = snapshot.last_position(shard)?;
+            logs.insert((service.to_owned(), shard.index), (snapshot.log(), last));
+        }
+    }
+    Ok(logs)
 }

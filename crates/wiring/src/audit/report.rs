@@ -1,6 +1,7 @@
 //! What an audit tells: a line for each check, the money, and the rows that are not as they must be.
 
-use super::checks::Checks;
+use super::checks::{Checks, Concluded};
+use super::told::Transit;
 use engine::audit::{Audited, Check, Counted, FINDINGS_LISTED_MAX, Finding, Sort};
 use serde::Serialize;
 use std::fmt;
@@ -36,6 +37,8 @@ impl Money {
 pub struct Report {
     pub services: Vec<Counted>,
     pub money: Money,
+    /// What services have said and others have not heard yet, by who said it and who is to hear it.
+    pub transit: Vec<Transit>,
     pub checks: Vec<Check>,
     pub findings: Vec<Finding>,
     /// Findings that are counted and not listed.
@@ -64,12 +67,12 @@ impl Report {
     }
 
     pub(super) fn conclude(&mut self, checks: Checks<'_>) {
-        let (money, checks) = checks.conclude();
-        self.money = money;
+        let Concluded { money, transit, checks } = checks.conclude();
+        (self.money, self.transit) = (money, transit);
         checks.into_iter().for_each(|check| self.add_check(check));
     }
 
-    fn add_check(&mut self, mut check: Check) {
+    pub(super) fn add_check(&mut self, mut check: Check) {
         let findings = check.take_findings();
         self.unlisted += check.failed - findings.len() as u64;
         self.findings.extend(findings);
@@ -105,8 +108,21 @@ impl fmt::Display for Report {
                 self.write_findings(formatter, check)?;
             }
         }
+        for transit in &self.transit {
+            write_transit(formatter, transit)?;
+        }
         self.write_end(formatter)
     }
+}
+
+fn write_transit(formatter: &mut fmt::Formatter<'_>, transit: &Transit) -> fmt::Result {
+    let Transit { from, to, events, untold, oldest_ms } = transit;
+    let (seconds, rest) = (oldest_ms.div_euclid(1_000), oldest_ms.rem_euclid(1_000) / 100);
+    write!(formatter, "way     {from} to {to}: {events}, the oldest for {seconds}.{rest} s")?;
+    if *untold > 0 {
+        write!(formatter, "; the topic has not been told {untold} of them")?;
+    }
+    writeln!(formatter)
 }
 
 fn write_check(formatter: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {

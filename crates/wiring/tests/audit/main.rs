@@ -2,5 +2,6 @@
 
 mod copy;
 mod moments;
+mod over_a_topic;
 mod planted;
 mod system;
