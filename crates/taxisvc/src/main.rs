@@ -5,12 +5,16 @@ mod commands;
 mod config;
 mod data_dir;
 mod disk;
+mod edge;
+mod front;
 mod log;
+mod machine;
 mod metrics;
 mod open_files;
 mod say;
 mod sentinel;
 mod servers;
+mod serving;
 mod up;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -138,7 +142,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let _flush = log::start(level, config.log_format)?;
     match command {
         Command::Up => up::everything(&in_force),
-        Command::Gateway => up::gateway_alone(config),
+        Command::Gateway => front::gateway_alone(config),
         Command::Call => Err(alone("call")),
         Command::Payment => Err(alone("payment")),
         Command::Drive => Err(alone("drive")),
@@ -152,7 +156,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Doctor(options) => commands::doctor::run(&in_force, &options),
         Command::LogLevel(options) => commands::log::run(config, &options),
         Command::Config(options) => commands::config::run(&in_force, &options),
-        Command::Token(options) => commands::token::run(config, &options, up::draw),
+        Command::Token(options) => commands::token::run(config, &options, edge::draw),
         Command::Completions(options) => commands::completions::run(Arguments::command(), &options),
     }
 }
@@ -170,6 +174,6 @@ fn replay(config: &Config, mut options: replay::options::Options) -> anyhow::Res
         let host = if listens_everywhere { Ipv4Addr::LOCALHOST.into() } else { config.listen };
         format!("http://{}", SocketAddr::new(host, config.ports.gateway))
     });
-    let summary = up::runtime()?.block_on(replay::run(options))?;
+    let summary = edge::runtime()?.block_on(replay::run(options))?;
     Ok(if summary.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

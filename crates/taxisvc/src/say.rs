@@ -33,9 +33,11 @@ fn of_token(token: &Token, data: &Path, is_terminal: bool) -> Option<String> {
     })
 }
 
-pub(crate) fn gateway(port: &Port) {
-    tracing::info!(address = %port.address, "the gateway listens");
-    say(format!("taxisvc gateway listens on http://{}", port.address));
+/// Of a process that has one port.
+pub(crate) fn listens(port: &Port) {
+    let Port { name, address, .. } = port;
+    tracing::info!(%address, "the {name} listens");
+    say(format!("taxisvc {name} listens on http://{address}"));
 }
 
 pub(crate) fn hello(config: &Config, ports: &[Port], stopwatch: Stopwatch) {

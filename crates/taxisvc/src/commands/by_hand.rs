@@ -3,8 +3,8 @@
 use crate::clock;
 use crate::config::Config;
 use crate::data_dir;
+use crate::edge::{draw, options, runtime};
 use crate::sentinel::Failing;
-use crate::up::{draw, options, runtime};
 use anyhow::bail;
 use engine::handle::Doorbell;
 use engine::runner::{Runner, Turn};

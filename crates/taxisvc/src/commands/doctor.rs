@@ -8,7 +8,7 @@ mod settings;
 
 use super::print::{self, Colours, Ink};
 use crate::config::sources::InForce;
-use crate::up::runtime;
+use crate::edge::runtime;
 use serde::Serialize;
 use std::fmt::Write;
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use super::explain::call_id;
 use super::print::Out;
 use crate::config::Config;
 use crate::data_dir;
-use crate::up::runtime;
+use crate::edge::runtime;
 use anyhow::{Context, anyhow, bail};
 use engine::log::Recorded;
 use engine::store::Stored;

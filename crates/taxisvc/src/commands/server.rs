@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::data_dir::{self, listening, token};
-use crate::up::runtime;
+use crate::edge::runtime;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};

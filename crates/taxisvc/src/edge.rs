@@ -1,0 +1,132 @@
+//! What every process has at its edge: a runtime, chance, the provider's delays, and its settings as others want them.
+
+use crate::commands;
+use crate::config::sources::InForce;
+use crate::config::{Config, Limits};
+use crate::data_dir::token;
+use crate::log;
+use anyhow::Context;
+use engine::clock::Clock;
+use engine::lane::LaneSettings;
+use gateway::server::ServerSettings;
+use gateway::settings::{Cors, Network, RateLimit};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Handle, Runtime};
+use wiring::Options;
+use wiring::provider::Delay;
+
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// How the services are put together.
+pub(crate) fn options(config: &Config, clock: Arc<dyn Clock>, runtime: &Runtime) -> Options {
+    Options {
+        rules: config.rules(),
+        provider: config.provider.clone(),
+        lane: LaneSettings { keep_skipped_ms: config.store.keep_skipped_ms(), ..LaneSettings::default() },
+        shards: config.store.shards,
+        first_call: config.store.first_id,
+        replica: draw(),
+        clock,
+        delay: Arc::new(TokioDelay(runtime.handle().clone())),
+    }
+}
+
+pub(crate) fn gateway_settings(config: &Config) -> anyhow::Result<gateway::settings::Settings> {
+    let said = &config.gateway;
+    let limit = |per_second| RateLimit {
+        per_second,
+        burst: NonZeroU32::new(said.rate_limit_burst).unwrap_or(NonZeroU32::MIN),
+        clients_max: 100_000,
+    };
+    let cors = match said.cors_origins.as_slice() {
+        [] => Cors::Off,
+        origins if origins.iter().any(|origin| origin == "*") => Cors::AnyOrigin,
+        origins => Cors::Origins { allowed: origins.to_vec(), credentials: said.cors_credentials },
+    };
+    Ok(gateway::settings::Settings {
+        request_timeout: Duration::from_millis(said.request_timeout_ms),
+        body_bytes_max: said.body_bytes_max,
+        rate_limit: NonZeroU32::new(said.rate_limit_per_second).map(limit),
+        trusted_proxies: trusted_proxies(config)?,
+        cors,
+        ..gateway::settings::Settings::default()
+    })
+}
+
+/// Whose `X-Forwarded-*` is believed: by the gateway, and by a service whose gateway runs elsewhere.
+fn trusted_proxies(config: &Config) -> anyhow::Result<Vec<Network>> {
+    let proxies = config.gateway.trusted_proxies.iter().map(|proxy| proxy.parse());
+    proxies.collect::<Result<_, _>>().context("gateway.trusted_proxies")
+}
+
+pub(crate) fn api_settings(config: &Config) -> anyhow::Result<api::Settings> {
+    let proxies = trusted_proxies(config)?;
+    let are_trusted = move |peer| proxies.iter().any(|proxy| proxy.contains(peer));
+    Ok(api::Settings {
+        answer_wait: Duration::from_millis(config.answers.wait_ms),
+        callpay_wait: Duration::from_millis(config.answers.callpay_wait_ms),
+        body_bytes_max: config.gateway.body_bytes_max,
+        streams_max: config.limits.streams_max,
+        streams_per_client_max: config.limits.streams_per_client_max,
+        rider_rate: rider_rate(&config.limits),
+        allow_test_payment_methods: config.provider.obey_test_methods,
+        trust_forwarded: api::Trust::Peers(Arc::new(are_trusted)),
+        ..api::Settings::default()
+    })
+}
+
+fn rider_rate(limits: &Limits) -> Option<api::RiderRate> {
+    let calls_per_minute = NonZeroU32::new(limits.calls_per_rider_per_minute)?;
+    let burst = NonZeroU32::new(limits.calls_per_rider_burst).unwrap_or(NonZeroU32::MIN);
+    Some(api::RiderRate { calls_per_minute, burst })
+}
+
+/// What operators need of the process.
+pub(crate) fn operator(
+    in_force: &InForce,
+    token: &token::Token,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<api::Operator> {
+    Ok(api::Operator {
+        token: Some(api::Token::new(&token.text)),
+        clock,
+        log: log::level().context("the log is not started")?,
+        config: serde_json::to_value(commands::config::told(in_force))?,
+        doctor: doctor(in_force),
+    })
+}
+
+/// The doctor's findings, looked for whenever they are asked for.
+fn doctor(in_force: &InForce) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
+    let in_force = in_force.clone();
+    Arc::new(move || commands::doctor::told(&in_force))
+}
+
+pub(crate) fn server_settings(config: &Config) -> ServerSettings {
+    ServerSettings {
+        drain_grace: Duration::from_millis(config.deadlines.drain_grace_ms),
+        drain_max: Duration::from_millis(config.deadlines.drain_ms),
+        ..ServerSettings::default()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the edge that draws chance")]
+pub(crate) fn draw() -> u64 {
+    rand::random()
+}
+
+/// The provider's delays, on the runtime.
+struct TokioDelay(Handle);
+
+impl Delay for TokioDelay {
+    fn after(&self, delay_ms: u64, then: Box<dyn FnOnce() + Send>) {
+        self.0.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+            then();
+        });
+    }
+}
