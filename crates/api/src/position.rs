@@ -31,7 +31,7 @@ pub(crate) fn now(bus: &Bus, service: &str, entity_id: u64) -> Option<Position> 
     let shards = u16::try_from(tails().count()).ok()?;
     let index = shard_of(entity_id, shards);
     let tail = tails().find(|tail| tail.shard().index == index)?;
-    Some(Position { source: tail.source().clone(), number: tail.last().ok()? })
+    Some(Position { source: tail.source().clone(), number: tail.last().ok()?, about: None })
 }
 
 /// The position that a read asks for, if it asks.

@@ -156,6 +156,17 @@ pub(crate) fn last_position(connection: &Connection, layout: &Layout, shard: Sha
     number(row, 0)
 }
 
+/// The position of the last published event of an entity, 0 for none; from its end, so that little is looked at.
+pub(crate) fn published_last(connection: &Connection, tables: &Tables, key: EntityKey) -> Read<u64> {
+    let Ok(id) = i64::try_from(key.id) else {
+        return Ok(0);
+    };
+    let code = tables.kind(key.kind)?.code;
+    let mut statement = connection.prepare_cached(&tables.log.published_last)?;
+    let place: Option<i64> = statement.query_row(params![code, id], |row| row.get(0)).optional()?;
+    Ok(place.map_or(0, position_of))
+}
+
 pub(crate) fn inbox(
     connection: &Connection,
     layout: &Layout,
@@ -448,6 +459,7 @@ mod tests {
             (&tables.letter.count_skipped, "INDEX order_dead_letter_by_skip"),
             (&tables.letter.waiting, "INDEX order_dead_letter_by_entity (shard=?)"),
             (&tables.letter.parked, "USING INDEX order_dead_letter_by_entity (shard=?)"),
+            (&tables.log.published_last, "INDEX order_event_by_entity (kind=? AND id=?)"),
             (&tables.letter.of_entity, "INDEX order_dead_letter_by_entity (shard=? AND entity_id=?)"),
             (&tables.letter.look.first_waiting, "SCAN order_dead_letter"),
             (&tables.letter.look.first_skipped, "SCAN order_dead_letter"),

@@ -128,6 +128,24 @@ impl Reader for Pool {
         })
     }
 
+    /// All in one transaction: one for each would take the file's locks for each.
+    fn rows(&self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<Option<EntityRow>>> {
+        self.read(|connection, layout| {
+            let tables = layout.tables(service)?;
+            let transaction = connection.unchecked_transaction()?;
+            let rows = keys.iter().map(|key| read::entity(&transaction, tables.kind(key.kind)?, key.id));
+            rows.collect()
+        })
+    }
+
+    fn inbox(&self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
+        self.read(|connection, layout| read::inbox(connection, layout, shard))
+    }
+
+    fn published_last(&self, service: &'static str, key: EntityKey) -> Stored<u64> {
+        self.read(|connection, layout| read::published_last(connection, layout.tables(service)?, key))
+    }
+
     fn list(&self, query: &Query) -> Stored<Vec<EntityRow>> {
         self.read(|connection, layout| crate::list::list(connection, layout.tables(query.service)?, query))
     }

@@ -194,6 +194,7 @@ pub(crate) struct LogSql {
     pub(crate) after: String,
     pub(crate) of_kind: String,
     pub(crate) of_entity: String,
+    pub(crate) published_last: String,
     pub(crate) step: String,
     pub(crate) position: String,
     pub(crate) batch: String,
@@ -210,6 +211,9 @@ impl LogSql {
                 "SELECT {event} FROM \"{s}_event\" WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3"
             ),
             of_kind: format!("SELECT {event} FROM \"{s}_event\" WHERE kind = ?1 ORDER BY id, version"),
+            published_last: format!(
+                "SELECT place FROM \"{s}_event\" WHERE kind = ?1 AND id = ?2 AND published ORDER BY version DESC LIMIT 1"
+            ),
             of_entity: format!(
                 "SELECT {event} FROM \"{s}_event\" WHERE kind = ?1 AND id = ?2 ORDER BY version"
             ),

@@ -182,6 +182,12 @@ impl Store for Writer {
         stored(read::last_position(&self.connection, &self.layout, shard))
     }
 
+    fn published_last(&mut self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<u64>> {
+        let tables = stored(self.layout.tables(service))?;
+        let last = keys.iter().map(|key| read::published_last(&self.connection, tables, *key));
+        stored(last.collect())
+    }
+
     fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>> {
         let tables = stored(self.layout.tables(shard.service))?;
         stored(read::timers_due(&self.connection, tables, (shard, now, limit)))

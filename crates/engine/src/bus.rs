@@ -3,8 +3,10 @@
 use crate::handle::{Doorbell, lock};
 use crate::log::{Recorded, ShardName, Source};
 use crate::store::{Reader, Stored};
+use crate::topic::Topic;
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Events that a tail remembers.
@@ -17,6 +19,8 @@ pub struct Tail {
     reader: Arc<dyn Reader>,
     /// Nothing is remembered where others write to the log as well: the store is asked every time.
     recent: Option<Mutex<Recent>>,
+    /// Up to where whoever listens was told of it, where others write to it.
+    told: AtomicU64,
 }
 
 #[derive(Default)]
@@ -61,7 +65,11 @@ impl Tail {
     }
 
     fn append(&self, events: Vec<Arc<Recorded>>) {
-        let Some(recent) = &self.recent else { return };
+        let Some(recent) = &self.recent else {
+            let last = events.last().map_or(0, |event| event.position);
+            self.told.fetch_max(last, Ordering::Relaxed);
+            return;
+        };
         let mut recent = lock(recent);
         for event in events {
             debug_assert_eq!(event.position, recent.last + 1, "a tail has no gap");
@@ -89,6 +97,7 @@ pub trait Delivery: Send + Sync {
 pub struct Bus {
     tails: Vec<Arc<Tail>>,
     delivery: OnceLock<Box<dyn Delivery>>,
+    topics: Mutex<Vec<Arc<Topic>>>,
     doorbells: Mutex<Vec<Arc<Doorbell>>>,
     listeners: Mutex<Vec<Listener>>,
 }
@@ -99,7 +108,8 @@ impl Bus {
         let last = reader.last_position(shard)?;
         let source = Source { log: reader.log(), service: Cow::Borrowed(shard.service), shard: shard.index };
         let recent = is_ours.then(|| Mutex::new(Recent { events: VecDeque::new(), last }));
-        self.tails.push(Arc::new(Tail { shard, source, reader, recent }));
+        let told = AtomicU64::new(last);
+        self.tails.push(Arc::new(Tail { shard, source, reader, recent, told }));
         Ok(())
     }
 
@@ -115,6 +125,19 @@ impl Bus {
     pub fn deliver_by(&self, delivery: Box<dyn Delivery>) {
         let is_first = self.delivery.set(delivery).is_ok();
         debug_assert!(is_first, "a bus has one delivery");
+    }
+
+    /// A service that has a topic hears it instead of the logs in this bus. Set it before the service is added to a
+    /// runner, so that the runner is woken by what comes.
+    pub fn set_topic(&self, topic: Arc<Topic>) {
+        let mut topics = lock(&self.topics);
+        topics.retain(|known| known.service() != topic.service());
+        topics.push(topic);
+    }
+
+    /// The topic that a service hears, if it hears one.
+    pub fn topic(&self, service: &str) -> Option<Arc<Topic>> {
+        lock(&self.topics).iter().find(|topic| topic.service() == service).cloned()
     }
 
     pub(crate) fn read(
@@ -161,6 +184,24 @@ impl Bus {
         if let Some(tail) = self.tail(shard) {
             tail.append(events);
         }
+        self.call_all();
+    }
+
+    /// Looks whether others have written to logs that this process does not write alone, and calls whoever listens if
+    /// they have. Says whether they had.
+    pub fn poll(&self) -> Stored<bool> {
+        let mut has_grown = false;
+        for tail in self.tails.iter().filter(|tail| tail.recent.is_none()) {
+            let last = tail.reader.last_position(tail.shard)?;
+            has_grown |= tail.told.fetch_max(last, Ordering::Relaxed) < last;
+        }
+        if has_grown {
+            self.call_all();
+        }
+        Ok(has_grown)
+    }
+
+    fn call_all(&self) {
         for doorbell in lock(&self.doorbells).iter() {
             doorbell.ring();
         }

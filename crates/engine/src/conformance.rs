@@ -68,6 +68,8 @@ macro_rules! conformance {
             reading::pages_are_cut_from_the_whole_list,
             reading::ids_that_cannot_be_stored_are_those_of_nothing,
             reading::events_are_read_on_from_a_position,
+            reading::the_last_that_was_published_is_found,
+            reading::rows_and_inboxes_are_read_together,
             reading::a_moment_stands_still,
             reading::many_read_while_one_writes,
             reading::services_do_not_see_each_other,

@@ -13,7 +13,7 @@ use crate::projection::{Anew, Rebuilding, Rebuilt};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Commands that may wait for a shard; past it they are turned away with [`Overloaded`].
@@ -27,6 +27,7 @@ pub const WATCHES_MAX: usize = 100_000;
 
 /// Said to an operator whose wish cannot be taken.
 const BUSY: &str = "too much is asked already, or the engine is stopping";
+const ELSEWHERE: &str = "the service runs in another process";
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -141,15 +142,34 @@ type Waiting<S> = HashMap<EntityKey, Vec<(u64, Watcher<S>)>>;
 pub(crate) struct Watches<S: Service> {
     waiting: Mutex<Waiting<S>>,
     next: Mutex<u64>,
+    /// Rung for the lookout, where there is one.
+    doorbell: OnceLock<Arc<Doorbell>>,
 }
 
 impl<S: Service> Default for Watches<S> {
     fn default() -> Self {
-        Self { waiting: Mutex::default(), next: Mutex::default() }
+        Self { waiting: Mutex::default(), next: Mutex::default(), doorbell: OnceLock::new() }
     }
 }
 
 impl<S: Service> Watches<S> {
+    /// A service has one lookout; only the first one counts.
+    pub(crate) fn wake_with(&self, doorbell: Arc<Doorbell>) {
+        let _ = self.doorbell.set(doorbell);
+    }
+
+    /// Entities that are watched, at most `limit`; where there are more, those after `last` in a circle.
+    pub(crate) fn some(&self, last: Option<EntityKey>, limit: usize) -> Vec<EntityKey> {
+        let mut keys: Vec<EntityKey> = lock(&self.waiting).keys().copied().collect();
+        if keys.len() > limit {
+            keys.sort_unstable();
+            let first = keys.partition_point(|key| Some(*key) <= last);
+            keys.rotate_left(first);
+            keys.truncate(limit);
+        }
+        keys
+    }
+
     pub(crate) fn notify<'a>(&self, changed: impl Iterator<Item = (EntityKey, &'a S::State)>) {
         let mut waiting = lock(&self.waiting);
         for (key, state) in changed {
@@ -207,6 +227,7 @@ pub struct Handle<S: Service> {
     pub(crate) progress: Arc<Progress>,
     pub(crate) anew: Arc<Anew>,
     gate: Arc<Gate>,
+    is_elsewhere: bool,
 }
 
 impl<S: Service> Clone for Handle<S> {
@@ -219,6 +240,7 @@ impl<S: Service> Clone for Handle<S> {
             progress: self.progress.clone(),
             anew: self.anew.clone(),
             gate: self.gate.clone(),
+            is_elsewhere: self.is_elsewhere,
         }
     }
 }
@@ -233,7 +255,21 @@ impl<S: Service> Handle<S> {
             progress: Arc::default(),
             anew: Arc::default(),
             gate: Arc::default(),
+            is_elsewhere: false,
         }
+    }
+
+    /// A service that runs in another process: whatever is given to it here is turned away, as by one that is shutting
+    /// down; nothing of it waits, and nothing of it was heard.
+    pub fn elsewhere(service: S) -> Self {
+        let queue = Queue::new(Arc::default());
+        queue.closed.store(true, Ordering::SeqCst);
+        Self { is_elsewhere: true, ..Self::new(service, vec![Arc::new(queue)]) }
+    }
+
+    /// Whether the service runs in another process.
+    pub fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere
     }
 
     pub fn service(&self) -> &S {
@@ -256,18 +292,22 @@ impl<S: Service> Handle<S> {
         self.numbers.draw()
     }
 
-    /// Whether every shard of the service has read up to `position`.
+    /// Whether the service has read up to `position`: every shard of it, or, where it hears a topic, the shard that what
+    /// the position is about belongs to.
     pub fn has_read(&self, position: &Position) -> bool {
-        self.progress.has_read(position, self.shards())
+        !self.is_elsewhere && self.progress.has_read(position, self.shards())
     }
 
-    /// Calls `tell` once every shard of the service has read up to `position`, at once if it has. Dropping what is
-    /// returned ends the waiting; `None` when too many wait already.
+    /// Calls `tell` once the service has read up to `position`, at once if it has. Dropping what is returned ends the
+    /// waiting; `None` when too many wait already, or the service runs elsewhere.
     pub fn when_read(&self, position: Position, tell: impl FnOnce() + Send + 'static) -> Option<Reading> {
+        if self.is_elsewhere {
+            return None;
+        }
         self.progress.when_read(position, self.shards(), Box::new(tell))
     }
 
-    fn shards(&self) -> u16 {
+    pub(crate) fn shards(&self) -> u16 {
         u16::try_from(self.queues.len()).expect("a service has at most u16::MAX shards")
     }
 
@@ -301,6 +341,9 @@ impl<S: Service> Handle<S> {
 
     /// Gives the outcome of an effect. It is not bounded: effects are, by those who want them.
     pub fn answer(&self, effect: &Effect, outcome: String) {
+        if self.is_elsewhere {
+            return;
+        }
         let queue = self.queue(effect.key.id);
         lock(&queue.parcels).push_back(Parcel::answer(effect, outcome));
         queue.doorbell.ring();
@@ -308,6 +351,9 @@ impl<S: Service> Handle<S> {
 
     /// Takes the dead letters of a key up again, in their order.
     pub fn retry_dead_letters(&self, entity_id: u64) {
+        if self.is_elsewhere {
+            return;
+        }
         let queue = self.queue(entity_id);
         lock(&queue.retries).insert(entity_id);
         queue.doorbell.ring();
@@ -359,6 +405,9 @@ impl<S: Service> Handle<S> {
         if !self.service.is_projection() {
             return tell(Rebuilt::NoProjection);
         }
+        if self.is_elsewhere {
+            return tell(Rebuilt::NotNow(ELSEWHERE.to_owned()));
+        }
         if let Err(tell) = self.anew.ask(Box::new(tell)) {
             return tell(Rebuilt::NotNow(BUSY.to_owned()));
         }
@@ -403,11 +452,14 @@ impl<S: Service> Handle<S> {
             *next
         };
         let mut waiting = lock(&self.watches.waiting);
-        if waiting.len() >= WATCHES_MAX {
+        if waiting.len() >= WATCHES_MAX || self.is_elsewhere {
             return None;
         }
         waiting.entry(key).or_default().push((number, Box::new(watcher)));
         drop(waiting);
+        if let Some(doorbell) = self.watches.doorbell.get() {
+            doorbell.ring();
+        }
         Some(Watch { watches: self.watches.clone(), key, number })
     }
 }

@@ -217,7 +217,7 @@ impl<S: Service> Lane<S> {
 
     /// Tells those who wait how far the logs were read.
     fn tell_progress(&self) {
-        let read = self.inbox.iter().map(|(key, cursor)| (key.source.clone(), cursor.seen));
+        let read = self.inbox.iter().map(|(key, cursor)| (key.clone(), cursor.seen));
         self.progress.note(self.shard.index, read, self.shards);
     }
 
@@ -273,10 +273,14 @@ impl<S: Service> Lane<S> {
                 continue;
             };
             let reply = answer.into_reply(|place| match place {
-                Place::After { events: 0 } => Position { source: source.clone(), number: self.last_position },
-                Place::After { events } => Position { source: source.clone(), number: first + events - 1 },
+                Place::After { events: 0 } => {
+                    Position { source: source.clone(), number: self.last_position, about: None }
+                }
+                Place::After { events } => {
+                    Position { source: source.clone(), number: first + events - 1, about: None }
+                }
                 Place::Other { shard, end } => {
-                    Position { source: Source { shard, ..source.clone() }, number: end }
+                    Position { source: Source { shard, ..source.clone() }, number: end, about: None }
                 }
             });
             (queued.request.reply)(reply);

@@ -22,6 +22,7 @@ pub mod lane;
 pub mod lease;
 pub mod letters;
 pub mod log;
+pub mod lookout;
 pub mod memory;
 pub mod progress;
 pub mod projection;

@@ -94,17 +94,21 @@ pub struct Source {
     pub shard: u16,
 }
 
-/// A place in a log, written `<service>.<shard>.<number>.<log>`; opaque to clients.
+/// A place in a log, written `<service>.<shard>.<number>.<log>`, or `….<about>` behind it; opaque to clients.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
     pub source: Source,
     pub number: u64,
+    /// The entity that it is about, where the log is heard over a topic: what is said of an entity travels in one
+    /// partition, and how far the others are read tells nothing.
+    pub about: Option<u64>,
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Source { log, service, shard } = &self.source;
-        write!(formatter, "{service}.{shard}.{}.{log}", self.number)
+        write!(formatter, "{service}.{shard}.{}.{log}", self.number)?;
+        self.about.map_or(Ok(()), |entity_id| write!(formatter, ".{entity_id}"))
     }
 }
 
@@ -114,8 +118,10 @@ impl FromStr for Position {
     fn from_str(text: &str) -> Result<Self, String> {
         let malformed = || format!("{text:?} is not a position of this system");
         let parts: Vec<&str> = text.split('.').collect();
-        let [service, shard, number, log] = parts[..] else {
-            return Err(malformed());
+        let (service, shard, number, log, about) = match parts[..] {
+            [service, shard, number, log] => (service, shard, number, log, None),
+            [service, shard, number, log, about] => (service, shard, number, log, Some(about)),
+            _ => return Err(malformed()),
         };
         if service.is_empty() || !service.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
             return Err(malformed());
@@ -127,6 +133,7 @@ impl FromStr for Position {
                 shard: shard.parse().map_err(|_| malformed())?,
             },
             number: number.parse().map_err(|_| malformed())?,
+            about: about.map(str::parse).transpose().map_err(|_| malformed())?,
         })
     }
 }
@@ -217,12 +224,22 @@ mod tests {
 
     #[test]
     fn a_position_is_read_back_as_it_was_written() {
-        let text = "call.3.42.00000000deadbeef";
-        let position: Position = text.parse().unwrap();
-        assert_eq!((position.number, position.to_string().as_str()), (42, text));
-        for wrong in
-            ["", "call.3.42", "call.3.x.00000000deadbeef", "CALL.3.4.00000000deadbeef", "call.-1.4.0"]
+        for (text, about) in [("call.3.42.00000000deadbeef", None), ("call.3.42.00000000deadbeef.7", Some(7))]
         {
+            let position: Position = text.parse().unwrap();
+            assert_eq!((position.number, position.about), (42, about));
+            assert_eq!(position.to_string(), text);
+        }
+        for wrong in [
+            "",
+            "call.3.42",
+            "call.3.x.00000000deadbeef",
+            "CALL.3.4.00000000deadbeef",
+            "call.-1.4.0",
+            "call.3.42.00000000deadbeef.",
+            "call.3.42.00000000deadbeef.x",
+            "call.3.42.00000000deadbeef.7.7",
+        ] {
             assert!(wrong.parse::<Position>().is_err(), "{wrong}");
         }
     }

@@ -1,10 +1,12 @@
 //! How far a service has read the logs of others, for those who wait until it has read their own write.
 
-use crate::handle::{WATCHES_MAX, lock};
-use crate::log::{Position, Source};
-use std::collections::HashMap;
+use crate::handle::{Doorbell, WATCHES_MAX, lock};
+use crate::log::{Position, shard_of};
+use crate::store::InboxKey;
+use crate::topic::partition_of;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 type Tell = Box<dyn FnOnce() + Send>;
 
@@ -15,24 +17,76 @@ struct Waiter {
     tell: Tell,
 }
 
+/// By which road the logs of others come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Road {
+    /// Every shard reads every log.
+    #[default]
+    Logs,
+    /// What is said of an entity comes in its partition; how many there are is not known while no broker has said so.
+    Topic { partitions: Option<u32> },
+}
+
+#[derive(Default)]
+struct Known {
+    road: Road,
+    read: HashMap<(u16, InboxKey), u64>,
+}
+
+impl Known {
+    fn read(&self, shard: u16, key: &InboxKey) -> u64 {
+        self.read.get(&(shard, key.clone())).copied().unwrap_or(0)
+    }
+
+    /// The beginning of a log is read by everyone. Over a topic a position that does not say what it is about was not
+    /// given for it, and is never read.
+    fn has_read(&self, position: &Position, shards: u16) -> bool {
+        let key = |partition: u32| InboxKey { partition, source: position.source.clone() };
+        match (self.road, position.about) {
+            _ if position.number == 0 => true,
+            (Road::Logs, _) => (0..shards).all(|shard| self.read(shard, &key(0)) >= position.number),
+            (Road::Topic { partitions: Some(partitions) }, Some(about)) => {
+                let shard = shard_of(about, shards);
+                self.read(shard, &key(partition_of(about, partitions))) >= position.number
+            }
+            (Road::Topic { .. }, _) => false,
+        }
+    }
+}
+
 /// Shared by a service's lanes and handles.
 #[derive(Default)]
 pub(crate) struct Progress {
-    read: Mutex<HashMap<(u16, Source), u64>>,
+    known: Mutex<Known>,
     waiting: Mutex<Vec<Waiter>>,
     next: AtomicU64,
+    /// Rung for the lookout, where there is one.
+    doorbell: OnceLock<Arc<Doorbell>>,
 }
 
 impl Progress {
-    pub(crate) fn note(&self, shard: u16, read: impl Iterator<Item = (Source, u64)>, shards: u16) {
+    /// A service has one lookout; only the first one counts.
+    pub(crate) fn wake_with(&self, doorbell: Arc<Doorbell>) {
+        let _ = self.doorbell.set(doorbell);
+    }
+
+    /// By which road the service hears.
+    pub(crate) fn hear_by(&self, road: Road) {
+        lock(&self.known).road = road;
+    }
+
+    pub(crate) fn note(&self, shard: u16, read: impl Iterator<Item = (InboxKey, u64)>, shards: u16) {
         {
-            let mut known = lock(&self.read);
-            for (source, position) in read {
-                let read = known.entry((shard, source)).or_default();
+            let mut known = lock(&self.known);
+            for (key, position) in read {
+                let read = known.read.entry((shard, key)).or_default();
                 *read = position.max(*read);
             }
         }
         let mut waiting = lock(&self.waiting);
+        if waiting.is_empty() {
+            return;
+        }
         let (reached, still): (Vec<_>, Vec<_>) = std::mem::take(&mut *waiting)
             .into_iter()
             .partition(|waiter| self.has_read(&waiter.position, shards));
@@ -45,28 +99,31 @@ impl Progress {
 
     /// Everything is to be read again.
     pub(crate) fn forget(&self) {
-        lock(&self.read).clear();
+        lock(&self.known).read.clear();
     }
 
     /// How many events up to these positions every shard has read.
-    pub(crate) fn read_of(&self, wanted: &[(Source, u64)], shards: u16) -> u64 {
-        let known = lock(&self.read);
-        let of_shard = |shard: u16| {
-            let read = |(source, until): &(Source, u64)| {
-                known.get(&(shard, source.clone())).copied().unwrap_or(0).min(*until)
-            };
-            wanted.iter().map(read).sum::<u64>()
-        };
+    pub(crate) fn read_of(&self, wanted: &[(InboxKey, u64)], shards: u16) -> u64 {
+        let known = lock(&self.known);
+        let of_shard =
+            |shard: u16| wanted.iter().map(|(key, until)| known.read(shard, key).min(*until)).sum::<u64>();
         (0..shards).map(of_shard).sum()
     }
 
-    /// The beginning of a log is read by everyone.
     pub(crate) fn has_read(&self, position: &Position, shards: u16) -> bool {
-        let known = lock(&self.read);
-        (0..shards).all(|shard| {
-            let read = known.get(&(shard, position.source.clone())).copied().unwrap_or(0);
-            read >= position.number
-        })
+        lock(&self.known).has_read(position, shards)
+    }
+
+    /// The shards that somebody waits for.
+    pub(crate) fn awaited(&self, shards: u16) -> BTreeSet<u16> {
+        let mut awaited = BTreeSet::new();
+        for waiter in lock(&self.waiting).iter() {
+            match waiter.position.about {
+                Some(about) => drop(awaited.insert(shard_of(about, shards))),
+                None => awaited.extend(0..shards),
+            }
+        }
+        awaited
     }
 
     pub(crate) fn when_read(
@@ -83,6 +140,10 @@ impl Progress {
                     return None;
                 }
                 waiting.push(Waiter { number, position, tell });
+                drop(waiting);
+                if let Some(doorbell) = self.doorbell.get() {
+                    doorbell.ring();
+                }
                 return Some(Reading { progress, number });
             }
         }

@@ -7,9 +7,8 @@
 use crate::bus::Bus;
 use crate::handle::lock;
 use crate::lane::AnyLane;
-use crate::log::Source;
 use crate::progress::Progress;
-use crate::store::{Rebuild, Schema, Store, Stored};
+use crate::store::{InboxKey, Rebuild, Schema, Store, Stored};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -97,7 +96,7 @@ enum Stage {
     Whole,
     Dropping,
     /// Up to these positions.
-    Reading(Vec<(Source, u64)>),
+    Reading(Vec<(InboxKey, u64)>),
 }
 
 /// A projection of a runner.
@@ -186,7 +185,7 @@ impl Projection {
     fn aim(&mut self, bus: &Bus) -> Stored<()> {
         let mut until = Vec::new();
         for tail in bus.tails().iter().filter(|tail| tail.shard().service != self.schema.service) {
-            until.push((tail.source().clone(), tail.last()?));
+            until.push((InboxKey { partition: 0, source: tail.source().clone() }, tail.last()?));
         }
         let (read, to_read) = self.count(&until);
         self.anew.set(Some(Rebuilding { read, to_read }));
@@ -194,7 +193,7 @@ impl Projection {
         Ok(())
     }
 
-    fn count(&self, until: &[(Source, u64)]) -> (u64, u64) {
+    fn count(&self, until: &[(InboxKey, u64)]) -> (u64, u64) {
         let to_read: u64 = until.iter().map(|(_, position)| *position).sum();
         (self.progress.read_of(until, self.schema.shards), to_read * u64::from(self.schema.shards))
     }

@@ -190,6 +190,9 @@ impl Runner {
         performer: impl Fn(&Handle<S>) -> Box<dyn Performer>,
     ) -> Handle<S> {
         let is_projection = service.is_projection();
+        if let Some(topic) = self.parts.bus.topic(schema.service) {
+            topic.wake_with(self.doorbell.clone());
+        }
         let queues = (0..schema.shards).map(|_| Arc::new(Queue::new(self.doorbell.clone()))).collect();
         let handle = Handle::new(service, queues);
         for (index, queue) in (0..schema.shards).zip(&handle.queues) {

@@ -254,6 +254,11 @@ pub trait Store: Send {
     /// The position of the shard's last event, 0 for none.
     fn last_position(&mut self, shard: ShardName) -> Stored<u64>;
 
+    /// The position of the last published event of each entity, in the order asked; 0 for none.
+    fn published_last(&mut self, _service: &'static str, keys: &[EntityKey]) -> Stored<Vec<u64>> {
+        Ok(vec![0; keys.len()])
+    }
+
     /// Timers of the service's shard that ran out by `now`, the oldest first.
     fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>>;
 
@@ -368,6 +373,13 @@ pub trait Reader: Send + Sync {
     /// The rows of entities, in the order asked; one question where the store can.
     fn rows(&self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<Option<EntityRow>>> {
         keys.iter().map(|key| self.get(service, *key)).collect()
+    }
+
+    /// The position of the last published event of an entity; 0 for none.
+    fn published_last(&self, service: &'static str, key: EntityKey) -> Stored<u64> {
+        let story = self.snapshot()?.story(service, key.id)?;
+        let own = story.iter().filter(|event| event.published && event.entity_kind == key.kind);
+        Ok(own.map(|event| event.position).max().unwrap_or(0))
     }
 
     /// How far a shard has read the logs of others.

@@ -8,7 +8,7 @@ use crate::handle::{Doorbell, lock};
 use crate::log::{LogId, Recorded, Source, shard_of};
 use crate::store::InboxKey;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Messages that may wait for a shard; whoever reads the topic pauses then.
@@ -40,7 +40,8 @@ pub fn partition_of(entity_id: u64, partitions: u32) -> u32 {
 #[derive(Debug, Clone)]
 pub struct Message {
     pub partition: u32,
-    /// The offset that was the next one before this message was read. Between it and the message there is nothing.
+    /// The offset that was the next one before this message was read: where the reading began, or `next` of the message
+    /// before. Between it and the message there is nothing.
     pub after: u64,
     /// The offset that is the next one now.
     pub next: u64,
@@ -66,6 +67,8 @@ struct State {
     rewinds: BTreeMap<u32, u64>,
     /// The offset behind the last message of each partition, as far as it is known.
     ends: BTreeMap<u32, u64>,
+    /// Partitions that are read here.
+    held: BTreeSet<u32>,
 }
 
 /// Shared by whoever reads the topic, whoever tells it, and the shards of one service.
@@ -105,6 +108,7 @@ impl Topic {
             state.told.iter_mut().for_each(|told| *told = 0);
             state.rewinds.clear();
             state.ends.clear();
+            state.held.clear();
         }
         state.identity = Some(identity);
     }
@@ -116,15 +120,20 @@ impl Topic {
         MESSAGES_WAITING_MAX.saturating_sub(most)
     }
 
-    /// Messages of partitions, each partition's in order. Every shard gets all of them, and keeps what is its own.
-    pub fn push(&self, messages: &[Message]) {
-        if messages.is_empty() {
-            return;
-        }
+    /// Messages of partitions of a topic, each partition's in order. Every shard gets all of them, and keeps what is its
+    /// own. What is of another topic than the one that is known is dropped, and so is what is of a partition that is to
+    /// be read again from further back: it comes again.
+    pub fn push(&self, topic: LogId, messages: &[Message]) {
         {
             let mut state = lock(&self.state);
-            for waiting in &mut state.waiting {
-                waiting.extend(messages.iter().cloned());
+            if state.identity.is_none_or(|known| known.id != topic) {
+                return;
+            }
+            let State { waiting, rewinds, held, .. } = &mut *state;
+            let wanted = messages.iter().filter(|message| !rewinds.contains_key(&message.partition));
+            for message in wanted {
+                held.insert(message.partition);
+                waiting.iter_mut().for_each(|waiting| waiting.push_back(message.clone()));
             }
         }
         self.ring();
@@ -137,14 +146,18 @@ impl Topic {
             waiting.retain(|message| message.partition != partition);
         }
         state.rewinds.remove(&partition);
+        state.held.remove(&partition);
     }
 
-    /// Partitions that a shard wants read again from an offset; what waited of them is forgotten already.
+    /// Partitions that a shard wants read again from an offset; what waited of them is forgotten already. Take them
+    /// before every [`Topic::push`], seek there, and let the first message that comes say `after` = that offset, also
+    /// where the topic begins later by now. One that is not read here is read from its rows when it is: leave it out.
     pub fn take_rewinds(&self) -> BTreeMap<u32, u64> {
         std::mem::take(&mut lock(&self.state).rewinds)
     }
 
-    /// The offset behind the last message of a partition.
+    /// The offset behind the last message of a partition, whoever reads it: a projection that is made anew has read
+    /// enough when it has read up to all of them.
     pub fn note_end(&self, partition: u32, end: u64) {
         lock(&self.state).ends.insert(partition, end);
     }

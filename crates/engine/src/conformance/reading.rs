@@ -2,8 +2,8 @@
 
 use super::{Fixture, change, event, first_shard, ids_in, key, row, shards, write};
 use crate::clock::Timestamp;
-use crate::log::EntityKey;
-use crate::store::{EntityRow, Order, Query, Reader, Schema, Start, Visit, WriteSet};
+use crate::log::{EntityKey, LogId, ShardName, Source};
+use crate::store::{EntityRow, InboxKey, InboxMove, Order, Query, Reader, Schema, Start, Visit, WriteSet};
 use crate::timer::Timer;
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -151,6 +151,73 @@ pub fn events_are_read_on_from_a_position(mut fixture: Fixture) {
                 assert_eq!(read, Ok(expected.cloned().collect()));
             }
         }
+    }
+}
+
+pub fn the_last_that_was_published_is_found(mut fixture: Fixture) {
+    let schema = fixture.main();
+    let mut keys = Vec::new();
+    let mut expected = Vec::new();
+    for shard in shards(schema) {
+        let mut set = WriteSet::new(shard, 1);
+        // The last one is private, the one before is not, then nothing is; of the last entity there is nothing at all.
+        for (place, id) in ids_in(schema, shard.index).take(4).enumerate() {
+            let key = key(schema, id);
+            for version in 1..=[3, 2, 1, 0][place] {
+                let mut event = event(key, version);
+                event.published = place != 2 && version < 3;
+                set.events.push(event);
+            }
+            keys.push(key);
+            expected.push([2, 5, 0, 0][place]);
+        }
+        fixture.done(&[set]);
+    }
+    assert_eq!(fixture.writer.published_last(schema.service, &keys), Ok(expected.clone()));
+    for (key, position) in keys.iter().zip(expected) {
+        assert_eq!(fixture.reader.published_last(schema.service, *key), Ok(position), "{key}");
+    }
+    let nobody = key(schema, u64::MAX);
+    assert_eq!(fixture.writer.published_last(schema.service, &[nobody]), Ok(vec![0]));
+    assert_eq!(fixture.reader.published_last(schema.service, nobody), Ok(0));
+}
+
+pub fn rows_and_inboxes_are_read_together(mut fixture: Fixture) {
+    let schema = fixture.main();
+    let mut rows = Vec::new();
+    for kind in schema.kinds {
+        rows.extend((1..=20).map(|id| row(EntityKey { kind, id }, 1, "open")));
+    }
+    fixture.put(schema, &rows);
+    // Not in the order of any table, with one that is not there, and one twice.
+    let mut asked: Vec<EntityKey> = rows.iter().rev().step_by(3).map(|row| row.key).collect();
+    asked.extend([key(schema, 21), key(schema, u64::MAX), asked[0]]);
+    let of = |wanted: &EntityKey| rows.iter().find(|row| row.key == *wanted).cloned();
+    let expected: Vec<Option<EntityRow>> = asked.iter().map(of).collect();
+    assert_eq!(fixture.reader.rows(schema.service, &asked), Ok(expected));
+    assert_eq!(fixture.reader.rows(schema.service, &[]), Ok(vec![]));
+    let step = |shard: ShardName, partition: u32| {
+        let source = Source { log: LogId(7), service: Cow::Borrowed("far"), shard: 1 };
+        InboxMove {
+            key: InboxKey { partition, source },
+            from: 0,
+            to: u64::from(partition) + u64::from(shard.index) + 1,
+        }
+    };
+    for shard in shards(schema) {
+        assert_eq!(fixture.reader.inbox(shard), Ok(vec![]));
+        let mut set = WriteSet::new(shard, 9);
+        set.inbox = vec![step(shard, 0), step(shard, 11)];
+        fixture.done(&[set]);
+    }
+    for shard in shards(schema) {
+        let expected = [0, 11].map(|partition| {
+            let moved = step(shard, partition);
+            (moved.key, moved.to)
+        });
+        let mut found = fixture.reader.inbox(shard).expect("read");
+        found.sort();
+        assert_eq!(found, expected);
     }
 }
 

@@ -22,6 +22,20 @@ impl Reader for MemoryStore {
         Ok(lock(&self.data).tables(service)?.entities.get(&key).cloned())
     }
 
+    fn rows(&self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<Option<EntityRow>>> {
+        let data = lock(&self.data);
+        let tables = data.tables(service)?;
+        Ok(keys.iter().map(|key| tables.entities.get(key).cloned()).collect())
+    }
+
+    fn inbox(&self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
+        lock(&self.data).snapshot_inbox(shard)
+    }
+
+    fn published_last(&self, service: &'static str, key: EntityKey) -> Stored<u64> {
+        Ok(lock(&self.data).tables(service)?.published_last(key))
+    }
+
     fn list(&self, query: &Query) -> Stored<Vec<EntityRow>> {
         Ok(lock(&self.data).tables(query.service)?.list(query))
     }

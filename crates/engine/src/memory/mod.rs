@@ -177,6 +177,12 @@ impl Store for MemoryWriter {
         Ok(lock(&self.data).tables(shard.service)?.last(shard.index))
     }
 
+    fn published_last(&mut self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<u64>> {
+        let data = lock(&self.data);
+        let tables = data.tables(service)?;
+        Ok(keys.iter().map(|key| tables.published_last(*key)).collect())
+    }
+
     fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>> {
         let data = lock(&self.data);
         let shards = data.shards(shard.service);

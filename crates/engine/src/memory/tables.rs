@@ -218,6 +218,14 @@ impl Tables {
         self.events[usize::from(shard)].iter().skip(skip).take(limit).cloned().collect()
     }
 
+    pub(super) fn published_last(&self, key: EntityKey) -> u64 {
+        let own =
+            self.events.iter().flatten().filter(|event| {
+                event.published && event.entity_kind == key.kind && event.entity_id == key.id
+            });
+        own.map(|event| event.position).max().unwrap_or(0)
+    }
+
     pub(super) fn last(&self, shard: u16) -> u64 {
         self.events[usize::from(shard)].len() as u64
     }

@@ -268,7 +268,7 @@ impl World {
         let shard = ShardName { service: STREET.service, index };
         let number = self.store.reader().last_position(shard).expect("a store in memory can be read");
         let source = Source { log: LogId(1), service: Cow::Borrowed(STREET.service), shard: index };
-        Position { source, number }
+        Position { source, number, about: None }
     }
 
     /// Every line of the board, as it is stored.

@@ -34,7 +34,7 @@ struct Named {
 
 /// `payment/0/17`, or `payment.0.17.<log>`, which an answer to a write carries; nothing when it is neither.
 fn named(text: &str) -> anyhow::Result<Option<Named>> {
-    if let Ok(Position { source, number }) = text.parse() {
+    if let Ok(Position { source, number, .. }) = text.parse() {
         let service = source.service.into_owned();
         return Ok(Some(Named { service, shard: source.shard, number, log: Some(source.log) }));
     }

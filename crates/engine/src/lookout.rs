@@ -1,0 +1,108 @@
+//! The lookout of a replica: finds what others have committed, for those who wait here.
+//!
+//! Where several processes write one store, what somebody waits for here may be committed elsewhere. All who wait are
+//! looked up together, one question every few milliseconds, not one each. Why so: docs/decisions/0019-lookout.md.
+
+use crate::Service;
+use crate::cache::Entry;
+use crate::handle::{Doorbell, Handle, Watches};
+use crate::log::{EntityKey, ShardName};
+use crate::progress::Progress;
+use crate::store::{Reader, StoreError, Stored};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long the lookout rests between two looks while somebody waits.
+pub const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Entities that one look asks for; where more are waited for, they take turns.
+pub const LOOKED_UP_MAX: usize = 1_000;
+
+/// How long it rests while nobody waits, unless somebody comes.
+const IDLE_WAIT: Duration = Duration::from_secs(1);
+
+/// How long it rests when the store cannot be read.
+const UNAVAILABLE_WAIT: Duration = Duration::from_millis(200);
+
+/// Looks at the store of one service for those who wait in this process.
+pub struct Lookout<S: Service> {
+    service: Arc<S>,
+    shards: u16,
+    watches: Arc<Watches<S>>,
+    progress: Arc<Progress>,
+    doorbell: Arc<Doorbell>,
+    reader: Arc<dyn Reader>,
+    /// The entity that was looked up last, where they take turns.
+    last: Option<EntityKey>,
+}
+
+impl<S: Service> Lookout<S> {
+    /// The reader should be its own ([`Reader::apart`]), so that it waits behind nobody.
+    pub fn new(handle: &Handle<S>, reader: Arc<dyn Reader>) -> Self {
+        let doorbell = Arc::new(Doorbell::default());
+        handle.watches.wake_with(doorbell.clone());
+        handle.progress.wake_with(doorbell.clone());
+        Self {
+            service: handle.service.clone(),
+            shards: handle.shards(),
+            watches: handle.watches.clone(),
+            progress: handle.progress.clone(),
+            doorbell,
+            reader,
+            last: None,
+        }
+    }
+
+    /// One look for all who wait. Says whether anybody did.
+    pub fn turn(&mut self) -> Stored<bool> {
+        let is_watched = self.look_at_entities()?;
+        let is_awaited = self.look_at_inboxes()?;
+        Ok(is_watched || is_awaited)
+    }
+
+    /// Looks again and again until it is told to stop; asleep while nobody waits.
+    pub fn run(mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::SeqCst) {
+            match self.turn() {
+                Ok(true) => std::thread::sleep(LOOK_EVERY),
+                Ok(false) => self.doorbell.wait(IDLE_WAIT),
+                // The runner of the same store tells of it, and ends the process where it must end.
+                Err(StoreError::Unavailable(why) | StoreError::Fatal(why)) => {
+                    tracing::debug!(why, service = self.service.name(), "the lookout sees nothing");
+                    std::thread::sleep(UNAVAILABLE_WAIT);
+                }
+            }
+        }
+    }
+
+    /// Shows every watcher the state as it stands. Whether it is what they wait for they decide themselves, so it does
+    /// no harm to see one twice; and what was committed before the first look is seen at it.
+    fn look_at_entities(&mut self) -> Stored<bool> {
+        let keys = self.watches.some(self.last, LOOKED_UP_MAX);
+        let Some(last) = keys.last() else { return Ok(false) };
+        let rows = self.reader.rows(self.service.name(), &keys)?;
+        self.last = Some(*last);
+        let mut states = Vec::with_capacity(keys.len());
+        for (key, row) in keys.into_iter().zip(rows) {
+            match Entry::<S::State>::from_row(row) {
+                Ok(Entry { state: Some(state), .. }) => states.push((key, state)),
+                Ok(Entry { state: None, .. }) => {}
+                Err(reason) => tracing::debug!(%key, reason, "a state that is waited for cannot be read"),
+            }
+        }
+        self.watches.notify(states.iter().map(|(key, state)| (*key, state)));
+        Ok(true)
+    }
+
+    /// How far the shards have read that somebody waits for, whoever reads for them.
+    fn look_at_inboxes(&mut self) -> Stored<bool> {
+        let wanted = self.progress.awaited(self.shards);
+        for index in &wanted {
+            let shard = ShardName { service: self.service.name(), index: *index };
+            let rows = self.reader.inbox(shard)?;
+            self.progress.note(*index, rows.into_iter(), self.shards);
+        }
+        Ok(!wanted.is_empty())
+    }
+}
