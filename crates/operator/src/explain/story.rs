@@ -18,6 +18,7 @@ use taxi::id::CallId;
 use taxi::money::Won;
 use taxi::payment::Payment;
 use taxi::rules::Rules;
+use wiring::heard::{Between, Heard, Read, hearers, told};
 use wiring::{TELLING, call, drive, payment, provider as provider_service, view};
 
 /// An event, as it stands in the log and as it reads; nothing where it cannot be read.
@@ -27,6 +28,19 @@ pub(super) struct Told {
     /// Those who would act on it and have not heard it yet.
     pub(super) unheard_by: Vec<&'static str>,
     pub(super) is_seen_by_view: bool,
+    /// Where it is for those who have not heard it.
+    pub(super) way: Way,
+}
+
+/// Between two services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Whoever is to hear it reads it where it was stored.
+    Within,
+    /// Stored, and the topic has not been told.
+    Untold,
+    /// In the topic.
+    Topic,
 }
 
 /// An entity: its row, and its state where it can be read.
@@ -49,9 +63,6 @@ pub(super) struct Story {
     pub(super) letters: Vec<Letter>,
 }
 
-/// How far one service had read one log.
-type Read = Vec<(InboxKey, u64)>;
-
 impl Story {
     pub(super) fn read(
         moment: &Moment<'_>,
@@ -65,7 +76,7 @@ impl Story {
             let story = moment.of(service).story(service, id)?;
             logs.push(story.into_iter().filter(|event| event.entity_kind == service).collect());
         }
-        let inboxes = inboxes(moment, id)?;
+        let inboxes = Inboxes::read(moment, id)?;
         let told = in_order(logs).into_iter().map(|recorded| Told::new(recorded, &inboxes)).collect();
         let payment = row::<Payment>(moment, payment::NAME, id)?;
         let has_effects = payment.as_ref().is_some_and(|payment| !payment.row.effects_open.is_empty());
@@ -155,15 +166,51 @@ impl Story {
 }
 
 impl Told {
-    fn new(recorded: Recorded, inboxes: &[(&'static str, Read)]) -> Self {
+    fn new(recorded: Recorded, inboxes: &Inboxes) -> Self {
         let event = wiring::decode(&recorded).ok();
-        let has_heard = |service: &str| {
-            let read = inboxes.iter().find(|(known, _)| *known == service).map(|(_, read)| read);
-            read.is_some_and(|read| has_read(read, &recorded))
-        };
+        let has_heard = |service: &str| inboxes.has_heard(service, &recorded);
         let unheard_by = event.iter().flat_map(hearers).filter(|hearer| !has_heard(hearer)).collect();
         let is_seen_by_view = has_heard(view::NAME);
-        Self { recorded, event, unheard_by, is_seen_by_view }
+        let way = inboxes.way(&recorded);
+        Self { recorded, event, unheard_by, is_seen_by_view, way }
+    }
+}
+
+/// How far the services have read, and told the topic of, what concerns one call.
+struct Inboxes {
+    between: Between,
+    /// Of each service: what it has read, and up to where it has told its own log.
+    of: Vec<(&'static str, Read, u64)>,
+}
+
+impl Inboxes {
+    fn read(moment: &Moment<'_>, id: u64) -> Stored<Self> {
+        let mut rows: Vec<(&'static str, Vec<(InboxKey, u64)>)> = Vec::new();
+        for service in [call::NAME, payment::NAME, drive::NAME, view::NAME] {
+            rows.push((service, moment.of(service).inbox(moment.shard_of(service, id))?));
+        }
+        let keys = rows.iter().flat_map(|(_, rows)| rows).map(|(key, _)| key);
+        let between = Between::of(keys, None);
+        let of = rows.into_iter().map(|(service, rows)| {
+            let told = told(&rows);
+            (service, Read::of(rows), told)
+        });
+        Ok(Self { between, of: of.collect() })
+    }
+
+    /// Where that cannot be known, it was: the other one is seen by what is missing.
+    fn has_heard(&self, service: &str, event: &Recorded) -> bool {
+        let read = self.of.iter().find(|(known, ..)| *known == service).map(|(_, read, _)| read);
+        read.is_some_and(|read| read.heard(event, &self.between) != Heard::No)
+    }
+
+    fn way(&self, event: &Recorded) -> Way {
+        if !self.between.is_topic() {
+            return Way::Within;
+        }
+        let of = self.of.iter().find(|(known, ..)| event.source.service == *known);
+        let is_told = of.is_some_and(|(_, _, told)| event.position <= *told);
+        if is_told { Way::Topic } else { Way::Untold }
     }
 }
 
@@ -177,34 +224,6 @@ impl Told {
             None => false,
         }
     }
-}
-
-/// Whom a published event makes act.
-fn hearers(event: &Event) -> Vec<&'static str> {
-    if !event.is_published() {
-        return Vec::new();
-    }
-    let acts = [
-        (call::NAME, taxi::call::policy::policy(event).is_some()),
-        (payment::NAME, taxi::payment::policy::policy(event).is_some()),
-        (drive::NAME, taxi::drive::policy::policy(event).is_some()),
-    ];
-    acts.into_iter().filter(|(_, acts)| *acts).map(|(service, _)| service).collect()
-}
-
-/// Where partitions are read at different paces, only what the slowest has passed was surely heard.
-fn has_read(read: &Read, event: &Recorded) -> bool {
-    let own = read.iter().filter(|(key, _)| key.source == event.source);
-    own.map(|(_, position)| *position).min().is_some_and(|position| event.position <= position)
-}
-
-fn inboxes(moment: &Moment<'_>, id: u64) -> Stored<Vec<(&'static str, Read)>> {
-    let mut inboxes = Vec::new();
-    for service in [call::NAME, payment::NAME, drive::NAME, view::NAME] {
-        let snapshot = moment.of(service);
-        inboxes.push((service, snapshot.inbox(moment.shard_of(service, id))?));
-    }
-    Ok(inboxes)
 }
 
 fn row<S: DeserializeOwned>(moment: &Moment<'_>, service: &'static str, id: u64) -> Stored<Option<Row<S>>> {

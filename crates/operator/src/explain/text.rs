@@ -189,6 +189,19 @@ fn cause_words(cause: &Cause) -> Words {
         Cause::Event { step: Some(step), event: Some(event), .. } => {
             Words::new(format!("because of {event} (step {step})"), format!("{event}({step}번)에 따라"))
         }
+        Cause::Event { service, shard, position, is_anothers: true, .. } => {
+            let by = speech::service(service);
+            Words::new(
+                format!(
+                    "because of what another {} service said ({service}/{shard}/{position}), whose log is not here",
+                    by.english
+                ),
+                format!(
+                    "로그가 여기에 없는 다른 {} 서비스의 이벤트({service}/{shard}/{position})에 따라",
+                    by.korean
+                ),
+            )
+        }
         Cause::Event { service, shard, position, .. } => Words::new(
             format!("because of what {service}/{shard} says at {position}, which is not here"),
             format!("여기에 없는 {service}/{shard}의 {position}번 이벤트에 따라"),
@@ -205,5 +218,41 @@ fn cause_words(cause: &Cause) -> Words {
             format!("결제사의 {name} 응답에 따라"),
         ),
         Cause::Other { text } => Words::new(format!("because of {text:?}"), format!("{text:?}에 따라")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::speech::assert_said;
+
+    #[test]
+    fn every_cause_has_words_also_where_it_is_not_here() {
+        let event = |is_anothers, step: Option<usize>| Cause::Event {
+            service: "payment".to_owned(),
+            shard: 0,
+            position: 17,
+            is_anothers,
+            event: step.map(|_| "FarePaid".to_owned()),
+            step,
+        };
+        let effect = |step| Cause::Effect { name: "take".to_owned(), sequence: 256, step };
+        for cause in [
+            Cause::Request { id: "1".to_owned() },
+            event(false, Some(2)),
+            event(false, None),
+            event(true, None),
+            Cause::Timer { name: "unpaid".to_owned() },
+            effect(Some(1)),
+            effect(None),
+            Cause::Other { text: "?".to_owned() },
+        ] {
+            assert_said(&cause_words(&cause));
+        }
+        let said = cause_words(&event(true, None)).english;
+        assert_eq!(
+            said,
+            "because of what another payment service said (payment/0/17), whose log is not here"
+        );
     }
 }

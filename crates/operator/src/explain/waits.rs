@@ -168,7 +168,7 @@ impl Story {
             since: At(told.recorded.at),
             until: None,
             step: Some(place + 1),
-            words: wait::message(told, hearer),
+            words: wait::message(told, hearer, self.now),
         }
     }
 

@@ -19,7 +19,7 @@ fn the_document_shows_the_golden_files() {
     let path = folder().join("../../../../docs/explain.md");
     let document = fs::read_to_string(path).unwrap();
     let blocks = shown(&document);
-    assert_eq!(blocks.len(), 6);
+    assert_eq!(blocks.len(), 7);
     for (name, block) in blocks {
         let golden =
             fs::read_to_string(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -5,6 +5,7 @@ use engine::dead_letter::{DeadLetter, Parcel};
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
+use engine::topic::{partition_of, read_key, told_key};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +23,12 @@ pub(crate) struct Lens {
     pub(crate) is_view_made_anew: bool,
     /// The state of this one cannot be read either.
     pub(crate) no_state_of: Option<&'static str>,
+    /// The services hear each other over a topic, and those that are named here have told it no more than so much.
+    pub(crate) topic: Option<BTreeMap<&'static str, u64>>,
 }
+
+const KAFKA: LogId = LogId(0xcafe);
+const PARTITIONS: u32 = 12;
 
 pub(crate) fn seen_through(readers: &Readers, lens: &Lens) -> Readers {
     let mut aside = Vec::new();
@@ -176,7 +182,21 @@ impl Snapshot for SeenMoment<'_> {
     }
 
     fn inbox(&self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
-        self.snapshot.inbox(shard)
+        let rows = self.snapshot.inbox(shard)?;
+        let Some(told) = &self.seen.lens.topic else { return Ok(rows) };
+        let partition = partition_of(crate::situations::CALL, PARTITIONS);
+        let mut spread: Vec<_> = rows
+            .into_iter()
+            .map(|(key, position)| (InboxKey { partition, ..key }, position))
+            .chain([(read_key(KAFKA, partition), 9)])
+            .collect();
+        if wiring::TELLING.contains(&shard.service) {
+            let last = self.snapshot.last_position(shard)?;
+            let told = told.get(shard.service).copied().unwrap_or(last);
+            spread.push((told_key(KAFKA), told));
+            spread.push((InboxKey { partition: PARTITIONS, ..told_key(KAFKA) }, told));
+        }
+        Ok(spread)
     }
 
     fn effects(&self, service: &'static str) -> Stored<Vec<Effect>> {

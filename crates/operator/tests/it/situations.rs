@@ -15,7 +15,7 @@ pub(crate) type Situation = (&'static str, fn() -> World);
 /// The call that is told of.
 pub(crate) const CALL: u64 = 7;
 
-pub(crate) const ALL: [Situation; 40] = [
+pub(crate) const ALL: [Situation; 44] = [
     ("completed", completed),
     ("too_far", too_far),
     ("payment_refused", payment_refused),
@@ -38,6 +38,10 @@ pub(crate) const ALL: [Situation; 40] = [
     ("under_way", under_way),
     ("under_way_for_a_day", under_way_for_a_day),
     ("drive_has_not_heard", drive_has_not_heard),
+    ("completed_over_a_topic", completed_over_a_topic),
+    ("kafka_away", || kafka_away_for(SECOND_MS)),
+    ("kafka_away_for_long", || kafka_away_for(40 * SECOND_MS)),
+    ("drive_has_not_read_the_topic", drive_has_not_read_the_topic),
     ("nobody_heard_from_payment", nobody_heard_from_payment),
     ("paid_and_no_drive", paid_and_no_drive),
     ("view_behind", view_behind),
@@ -214,6 +218,34 @@ fn drive_has_not_heard() -> World {
     world.stop("drive");
     world.call(CALL, "10", None);
     world
+}
+
+fn over_a_topic(mut world: World, told: &[(&'static str, u64)]) -> World {
+    let topic = Some(told.iter().copied().collect());
+    world.lens = Some(Lens { topic, ..Lens::default() });
+    world
+}
+
+fn completed_over_a_topic() -> World {
+    over_a_topic(completed(), &[])
+}
+
+/// The call is stored, and nobody hears of it.
+fn kafka_away_for(duration_ms: i64) -> World {
+    let mut world = World::new();
+    world.stop("payment");
+    world.stop("view");
+    world.call(CALL, "10", None);
+    world.pass_ms(duration_ms);
+    over_a_topic(world, &[("call", 0)])
+}
+
+fn drive_has_not_read_the_topic() -> World {
+    let mut world = World::new();
+    world.stop("drive");
+    world.call(CALL, "10", None);
+    world.pass_ms(2 * MINUTE_MS);
+    over_a_topic(world, &[])
 }
 
 fn nobody_heard_from_payment() -> World {

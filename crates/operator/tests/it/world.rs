@@ -1,5 +1,6 @@
 //! All services over stores in memory, a database each, turned by hand.
 
+use crate::past::{Lens, seen_through};
 use crate::situations::CALL;
 use engine::clock::{Clock, ManualClock, Timestamp};
 use engine::handle::{Handle, Request};
@@ -37,6 +38,8 @@ pub(crate) struct World {
     pub(crate) assembly: Assembly,
     rules: Rules,
     down: BTreeSet<&'static str>,
+    /// How it is looked at in the end.
+    pub(crate) lens: Option<Lens>,
     requests: u64,
 }
 
@@ -81,7 +84,7 @@ impl World {
         };
         let databases: Vec<Database> = databases.collect();
         let assembly = assemble_with(databases, &options, business).expect("a store in memory can be read");
-        Self { services, clock, answers, assembly, rules, down: BTreeSet::new(), requests: 0 }
+        Self { services, clock, answers, assembly, rules, down: BTreeSet::new(), lens: None, requests: 0 }
     }
 
     pub(crate) fn readers(&self) -> &Readers {
@@ -223,7 +226,9 @@ impl World {
     }
 
     pub(crate) fn explain_if_known(&self, id: u64) -> Option<Explanation> {
-        explain(self.readers(), call_id(id), self.clock.now(), &self.rules).expect("memory can be read")
+        let seen = self.lens.as_ref().map(|lens| seen_through(self.readers(), lens));
+        let readers = seen.as_ref().unwrap_or(self.readers());
+        explain(readers, call_id(id), self.clock.now(), &self.rules).expect("memory can be read")
     }
 }
 

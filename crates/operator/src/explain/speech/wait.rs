@@ -1,24 +1,76 @@
 //! What is waited for, in plain words.
 
 use super::{errand, service};
-use crate::explain::story::{Story, Told};
+use crate::explain::story::{Story, Told, Way};
 use crate::explain::waits::Kind;
 use crate::letters::Letter;
-use crate::words::{Words, clock, won};
+use crate::words::{Words, clock, span, won};
 use engine::clock::Timestamp;
 use taxi::money::Won;
 
+/// Past this, it is said what to look at.
+const LONG_MS: i64 = 10_000;
+
 /// A message that was said and not heard.
-pub(in crate::explain) fn message(told: &Told, hearer: &str) -> Words {
+pub(in crate::explain) fn message(told: &Told, hearer: &str, now: Timestamp) -> Words {
     let (from, to) = (service(&told.recorded.source.service), service(hearer));
     let event = &told.recorded.event_type;
-    Words::new(
-        format!("{event} is on its way: {} has said it, {} has not heard it yet.", from.english, to.english),
-        format!(
-            "{event} 전달 중: {} 서비스가 알렸고 {} 서비스는 아직 받지 못했습니다.",
-            from.korean, to.korean
+    let where_it_is = match told.way {
+        Way::Within => Words::new(
+            format!(
+                "{event} is on its way: {} has said it, {} has not heard it yet.",
+                from.english, to.english
+            ),
+            format!(
+                "{event} 전달 중: {} 서비스가 알렸고 {} 서비스는 아직 받지 못했습니다.",
+                from.korean, to.korean
+            ),
         ),
-    )
+        Way::Untold => Words::new(
+            format!(
+                "{event} waits for Kafka: {} has stored it and not told the topic yet, so {} cannot have heard it.",
+                from.english, to.english
+            ),
+            format!(
+                "{event} 전달 대기: {} 서비스가 저장했으나 아직 Kafka 토픽에 올리지 못해, {} 서비스가 받을 수 없습니다.",
+                from.korean, to.korean
+            ),
+        ),
+        Way::Topic => Words::new(
+            format!("{event} is on its way: it is in the topic, {} has not heard it yet.", to.english),
+            format!("{event} 전달 중: 토픽에 올라와 있고 {} 서비스는 아직 받지 못했습니다.", to.korean),
+        ),
+    };
+    where_it_is.and(&long(told, &to, now))
+}
+
+/// What to look at where a message over a topic takes longer than it should.
+fn long(told: &Told, to: &Words, now: Timestamp) -> Words {
+    let since = told.recorded.at;
+    if now.0.saturating_sub(since.0) <= LONG_MS {
+        return Words::new("", "");
+    }
+    let lasts = span(since, now);
+    match told.way {
+        Way::Within => Words::new("", ""),
+        Way::Untold => Words::new(
+            format!("It has waited for {}: `taxisvc doctor` says whether Kafka answers.", lasts.english),
+            format!(
+                "{}째 기다리고 있습니다. Kafka가 응답하는지 `taxisvc doctor`로 확인하십시오.",
+                lasts.korean
+            ),
+        ),
+        Way::Topic => Words::new(
+            format!(
+                "It has been on its way for {}: `taxisvc doctor` says whether {} runs.",
+                lasts.english, to.english
+            ),
+            format!(
+                "{}째 전달되지 않았습니다. {} 서비스가 실행 중인지 `taxisvc doctor`로 확인하십시오.",
+                lasts.korean, to.korean
+            ),
+        ),
+    }
 }
 
 /// A message that was put aside.
