@@ -6,6 +6,7 @@ pub mod business;
 pub mod calendar;
 pub mod call;
 pub mod drive;
+mod elsewhere;
 pub mod heard;
 pub mod payment;
 pub mod provider;
@@ -18,6 +19,7 @@ use crate::drive::DriveService;
 use crate::payment::PaymentService;
 use crate::provider::{AskProvider, Delay, ProviderService};
 use crate::view::ViewService;
+use engine::Service;
 use engine::bus::Bus;
 use engine::clock::Clock;
 use engine::effect::{NoPerformer, Performer};
@@ -25,9 +27,12 @@ use engine::gate::Gate;
 use engine::handle::Handle;
 use engine::lane::LaneSettings;
 use engine::log::ShardName;
+use engine::lookout::Lookout;
 use engine::runner::{Parts, Runner};
 use engine::store::{Reader, Schema, Store, Stored};
+use engine::topic::Topic;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use taxi::rules::Rules;
 
 pub use adapt::decode;
@@ -106,7 +111,7 @@ pub struct Handles {
     pub view: Handle<ViewService>,
 }
 
-/// Who reads a service's database.
+/// Who reads a service's database; of one that lies elsewhere, nothing can be read.
 #[derive(Clone)]
 pub struct Readers {
     pub call: Arc<dyn Reader>,
@@ -134,23 +139,50 @@ pub fn assemble(databases: Vec<Database>, options: &Options) -> Stored<Assembly>
 /// The same with other rules, for a test that wants to see a broken one caught.
 pub fn assemble_with(databases: Vec<Database>, options: &Options, business: &Business) -> Stored<Assembly> {
     let bus = bus(&databases, options.shards)?;
+    put_together(databases, bus, options, business)
+}
+
+/// One database by itself: what its services tell goes to the topic, what they hear comes from there, and the others are
+/// elsewhere. That is all the difference.
+pub fn assemble_alone(database: Database, topic: &Arc<Topic>, options: &Options) -> Stored<Assembly> {
+    let databases = vec![database];
+    let bus = bus(&databases, options.shards)?;
+    bus.set_topic(topic.clone());
+    put_together(databases, bus, options, &Business::default())
+}
+
+/// Looks out for those who wait here for what other replicas of a service commit, until it is told to stop.
+pub fn look_out(assembly: (&Handles, &Readers), service: &str, stop: &AtomicBool) {
+    let (handles, readers) = assembly;
+    match service {
+        call::NAME => Lookout::new(&handles.call, readers.call.apart()).run(stop),
+        payment::NAME => Lookout::new(&handles.payment, readers.payment.apart()).run(stop),
+        drive::NAME => Lookout::new(&handles.drive, readers.drive.apart()).run(stop),
+        view::NAME => Lookout::new(&handles.view, readers.view.apart()).run(stop),
+        unknown => unreachable!("{unknown:?} is none of the services that anybody waits for"),
+    }
+}
+
+fn put_together(
+    databases: Vec<Database>,
+    bus: Arc<Bus>,
+    options: &Options,
+    business: &Business,
+) -> Stored<Assembly> {
     let readers = readers(&databases);
     let mut runners = Runners::new(databases, &bus, options);
-    let (rules, shards) = (options.rules, options.shards);
+    let rules = options.rules;
     let idle = || Box::new(NoPerformer) as Box<dyn Performer>;
     let provider = ProviderService { settings: options.provider.clone() };
-    let provider = runners.of(provider::NAME).add(provider, schema(provider::NAME, shards), |_| idle());
+    let provider = runners.add(provider, |_| idle());
     let ask = |payment: &Handle<PaymentService>| {
         let (provider, payment) = (provider.clone(), payment.clone());
         Box::new(AskProvider { provider, payment, delay: options.delay.clone() }) as Box<dyn Performer>
     };
-    let call = CallService { rules, decide: business.call };
-    let call = runners.of(call::NAME).add(call, schema(call::NAME, shards), |_| idle());
-    let payment = PaymentService { rules, decide: business.payment };
-    let payment = runners.of(payment::NAME).add(payment, schema(payment::NAME, shards), ask);
-    let drive = DriveService { rules, decide: business.drive };
-    let drive = runners.of(drive::NAME).add(drive, schema(drive::NAME, shards), |_| idle());
-    let view = runners.of(view::NAME).add(ViewService, schema(view::NAME, shards), |_| idle());
+    let call = runners.add(CallService { rules, decide: business.call }, |_| idle());
+    let payment = runners.add(PaymentService { rules, decide: business.payment }, ask);
+    let drive = runners.add(DriveService { rules, decide: business.drive }, |_| idle());
+    let view = runners.add(ViewService, |_| idle());
     call.keep_numbers(options.first_call);
     let gate = Arc::new(Gate::default());
     // Payment's own way to the provider stays open: what was begun is finished.
@@ -179,16 +211,20 @@ fn bus(databases: &[Database], shards: u16) -> Stored<Arc<Bus>> {
     Ok(Arc::new(bus))
 }
 
+/// A service whose database is none of these is read elsewhere.
 fn readers(databases: &[Database]) -> Readers {
     let of = |service: &str| {
         let holds = databases.iter().find(|database| database.services.contains(&service));
-        holds.expect("every service lies in one of the databases").reader.clone()
+        holds.map_or_else(elsewhere::reader, |database| database.reader.clone())
     };
     Readers { call: of(call::NAME), payment: of(payment::NAME), drive: of(drive::NAME), view: of(view::NAME) }
 }
 
 /// A runner for each database.
-struct Runners(Vec<(Vec<&'static str>, Runner)>);
+struct Runners {
+    all: Vec<(Vec<&'static str>, Runner)>,
+    shards: u16,
+}
 
 impl Runners {
     fn new(databases: Vec<Database>, bus: &Arc<Bus>, options: &Options) -> Self {
@@ -203,15 +239,23 @@ impl Runners {
             bus.wake_with(runner.doorbell());
             (database.services, runner)
         };
-        Self(databases.into_iter().map(runner).collect())
+        Self { all: databases.into_iter().map(runner).collect(), shards: options.shards }
     }
 
-    fn of(&mut self, service: &str) -> &mut Runner {
-        let found = self.0.iter_mut().find(|(services, _)| services.contains(&service));
-        &mut found.expect("every service lies in one of the databases").1
+    /// Has a service run over the database in which it lies; one that lies in none of them runs elsewhere.
+    fn add<S: Service>(
+        &mut self,
+        service: S,
+        performer: impl Fn(&Handle<S>) -> Box<dyn Performer>,
+    ) -> Handle<S> {
+        let schema = schema(service.name(), self.shards);
+        match self.all.iter_mut().find(|(services, _)| services.contains(&schema.service)) {
+            Some((_, runner)) => runner.add(service, schema, performer),
+            None => Handle::elsewhere(service),
+        }
     }
 
     fn into_all(self) -> Vec<Runner> {
-        self.0.into_iter().map(|(_, runner)| runner).collect()
+        self.all.into_iter().map(|(_, runner)| runner).collect()
     }
 }
