@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// What the original and we call the topic.
 const TOPIC: &str = "taxisvc";
+/// Where it all lies when nobody says, below the root.
+const FOLDER: &str = "target/services";
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -106,7 +108,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn folder(root: &Path, at: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let folder = at.map_or_else(|| root.join("target/services"), Path::to_owned);
+    let folder = at.map_or_else(|| root.join(FOLDER), Path::to_owned);
     std::path::absolute(&folder).with_context(|| format!("{} is no directory", folder.display()))
 }
 
@@ -162,14 +164,16 @@ fn tell(folder: &Path, (kafka, postgres): (Option<&str>, Option<&str>)) {
         }
     }
     let settings = folder.join(notes::SETTINGS).display().to_string();
+    // Another directory than the usual one has to be said again.
+    let at = if folder.ends_with(FOLDER) { String::new() } else { format!(" --at {}", folder.display()) };
     if kafka.is_some() && postgres.is_some() {
         println!("settings    {settings}\n\nStart the five processes, each in a terminal of its own:");
         for role in ["call", "payment", "drive", "view", "gateway"] {
             println!("  taxisvc {role} --config {settings}");
         }
-        println!("See the events:  cargo xtask services consume --from-beginning");
+        println!("See the events:  cargo xtask services consume --from-beginning{at}");
     }
-    println!("Stop, and remove the data:  cargo xtask services down");
+    println!("Stop, and remove the data:  cargo xtask services down{at}");
 }
 
 /// What is stopped is also forgotten; what is not ours in the directory stays.

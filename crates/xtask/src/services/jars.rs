@@ -15,9 +15,9 @@ const JAVA_MIN: u32 = 17;
 /// Where Debian has the Java that its packages agree on, whatever else comes first in the path.
 const JAVA_OF_DEBIAN: &str = "/usr/lib/jvm/default-java/bin/java";
 
-/// Java with a class of Kafka's; its arguments are to be added.
+/// Java with a tool of Kafka's, which says what goes wrong alone; its arguments are to be added.
 pub(super) fn java(root: &Path, class: &str) -> anyhow::Result<Command> {
-    let mut command = machine(root, &[])?;
+    let mut command = machine(root, &["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"])?;
     command.arg(class);
     Ok(command)
 }

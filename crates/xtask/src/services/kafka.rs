@@ -73,7 +73,13 @@ impl Kafka {
             self.format(root)?;
         }
         // It serves a developer's machine: little memory, and short pauses.
-        let options = ["-Xms256m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"];
+        let options = [
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
+            "-Xms256m",
+            "-Xmx512m",
+            "-XX:+UseG1GC",
+            "-XX:MaxGCPauseMillis=20",
+        ];
         let mut command = jars::machine(root, &options)?;
         command.arg("kafka.Kafka").arg(self.properties());
         process::spawn(&mut command, &self.log(), &self.id_file()).map(Some)
@@ -141,7 +147,9 @@ broker.session.timeout.ms=3000
     pub(super) fn stop(&self, immediate: bool) -> anyhow::Result<()> {
         let Some(id) = self.running() else { return Ok(()) };
         process::signal(id, if immediate { "KILL" } else { "TERM" })?;
-        let ended = process::until(|| Ok(self.running().is_none().then_some(())))?;
+        // A process that was killed keeps its port until the last of its threads is gone.
+        let is_gone = || self.running().is_none() && expect_free(self.note.port, "--kafka-port").is_ok();
+        let ended = process::until(|| Ok(is_gone().then_some(())))?;
         ended.with_context(|| format!("Kafka, process {id}, does not end"))
     }
 
