@@ -28,6 +28,13 @@ pub struct Merge {
     readings: Vec<Reading>,
 }
 
+/// What becomes of a cause that is not in its log.
+#[derive(Clone, Copy)]
+enum Missing {
+    MayCome,
+    NeverComes,
+}
+
 #[derive(Default)]
 struct Reading {
     /// The position of the last event that was passed on, or passed over.
@@ -65,27 +72,24 @@ impl Merge {
     /// Passes on what there is, so much at a time; says whether nothing more is there for now.
     pub fn chunk(&mut self, filter: &Filter, tell: Tell<'_>) -> Stored<bool> {
         self.read()?;
-        let mut passed = self.pass(filter, tell);
+        let mut passed = self.pass(Missing::MayCome, filter, tell);
         if passed == 0 {
             // What leads to an event was stored before it, though its log may have been looked at too early.
             self.read()?;
-            passed = self.pass(filter, tell);
+            passed = self.pass(Missing::MayCome, filter, tell);
         }
-        if passed == 0
-            && let Some(event) = self.next(false)
-        {
-            // A cause that is not there never was in a log of ours.
-            self.tell(&event, filter, tell);
-            passed = 1;
+        if passed == 0 {
+            // A cause that is not there by now is in no log of ours: another's service said it, or it was lost.
+            passed = self.pass(Missing::NeverComes, filter, tell);
         }
         Ok(passed == 0)
     }
 
     /// Passes on what is ahead, and says how many events that were.
-    fn pass(&mut self, filter: &Filter, tell: Tell<'_>) -> usize {
+    fn pass(&mut self, missing: Missing, filter: &Filter, tell: Tell<'_>) -> usize {
         let mut passed = 0;
         while passed < CHUNK_MAX
-            && let Some(event) = self.next(true)
+            && let Some(event) = self.next(missing)
         {
             self.tell(&event, filter, tell);
             passed += 1;
@@ -111,7 +115,7 @@ impl Merge {
     }
 
     /// The next event; nothing when none is ahead, or one might be missing that comes before.
-    fn next(&mut self, after_its_cause: bool) -> Option<Arc<Recorded>> {
+    fn next(&mut self, missing: Missing) -> Option<Arc<Recorded>> {
         if self.readings.iter().any(|reading| reading.ahead.is_empty() && reading.has_more) {
             return None;
         }
@@ -121,13 +125,14 @@ impl Merge {
             .enumerate()
             .filter_map(|(place, reading)| Some((reading.ahead.front()?.at, place)));
         let (_, mut place) = heads.min()?;
-        if after_its_cause {
-            for _ in &self.readings {
-                match self.waits_for(place) {
-                    None => break,
-                    Some(other) if self.readings[other].ahead.is_empty() => return None,
-                    Some(other) => place = other,
-                }
+        for _ in &self.readings {
+            match self.waits_for(place) {
+                None => break,
+                Some(other) if self.readings[other].ahead.is_empty() => match missing {
+                    Missing::MayCome => return None,
+                    Missing::NeverComes => break,
+                },
+                Some(other) => place = other,
             }
         }
         let event = self.readings[place].ahead.pop_front()?;

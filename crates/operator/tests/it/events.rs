@@ -2,9 +2,11 @@
 
 use crate::situations::ALL;
 use crate::world::World;
-use engine::log::Recorded;
-use operator::events::{BeginError, CursorError, Filter, From, Merge, logs};
+use engine::log::{Recorded, Source};
+use engine::store::Stored;
+use operator::events::{BeginError, CursorError, Filter, From, Log, Merge, logs};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 const EVERYTHING: Filter = Filter { types: None, services: None, call_id: None, with_private: true };
 
@@ -51,6 +53,47 @@ fn everything_is_told_once_and_nothing_before_its_cause() {
         assert!(seen.insert(place(event)), "{event:?}");
     }
     assert_eq!(told.len() as u64, kept);
+}
+
+/// A log of which nothing is here: another's service stands in for ours, or its database was lost.
+struct Gone(Arc<dyn Log>);
+
+impl Log for Gone {
+    fn source(&self) -> &Source {
+        self.0.source()
+    }
+
+    fn last(&self) -> Stored<u64> {
+        Ok(0)
+    }
+
+    fn read(&self, _: u64, _: usize) -> Stored<Vec<Arc<Recorded>>> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn a_cause_that_is_in_no_log_holds_up_nothing() {
+    let world = busy();
+    let all = logs(world.readers()).unwrap();
+    let here = |log: Arc<dyn Log>| -> Arc<dyn Log> {
+        if log.source().service == "payment" { Arc::new(Gone(log)) } else { log }
+    };
+    let kept: u64 =
+        all.iter().filter(|log| log.source().service != "payment").map(|log| log.last().unwrap()).sum();
+    let mut merge = Merge::begin(all.into_iter().map(here).collect(), &From::Beginning).unwrap();
+    let (mut told, mut chunks) = (Vec::new(), 1);
+    while !merge.chunk(&EVERYTHING, &mut |event, _| told.push(place(event))).unwrap() {
+        chunks += 1;
+    }
+    assert_eq!(told.len() as u64, kept);
+    assert_eq!(told.iter().collect::<HashSet<_>>().len(), told.len());
+    assert!(chunks <= 5, "{chunks} looks at all logs for {kept} events");
+    let at = |service: &str, nth: usize| {
+        let of_service = told.iter().enumerate().filter(|(_, (known, ..))| known == service);
+        of_service.map(|(place, _)| place).nth(nth).unwrap()
+    };
+    assert!(at("drive", 0) < at("call", 5), "what is here is in order of time still: {told:?}");
 }
 
 #[test]
