@@ -137,4 +137,14 @@ mod tests {
         check("postgres://a@b:1", "postgres://a@b:1/call");
         check("postgresql://a:p@b/x?sslmode=require", "postgresql://a:p@b/call?sslmode=require");
     }
+
+    #[test]
+    fn those_with_docker_get_the_same() {
+        let compose = include_str!("../../../../deploy/compose.yaml");
+        assert!(include_str!("pom.xml").contains("<version>4.1.1</version>"));
+        assert!(compose.contains("image: apache/kafka:4.1.1\n"));
+        let made = include_str!("../../../../deploy/compose/databases.sql");
+        let made = made.lines().filter_map(|line| line.strip_prefix("CREATE DATABASE ")?.strip_suffix(';'));
+        assert_eq!(made.collect::<Vec<_>>(), DATABASES);
+    }
 }
