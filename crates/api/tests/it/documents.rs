@@ -186,8 +186,13 @@ fn the_events_are_the_published_ones() {
         document.pointer(pointer).unwrap().as_object().unwrap().keys().map(String::as_str).collect()
     };
     assert_eq!(keys("/components/messages"), published);
-    assert_eq!(keys("/channels/events/messages"), published);
-    assert_eq!(document["operations"]["tell"]["messages"].as_array().unwrap().len(), published.len());
+    for (channel, operation) in [("events", "tell"), ("topic", "publish")] {
+        assert_eq!(keys(&format!("/channels/{channel}/messages")), published);
+        let told = document["operations"][operation]["messages"].as_array().unwrap();
+        let told: BTreeSet<&str> = told.iter().map(|one| one["$ref"].as_str().unwrap()).collect();
+        let all = published.iter().map(|name| format!("#/channels/{channel}/messages/{name}"));
+        assert_eq!(told, all.collect::<Vec<_>>().iter().map(String::as_str).collect());
+    }
     for event in events.iter().filter(|event| event.is_published()) {
         let name = event.type_name();
         let payload: Value = serde_json::from_str(&event.to_wire(sample::AT).unwrap()).unwrap();
@@ -205,6 +210,56 @@ fn the_events_are_the_published_ones() {
     let kinds = parameters.iter().find(|parameter| parameter["name"] == "type").unwrap();
     let kinds = kinds["schema"]["items"]["enum"].as_array().unwrap();
     assert_eq!(kinds.iter().map(|kind| kind.as_str().unwrap()).collect::<BTreeSet<_>>(), published);
+}
+
+/// What the program writes is a message of the document, and the document has no header that is never written.
+#[test]
+fn the_messages_are_as_they_are_written() {
+    use engine::wire::Wire;
+    use wiring::wire::{Profile, TaxiWire};
+    let document = asyncapi();
+    let declared = &document["components"]["schemas"]["Headers"]["properties"];
+    let mut written = BTreeSet::new();
+    for profile in Profile::ALL {
+        for event in sample::every_event().iter().filter(|event| event.is_published()) {
+            let name = event.type_name();
+            let packet = TaxiWire { profile }.write(&recorded(event)).unwrap().unwrap();
+            let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap()).unwrap();
+            let headers: serde_json::Map<String, Value> =
+                packet.headers.into_iter().map(|(name, value)| (name, text(value).into())).collect();
+            for header in headers.keys() {
+                assert!(!declared[header].is_null(), "{header} is not told of");
+            }
+            written.extend(headers.keys().cloned());
+            assert_valid(&schema(&document, "Headers"), &Value::Object(headers), name);
+            let key = &document["components"]["messageTraits"]["OnTopic"]["bindings"]["kafka"]["key"];
+            assert_valid(&validator(key), &text(packet.key).into(), name);
+            let traits = &document["components"]["messages"][name]["traits"];
+            assert_eq!(traits, &json!([{"$ref": "#/components/messageTraits/OnTopic"}]));
+        }
+    }
+    assert_eq!(written, declared.as_object().unwrap().keys().cloned().collect());
+}
+
+/// As a service's log keeps it.
+fn recorded(event: &taxi::event::Event) -> engine::log::Recorded {
+    let (event_type, schema, body) = event.to_stored();
+    let log = engine::log::LogId(1);
+    engine::log::Recorded {
+        source: engine::log::Source { log, service: "payment".into(), shard: 0 },
+        position: 17,
+        entity_kind: "payment".into(),
+        entity_id: event.call_id().get(),
+        version: 1,
+        event_type: event_type.into(),
+        schema,
+        published: event.is_published(),
+        at: engine::clock::Timestamp(sample::AT.0),
+        actor: "provider".into(),
+        cause: "effect take 256".into(),
+        trace: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
+        body,
+    }
 }
 
 /// The words of the business are the same in both documents.
