@@ -1,30 +1,52 @@
 //! What CI runs, step by step; the first that fails ends it.
 
-use crate::{contract, packages, tidy};
+use crate::{contract, packages, services, tidy};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::process::Command;
 
 struct Step {
     name: &'static str,
-    arguments: &'static [&'static str],
+    /// What cargo is told, in words.
+    arguments: &'static str,
     environment: &'static [(&'static str, &'static str)],
 }
 
 const STEPS: [Step; 5] = [
-    Step { name: "format", arguments: &["fmt", "--all", "--check"], environment: &[] },
+    Step { name: "format", arguments: "fmt --all --check", environment: &[] },
     Step {
         name: "lints",
-        arguments: &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+        arguments: "clippy --workspace --all-targets --locked -- -D warnings",
         environment: &[],
     },
     Step {
         name: "documents",
-        arguments: &["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"],
+        arguments: "doc --workspace --no-deps --document-private-items --locked",
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
     },
-    Step { name: "the binary", arguments: &["build", "--locked", "-p", "taxisvc"], environment: &[] },
-    Step { name: "tests", arguments: &["test", "--workspace", "--locked"], environment: &[] },
+    Step { name: "the binary", arguments: "build --locked -p taxisvc", environment: &[] },
+    Step { name: "tests", arguments: "test --workspace --locked", environment: &[] },
+];
+
+/// The tests that want the real services, and those that a developer does not wait for every few minutes.
+const STEPS_WITH_SERVICES: [Step; 3] = [
+    Step {
+        name: "tests over Kafka and PostgreSQL",
+        arguments: "test --locked -p engine-postgres -p engine-kafka -p kafka-topic-id -p wiring -- --ignored",
+        environment: &[],
+    },
+    Step {
+        name: "slow tests",
+        arguments: "test --locked --release -p taxisvc -- --ignored --nocapture --skip cluster::",
+        environment: &[],
+    },
+    // One after the other: each has a dozen processes of its own.
+    Step {
+        name: "several of each service",
+        arguments: "test --locked --release -p taxisvc --test it -- --ignored --nocapture --test-threads 1 \
+                    cluster:: --skip cluster::day::a_whole_day",
+        environment: &[],
+    },
 ];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
@@ -33,21 +55,46 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     tidy::run(root)?;
     for step in &STEPS {
         println!("== {}", step.name);
-        cargo(root, step)?;
+        cargo(root, step, &[])?;
     }
     println!("== contract");
     contract::run(root)?;
-    println!("== slow tests");
-    cargo(root, &SLOW)?;
-    Ok(())
+    println!("== Kafka and PostgreSQL");
+    let services = services::Throwaway::start(root, &root.join(SERVICES))?;
+    for step in &STEPS_WITH_SERVICES {
+        println!("== {}", step.name);
+        cargo(root, step, &services.environment()?)?;
+    }
+    services.stop()
 }
 
-/// The tests that a developer does not wait for every few minutes.
-const SLOW: Step = Step {
-    name: "slow tests",
-    arguments: &["test", "--locked", "--release", "-p", "taxisvc", "--", "--ignored", "--nocapture"],
-    environment: &[],
-};
+/// Where the services of a run of CI lie, which are nobody else's.
+const SERVICES: &str = "target/services-ci";
+
+/// Replays a day through several of each service while they, Kafka and PostgreSQL are killed, and compares.
+pub(crate) fn cluster_day(root: &Path, trips: Option<&Path>, replicas: u8) -> anyhow::Result<()> {
+    let step = Step {
+        name: "cluster-day",
+        arguments: "test --locked --release -p taxisvc --test it -- --ignored --nocapture \
+                    --exact cluster::day::a_whole_day_while_everything_breaks",
+        environment: &[],
+    };
+    let mut environment = vec![
+        ("TAXISVC_XTASK".to_owned(), own_path()?),
+        ("TAXISVC_REPLICAS".to_owned(), replicas.to_string()),
+    ];
+    if let Some(trips) = trips {
+        let trips = trips.canonicalize().with_context(|| format!("no trips at {}", trips.display()))?;
+        environment.push(("TAXISVC_TRIPS".to_owned(), trips.display().to_string()));
+    }
+    cargo(root, &step, &environment)
+}
+
+/// Where this program lies, for tests that start services of their own.
+pub(crate) fn own_path() -> anyhow::Result<String> {
+    let path = std::env::current_exe().context("a program that runs lies somewhere")?;
+    Ok(path.display().to_string())
+}
 
 pub(crate) fn bench(root: &Path, figures: &[String]) -> anyhow::Result<()> {
     let build = ["build", "--release", "--locked", "-p", "taxisvc", "-p", "bench"];
@@ -57,8 +104,10 @@ pub(crate) fn bench(root: &Path, figures: &[String]) -> anyhow::Result<()> {
     call(root, &arguments, &[])
 }
 
-fn cargo(root: &Path, step: &Step) -> anyhow::Result<()> {
-    call(root, step.arguments, step.environment)
+fn cargo(root: &Path, step: &Step, more: &[(String, String)]) -> anyhow::Result<()> {
+    let more = more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let environment: Vec<_> = step.environment.iter().copied().chain(more).collect();
+    call(root, &step.arguments.split(' ').collect::<Vec<_>>(), &environment)
 }
 
 fn call(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {

@@ -27,6 +27,16 @@ enum Command {
     Contract,
     /// Starts Kafka and PostgreSQL on this machine, for development and tests, and stops them
     Services(services::Arguments),
+    /// Replays a day through several of each service while they, Kafka and PostgreSQL are killed: every trip must end as
+    /// it does undisturbed
+    ClusterDay {
+        /// The trips, as `taxisvc replay` takes them [default: New York's, beside this repository, or many samples]
+        #[arg(long, value_name = "FILE")]
+        trips: Option<PathBuf>,
+        /// How many of each service
+        #[arg(long, value_name = "N", default_value_t = 3)]
+        replicas: u8,
+    },
     /// Measures: builds the release and prints every figure of docs/performance.md
     Bench {
         /// The figures to take, all of them when none is named; `--markdown` for a table, `--runs 5` for more runs
@@ -43,6 +53,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(&root),
         Command::Contract => contract::run(&root),
         Command::Services(arguments) => services::run(&root, &arguments),
+        Command::ClusterDay { trips, replicas } => ci::cluster_day(&root, trips.as_deref(), replicas),
         Command::Bench { figures } => ci::bench(&root, &figures),
     };
     match result {

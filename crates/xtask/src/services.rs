@@ -58,24 +58,24 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Up {
+struct Up {
     #[arg(long, value_name = "PORT", default_value_t = 9092)]
-    pub(crate) kafka_port: u16,
+    kafka_port: u16,
     #[arg(long, value_name = "PORT", default_value_t = 5432)]
-    pub(crate) postgres_port: u16,
+    postgres_port: u16,
     /// A Kafka that is there already; none is started
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "kafka_port")]
-    pub(crate) kafka: Option<String>,
+    kafka: Option<String>,
     /// A PostgreSQL that is there already, whose user may make databases; none is started
     #[arg(long, value_name = "URL", conflicts_with = "postgres_port")]
-    pub(crate) postgres: Option<String>,
+    postgres: Option<String>,
     /// Starts this one alone
     #[arg(long, value_name = "WHICH", conflicts_with_all = ["kafka", "postgres"])]
-    pub(crate) only: Option<Which>,
+    only: Option<Which>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Which {
+enum Which {
     Kafka,
     Postgres,
 }
@@ -113,7 +113,7 @@ fn folder(root: &Path, at: Option<&Path>) -> anyhow::Result<PathBuf> {
 }
 
 /// Starts both at once and waits for them; what runs already is left alone.
-pub(crate) fn up(root: &Path, folder: &Path, wanted: &Up) -> anyhow::Result<()> {
+fn up(root: &Path, folder: &Path, wanted: &Up) -> anyhow::Result<()> {
     let starts = |which| wanted.only.is_none_or(|only| only == which);
     let kafka_wanted = starts(Which::Kafka) && wanted.kafka.is_none();
     let postgres_wanted = starts(Which::Postgres) && wanted.postgres.is_none();
@@ -177,7 +177,7 @@ fn tell(folder: &Path, (kafka, postgres): (Option<&str>, Option<&str>)) {
 }
 
 /// What is stopped is also forgotten; what is not ours in the directory stays.
-pub(crate) fn down(folder: &Path) -> anyhow::Result<()> {
+fn down(folder: &Path) -> anyhow::Result<()> {
     if !folder.exists() {
         println!("nothing runs at {}", folder.display());
         return Ok(());
@@ -227,6 +227,56 @@ fn consume(
     command.args(["--property", "print.headers=true", "--property", "print.key=true"]);
     command.args(from_beginning.then_some("--from-beginning")).args(others);
     process::call(&mut command)
+}
+
+/// Services for one run, on ports that are free, gone at its end also when it fails.
+pub(crate) struct Throwaway {
+    folder: PathBuf,
+    is_up: bool,
+}
+
+impl Throwaway {
+    pub(crate) fn start(root: &Path, folder: &Path) -> anyhow::Result<Self> {
+        // A run that was killed may have left its own behind.
+        down(folder)?;
+        let wanted = Up {
+            kafka_port: free_port()?,
+            postgres_port: free_port()?,
+            kafka: None,
+            postgres: None,
+            only: None,
+        };
+        let services = Self { folder: folder.to_owned(), is_up: true };
+        up(root, folder, &wanted)?;
+        Ok(services)
+    }
+
+    /// What tells tests where they are.
+    pub(crate) fn environment(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let notes = Notes::read(&self.folder)?;
+        let (kafka, postgres) =
+            (Kafka::of(&self.folder, notes.kafka), Postgres::of(&self.folder, notes.postgres)?);
+        Ok(vec![
+            ("TAXISVC_TEST_KAFKA".to_owned(), kafka.address()),
+            ("TAXISVC_TEST_POSTGRES".to_owned(), postgres.url()),
+            ("TAXISVC_XTASK".to_owned(), crate::ci::own_path()?),
+        ])
+    }
+
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        self.is_up = false;
+        down(&self.folder)
+    }
+}
+
+impl Drop for Throwaway {
+    fn drop(&mut self) {
+        if self.is_up
+            && let Err(error) = down(&self.folder)
+        {
+            eprintln!("xtask: {error:#}");
+        }
+    }
 }
 
 /// A port that nobody listens on, said by name when somebody does.
