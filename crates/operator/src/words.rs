@@ -1,10 +1,11 @@
 //! What is said to people, in each of the languages, and how amounts, distances and times are said.
 
 use crate::language::Language;
-use crate::time::{At, Parts};
+use crate::time::At;
 use engine::clock::Timestamp;
 use serde::Serialize;
 use taxi::distance::Meters;
+use wiring::calendar::Parts;
 
 /// The same said in every language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
