@@ -174,9 +174,12 @@ fn answered<S: Service>(lane: &Lane<S>, input: &Input<S>) -> Option<(EntityKey, 
     let parcel = match input {
         Input::Answer(parcel) => parcel,
         Input::Again(letter) => &letter.parcel,
-        Input::Command(_) | Input::Event { .. } | Input::Due(_) | Input::Begin(_) | Input::Skip(_) => {
-            return None;
-        }
+        Input::Command(_)
+        | Input::Event { .. }
+        | Input::Passed { .. }
+        | Input::Due(_)
+        | Input::Begin(_)
+        | Input::Skip(_) => return None,
     };
     match parcel {
         Parcel::Answer { kind, id, sequence, .. } => {

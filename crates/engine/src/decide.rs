@@ -40,7 +40,7 @@ pub(crate) struct Batch<S: Service> {
     /// Where the logs of those shards end.
     foreign_ends: HashMap<u16, u64>,
     pub(crate) parked: FxHashSet<u64>,
-    moves_matter: bool,
+    pub(crate) moves_matter: bool,
     can_remember: bool,
     /// What came of each dead letter that was taken up again.
     pub(crate) came_of: HashMap<u64, Retried>,
@@ -85,7 +85,8 @@ impl<S: Service> Batch<S> {
 
     pub(crate) fn decide(&mut self, lane: &mut Lane<S>, store: &mut dyn Store, now: Timestamp) -> Stored<()> {
         let all = lane.pending.len();
-        let take = lane.narrowed.as_ref().map_or(all, |narrowed| narrowed.take.clamp(1, all.max(1)).min(all));
+        let most = lane.narrowed.as_ref().map_or(all >> lane.conflict_shift(), |narrowed| narrowed.take);
+        let take = most.clamp(1, all.max(1)).min(all);
         let refused = lane.narrowed.as_ref().filter(|narrowed| narrowed.take == 0);
         let refused = refused.map(|narrowed| format!("the store refuses it: {}", narrowed.reason));
         self.inputs = lane.pending.drain(..take).collect();
@@ -104,7 +105,7 @@ impl<S: Service> Batch<S> {
         }
         self.inputs = inputs;
         self.finish(lane);
-        Ok(())
+        self.place_answers(lane, store).inspect_err(|_| self.give_back(lane))
     }
 
     fn decide_letters(
@@ -213,6 +214,7 @@ impl<S: Service> Batch<S> {
                 Input::Due(due) => self.stale.push(due.key),
                 Input::Command(_)
                 | Input::Event { .. }
+                | Input::Passed { .. }
                 | Input::Answer(_)
                 | Input::Begin(_)
                 | Input::Skip(_) => {}
@@ -266,7 +268,12 @@ impl<S: Service> Batch<S> {
                 let refusal = refusal.map(|refusal| Retried::NotWanted(refusal.to_string()));
                 self.done_with(letter, refusal.unwrap_or(Retried::CarriedOut));
             }
-            Input::Event { .. } | Input::Due(_) | Input::Answer(_) | Input::Begin(_) | Input::Skip(_) => {
+            Input::Event { .. }
+            | Input::Passed { .. }
+            | Input::Due(_)
+            | Input::Answer(_)
+            | Input::Begin(_)
+            | Input::Skip(_) => {
                 if let Some(refusal) = refusal {
                     tracing::debug!(%key, %refusal, "a message that the business does not want");
                 }
@@ -323,25 +330,11 @@ impl<S: Service> Batch<S> {
         touched.or_else(|| lane.cache.get(key)).expect("a batch loads every entity that its commands name")
     }
 
-    fn has_been_seen(&mut self, lane: &Lane<S>, input: &Input<S>) -> bool {
-        let Input::Event { partition, event } = input else {
-            return false;
-        };
-        let key = InboxKey { partition: *partition, source: event.source.clone() };
-        let known = lane.inbox.get(&key).copied().unwrap_or_default();
-        let cursor = self.inbox.entry(key).or_insert(known);
-        if event.position <= cursor.seen {
-            return lane.settings.deduplicate;
-        }
-        cursor.seen = event.position;
-        false
-    }
-
     fn is_parked(&self, lane: &Lane<S>, id: u64, input: &Input<S>) -> bool {
         match input {
             // A letter that is taken up again waits only behind one that failed again just now.
             Input::Again(_) => self.parked.contains(&id),
-            Input::Command(_) | Input::Skip(_) => false,
+            Input::Command(_) | Input::Passed { .. } | Input::Skip(_) => false,
             Input::Event { .. } | Input::Due(_) | Input::Answer(_) | Input::Begin(_) => {
                 self.parked.contains(&id) || lane.parked.contains(&id)
             }
@@ -354,7 +347,11 @@ impl<S: Service> Batch<S> {
             Input::Due(due) => return self.entry(lane, due.key).timer.as_ref() == Some(&due.timer),
             Input::Answer(parcel) => parcel,
             Input::Again(letter) => &letter.parcel,
-            Input::Command(_) | Input::Event { .. } | Input::Begin(_) | Input::Skip(_) => return true,
+            Input::Command(_)
+            | Input::Event { .. }
+            | Input::Passed { .. }
+            | Input::Begin(_)
+            | Input::Skip(_) => return true,
         };
         let kinds = lane.service.kinds();
         match parcel {
@@ -397,6 +394,10 @@ impl<S: Service> Batch<S> {
             }
             Input::Due(due) => Parcel::due(due.clone()),
             Input::Answer(parcel) => parcel.clone(),
+            Input::Passed { .. } => {
+                self.has_been_seen(lane, item.input);
+                return;
+            }
             Input::Begin(_) | Input::Skip(_) => return,
             Input::Again(letter) => {
                 self.parked.insert(letter.entity_id);
@@ -446,6 +447,7 @@ impl<S: Service> Batch<S> {
         let versions = unchanged.filter_map(|key| Some((*key, lane.cache.get(*key)?.version)));
         self.set.reads = versions.collect();
         self.set.reads.sort_unstable();
+        self.stage_rows(lane);
         if self.moves_matter {
             let moved = self.inbox.iter().filter(|(_, cursor)| cursor.seen > cursor.stored);
             let moves = moved.map(|(key, cursor)| InboxMove {
@@ -461,7 +463,7 @@ impl<S: Service> Batch<S> {
 
 fn parcel_id<S: Service>(input: &Input<S>) -> Option<u64> {
     match input {
-        Input::Command(_) | Input::Begin(_) | Input::Skip(_) => None,
+        Input::Command(_) | Input::Passed { .. } | Input::Begin(_) | Input::Skip(_) => None,
         Input::Event { event, .. } => Some(event.entity_id),
         Input::Due(due) => Some(due.key.id),
         Input::Answer(parcel) => Some(parcel.entity_id()),

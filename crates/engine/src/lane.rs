@@ -12,7 +12,8 @@ use crate::decide::Batch;
 use crate::effect::{Effect, Performer, Retry};
 use crate::handle::{Handle, NUMBERS_BLOCK, Numbers, Queue, Queued, Reply, Watches, lock};
 use crate::letters::{Asked, AskedSkip, Retried, Skipped, Watchers};
-use crate::log::{LogId, Position, Recorded, ShardName, Source};
+use crate::listen::Listening;
+use crate::log::{EntityKey, LogId, Position, Recorded, ShardName, Source, shard_of};
 use crate::progress::Progress;
 use crate::reply::Place;
 use crate::store::{InboxKey, NewEvent, Store, Stored, WriteSet};
@@ -36,6 +37,8 @@ pub struct LaneSettings {
     pub effect_retry: Retry,
     /// Drop events that the inbox has seen. Off only where a test looks at the business rules alone.
     pub deduplicate: bool,
+    /// Drop messages of a topic whose offset was passed already. Off only where a test looks at the rest alone.
+    pub drop_passed: bool,
     /// For how long a dead letter that was passed over stays on record.
     pub keep_skipped_ms: i64,
 }
@@ -46,6 +49,7 @@ impl Default for LaneSettings {
             batch_max: BATCH_MAX,
             effect_retry: Retry { delay_ms_first: 2_000, delay_ms_max: 60_000 },
             deduplicate: true,
+            drop_passed: true,
             keep_skipped_ms: KEEP_SKIPPED_MS,
         }
     }
@@ -57,6 +61,13 @@ pub(crate) enum Input<S: Service> {
     Event {
         partition: u32,
         event: Arc<Recorded>,
+        /// Where it stands in the topic, if it comes by one.
+        span: Option<Span>,
+    },
+    /// Messages of a topic that mean nothing to this shard: only how far it is read moves.
+    Passed {
+        partition: u32,
+        span: Span,
     },
     Due(DueTimer),
     Answer(Parcel),
@@ -64,6 +75,15 @@ pub(crate) enum Input<S: Service> {
     Again(DeadLetter),
     /// A dead letter that is to be passed over; in a batch there are only such, or none.
     Skip(Box<AskedSkip>),
+}
+
+/// Messages of one partition that follow each other without a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) topic: LogId,
+    /// The offset before them, and the one behind them.
+    pub(crate) after: u64,
+    pub(crate) next: u64,
 }
 
 /// How far one log was read: in the store, in what is decided, in what was gathered.
@@ -103,19 +123,23 @@ pub struct Lane<S: Service> {
     /// The log that is read first in the next turn.
     pub(crate) log_next: usize,
     /// Dead letters went since the last turn.
-    has_taken_up: bool,
+    pub(crate) has_taken_up: bool,
     pub(crate) queue: Arc<Queue<S>>,
     watches: Arc<Watches<S>>,
     numbers: Arc<Numbers>,
-    progress: Arc<Progress>,
+    pub(crate) progress: Arc<Progress>,
     performer: Box<dyn Performer>,
     open: Option<Batch<S>>,
     /// Nothing is gathered or decided: the entities are being dropped.
     is_paused: bool,
     batches: u64,
     replica: u64,
-    is_loaded: bool,
-    has_started: bool,
+    pub(crate) is_loaded: bool,
+    pub(crate) has_started: bool,
+    /// What is known of the topic, where the service hears one.
+    pub(crate) listening: Option<Listening>,
+    /// Conflicts in a row, where others write as well.
+    conflicts: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -189,36 +213,9 @@ impl<S: Service> Lane<S> {
             replica,
             is_loaded: false,
             has_started: false,
+            listening: None,
+            conflicts: 0,
         }
-    }
-
-    fn load_once(&mut self, store: &mut dyn Store) -> Stored<()> {
-        // Where others write too, what they have put aside shows only in the store.
-        if std::mem::take(&mut self.has_taken_up) && !store.is_exclusive() {
-            self.is_loaded = false;
-        }
-        if self.is_loaded {
-            return Ok(());
-        }
-        self.inbox.clear();
-        for (key, stored) in store.inbox(self.shard)? {
-            self.inbox.insert(key, Cursor { stored, seen: stored, gathered: stored });
-        }
-        self.parked = store.parked(self.shard)?.into_iter().collect();
-        if !std::mem::replace(&mut self.has_started, true) {
-            // A program that was mended takes up by itself what its predecessor could not.
-            lock(&self.queue.retries).extend(&self.parked);
-        }
-        self.last_position = store.last_position(self.shard)?;
-        self.tell_progress();
-        self.is_loaded = true;
-        Ok(())
-    }
-
-    /// Tells those who wait how far the logs were read.
-    fn tell_progress(&self) {
-        let read = self.inbox.iter().map(|(key, cursor)| (key.clone(), cursor.seen));
-        self.progress.note(self.shard.index, read, self.shards);
     }
 
     pub(crate) fn asked(&self) -> MutexGuard<'_, Asked> {
@@ -229,7 +226,38 @@ impl<S: Service> Lane<S> {
         lock(&self.queue.retries)
     }
 
-    fn gather_queue(&mut self, store: &mut dyn Store) -> Stored<()> {
+    /// What conflicts again is decided by halves, so that a part of it gets through.
+    pub(crate) fn conflict_shift(&self) -> u32 {
+        self.conflicts.saturating_sub(1).min(usize::BITS - 1)
+    }
+
+    /// While others write the same entities, what conflicts with them is decided again and again; the rest must not
+    /// wait for that. What a batch may have only once, or alone, does.
+    fn has_room_beside(&self) -> bool {
+        let is_alone = |input: &Input<S>| matches!(input, Input::Skip(_) | Input::Due(_) | Input::Begin(_));
+        self.conflicts > 0
+            && self.narrowed.is_none()
+            && self.pending.len() < self.settings.batch_max
+            && self.asked().skips.is_empty()
+            && !self.pending.iter().any(is_alone)
+    }
+
+    fn gather_rest(
+        &mut self,
+        store: &mut dyn Store,
+        bus: &Bus,
+        (now, poll): (Timestamp, bool),
+    ) -> Stored<()> {
+        if self.service.hears() {
+            self.gather_events(store, bus, now)?;
+        }
+        if poll {
+            self.gather_due(store, now)?;
+        }
+        Ok(())
+    }
+
+    fn gather_queue(&mut self) {
         {
             let mut parcels = lock(&self.queue.parcels);
             let take = parcels.len().min(self.settings.batch_max);
@@ -240,7 +268,6 @@ impl<S: Service> Lane<S> {
             let take = commands.len().min(self.settings.batch_max);
             self.pending.extend(commands.drain(..take).map(Input::Command));
         }
-        self.gather_letters(store)
     }
 
     fn gather_due(&mut self, store: &mut dyn Store, now: Timestamp) -> Stored<()> {
@@ -266,23 +293,28 @@ impl<S: Service> Lane<S> {
         numbered.map(|(event, position)| Arc::new(event.recorded(source.clone(), position))).collect()
     }
 
+    /// Where a reply was written; over a topic it says what it is about.
+    fn position(&self, key: EntityKey, place: Place, (source, first): (&Source, u64)) -> Position {
+        let about = self.listening.as_ref().map(|_| key.id);
+        let at = |number: u64| Position { source: source.clone(), number, about };
+        match place {
+            Place::After { events: 0 } => at(self.last_position),
+            Place::After { events } => at(first + events - 1),
+            Place::Other { shard, end } => Position { source: Source { shard, ..source.clone() }, ..at(end) },
+            Place::Said { position } => {
+                let shard = shard_of(key.id, self.shards);
+                Position { source: Source { shard, ..source.clone() }, ..at(position) }
+            }
+        }
+    }
+
     fn reply(&self, inputs: Vec<Input<S>>, batch: &mut Batch<S>, source: &Source, first: u64) {
         for (index, input) in inputs.into_iter().enumerate() {
             let Input::Command(queued) = input else { continue };
             let Some(answer) = batch.answers.remove(&index) else {
                 continue;
             };
-            let reply = answer.into_reply(|place| match place {
-                Place::After { events: 0 } => {
-                    Position { source: source.clone(), number: self.last_position, about: None }
-                }
-                Place::After { events } => {
-                    Position { source: source.clone(), number: first + events - 1, about: None }
-                }
-                Place::Other { shard, end } => {
-                    Position { source: Source { shard, ..source.clone() }, number: end, about: None }
-                }
-            });
+            let reply = answer.into_reply(|key, place| self.position(key, place, (source, first)));
             (queued.request.reply)(reply);
         }
     }
@@ -303,17 +335,17 @@ impl<S: Service> AnyLane for Lane<S> {
         {
             self.numbers.add(store.reserve(self.shard.service, NUMBERS_BLOCK, least)?);
         }
-        let is_redoing = !self.pending.is_empty();
-        if !is_redoing && !self.gather_asked(store)? {
-            self.gather_queue(store)?;
-            if self.service.hears() {
-                self.gather_events(bus, now)?;
+        if self.pending.is_empty() {
+            if !self.gather_asked(store)? {
+                self.gather_queue();
+                self.gather_letters(store)?;
+                self.gather_rest(store, bus, (now, poll))?;
             }
-            if poll {
-                self.gather_due(store, now)?;
-            }
+        } else if self.has_room_beside() {
+            self.gather_queue();
+            self.gather_rest(store, bus, (now, poll))?;
         }
-        Ok(self.pending.len())
+        Ok(self.pending.len() + usize::from(self.is_to_note_rows(now)))
     }
 
     fn decide(&mut self, store: &mut dyn Store, now: Timestamp) -> Stored<WriteSet> {
@@ -331,6 +363,7 @@ impl<S: Service> AnyLane for Lane<S> {
         let first = last_position + 1 - set.events.len() as u64;
         self.last_position = last_position;
         self.narrowed = None;
+        self.conflicts = 0;
         for (key, cursor) in batch.inbox.drain() {
             let gathered = self.inbox.get(&key).map_or(0, |known| known.gathered);
             self.inbox.insert(key, Cursor { gathered: gathered.max(cursor.seen), ..cursor });
@@ -339,6 +372,7 @@ impl<S: Service> AnyLane for Lane<S> {
             self.inbox.entry(moved.key.clone()).or_default().stored = moved.to;
         }
         self.tell_progress();
+        self.note_rows();
         self.parked.extend(set.dead_letters.iter().map(|letter| letter.entity_id));
         if !(set.dead_letters_done.is_empty() && set.dead_letters_skipped.is_empty()) {
             self.has_taken_up = true;
@@ -368,10 +402,11 @@ impl<S: Service> AnyLane for Lane<S> {
         }
         self.cache.clear();
         match why {
-            Redo::Conflict | Redo::Unavailable => {}
+            Redo::Conflict => self.conflicts = self.conflicts.saturating_add(1),
+            Redo::Unavailable => {}
             Redo::Fenced => {
                 self.is_loaded = false;
-                self.pending.retain(|input| !matches!(input, Input::Event { .. }));
+                self.leave_told();
             }
             Redo::Refused(reason) => {
                 self.narrowed = Some(Narrowed { take: (decided / 2).max(1), reason: reason.clone() });
@@ -399,6 +434,7 @@ impl<S: Service> AnyLane for Lane<S> {
                 Input::Command(queued) => turned_away.push(queued),
                 Input::Skip(asked) => (asked.tell)(Skipped::NotNow(why.to_owned())),
                 kept @ (Input::Event { .. }
+                | Input::Passed { .. }
                 | Input::Due(_)
                 | Input::Answer(_)
                 | Input::Begin(_)
@@ -434,6 +470,7 @@ impl<S: Service> AnyLane for Lane<S> {
         self.inbox.clear();
         self.narrowed = None;
         self.watchers.tell_all(&Retried::NoSuchLetter);
+        self.listen_anew();
         self.is_loaded = false;
         self.is_paused = false;
     }

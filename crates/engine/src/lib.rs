@@ -21,6 +21,7 @@ pub mod idempotency;
 pub mod lane;
 pub mod lease;
 pub mod letters;
+mod listen;
 pub mod log;
 pub mod lookout;
 pub mod memory;

@@ -26,7 +26,7 @@ pub(crate) fn step<S: Service>(lane: &Lane<S>, input: &Input<S>) -> Step<S> {
         Input::Event { event, .. } => return of_event(lane, event),
         Input::Due(due) => return of_timer(lane, due.key, &due.timer.name),
         Input::Begin(_) => return Step::Begin,
-        Input::Skip(_) => return Step::Skip,
+        Input::Skip(_) | Input::Passed { .. } => return Step::Skip,
         Input::Answer(parcel) => parcel,
         Input::Again(letter) => &letter.parcel,
     };

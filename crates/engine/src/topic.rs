@@ -185,19 +185,28 @@ impl Topic {
         Some((identity.id, state.told.get(usize::from(shard)).copied()?))
     }
 
-    pub(crate) fn take(&self, shard: u16, limit: usize) -> Vec<Message> {
+    /// Messages that wait for a shard, with the topic that they are of.
+    pub(crate) fn take(&self, shard: u16, limit: usize) -> Option<(Identity, Vec<Message>)> {
         let mut state = lock(&self.state);
-        let Some(waiting) = state.waiting.get_mut(usize::from(shard)) else { return Vec::new() };
+        let identity = state.identity?;
+        let waiting = state.waiting.get_mut(usize::from(shard))?;
         let take = waiting.len().min(limit);
-        waiting.drain(..take).collect()
+        Some((identity, waiting.drain(..take).collect()))
     }
 
-    pub(crate) fn waiting(&self, shard: u16) -> usize {
-        lock(&self.state).waiting.get(usize::from(shard)).map_or(0, VecDeque::len)
+    /// The ends of the partitions that are read here.
+    pub(crate) fn held_ends(&self) -> Vec<(u32, u64)> {
+        let state = lock(&self.state);
+        let held = state.ends.iter().filter(|(partition, _)| state.held.contains(partition));
+        held.map(|(partition, end)| (*partition, *end)).collect()
     }
 
-    pub(crate) fn rewind(&self, partition: u32, next: u64) {
+    /// A shard wants a partition of a topic read again; what waits of it comes again, for all shards.
+    pub(crate) fn rewind(&self, topic: LogId, partition: u32, next: u64) {
         let mut state = lock(&self.state);
+        if state.identity.is_none_or(|known| known.id != topic) {
+            return;
+        }
         for waiting in &mut state.waiting {
             waiting.retain(|message| message.partition != partition);
         }
