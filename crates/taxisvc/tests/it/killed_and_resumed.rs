@@ -24,7 +24,7 @@ fn replay(world: &World, trips: &Path, ends: &Path, more: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn end_of(child: Child) -> Ended {
+pub(crate) fn end_of(child: Child) -> Ended {
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -32,7 +32,7 @@ fn end_of(child: Child) -> Ended {
 
 /// Replays to the end; the file of ends.
 #[track_caller]
-fn replay_all(world: &World, trips: &Path, more: &[&str]) -> String {
+pub(crate) fn replay_all(world: &World, trips: &Path, more: &[&str]) -> String {
     let ends = world.folder().join("ends.csv");
     let ended = end_of(replay(world, trips, &ends, &[&["--speed", "max"], more].concat()));
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -93,7 +93,7 @@ const SAMPLES_A_DAY: usize = 100;
 /// The trips of a whole day of New York: those that the developer names, those that lie beside this repository, or else a
 /// day that is made of the sample.
 #[expect(clippy::disallowed_methods, reason = "a developer may say where the trips lie")]
-fn whole_day(folder: &Path) -> PathBuf {
+pub(crate) fn whole_day(folder: &Path) -> PathBuf {
     if let Some(named) = std::env::var_os("TAXISVC_TRIPS").map(PathBuf::from) {
         // The processes of the test run in folders of their own.
         return named.canonicalize().unwrap_or_else(|error| panic!("TAXISVC_TRIPS={named:?}: {error}"));
@@ -104,11 +104,16 @@ fn whole_day(folder: &Path) -> PathBuf {
 }
 
 fn made_of_the_sample(folder: &Path) -> PathBuf {
+    println!("no recorded day: TAXISVC_TRIPS may name one; {SAMPLES_A_DAY} samples are replayed instead");
+    sample_day(folder)
+}
+
+/// A day that is the sample, over and over.
+pub(crate) fn sample_day(folder: &Path) -> PathBuf {
     let text = std::fs::read_to_string(sample("nyc.csv")).unwrap();
     let (names, rows) = text.split_once('\n').unwrap();
     let day = folder.join("day.csv");
     std::fs::write(&day, format!("{names}\n{}", rows.repeat(SAMPLES_A_DAY))).unwrap();
-    println!("no recorded day: TAXISVC_TRIPS may name one; {SAMPLES_A_DAY} samples are replayed instead");
     day
 }
 

@@ -4,6 +4,7 @@
 
 mod world;
 
+mod cluster;
 mod original;
 mod stories;
 

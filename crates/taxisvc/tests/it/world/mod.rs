@@ -1,6 +1,7 @@
 //! The test world: the binary on a fresh data directory, its riders and drivers over HTTP, and an audit at the end.
 
 pub(crate) mod by_hand;
+pub(crate) mod cluster;
 pub(crate) mod http;
 pub(crate) mod process;
 

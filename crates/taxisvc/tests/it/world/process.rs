@@ -86,7 +86,7 @@ impl Server {
                 let name = before.trim().trim_start_matches("taxisvc ").split(' ').next().unwrap_or_default();
                 server.addresses.insert(name.to_owned(), address);
             }
-            if line.contains("/events?from=0") || line.contains("gateway listens on") {
+            if line.contains("/events?from=0") || line.contains(" listens on http://") {
                 return Ok(server);
             }
         }
@@ -134,9 +134,13 @@ impl Server {
 
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
-        let asked =
-            Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.child.id().to_string()]).status();
-        assert!(asked.expect("there is a shell").success());
+        self.signal("TERM");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status();
+        assert!(sent.expect("there is a shell").success());
     }
 
     /// Waits until it has ended by itself.

@@ -1,0 +1,87 @@
+//! A rider is answered in the contract's words while Kafka is down or a rebalance goes on, and it ends right afterwards.
+
+use crate::world::cluster::Cluster;
+use crate::world::cluster::outside::{Outside, Which};
+use crate::world::number;
+use engine::clock::Stopwatch;
+use std::time::Duration;
+
+/// The contract's 600 ms, and what a busy machine adds to them. Whoever waited for Kafka would wait far longer.
+const ANSWER_MAX: Duration = Duration::from_millis(3_000);
+
+#[test]
+#[ignore = "starts a Kafka and a PostgreSQL of its own; `cargo xtask ci` runs it"]
+fn while_kafka_is_down() {
+    let cluster = Cluster::start(1, Outside::own());
+    let before = number(&cluster.place(10.0));
+    cluster.comes_to(before, ["driveStart", "paid", "start"]);
+
+    cluster.outside().kill(Which::Kafka);
+    let mut calls = Vec::new();
+    for _ in 0..5 {
+        let stopwatch = Stopwatch::start();
+        let answer = cluster.place(10.0).with(202);
+        let took = stopwatch.elapsed();
+        println!("answered 202 after {} ms while Kafka was down", took.as_millis());
+        assert!(took < ANSWER_MAX, "{took:?}");
+        assert_eq!(answer.json()["callStatus"], "payRequest", "{answer:?}");
+        calls.push(number(&answer));
+    }
+    // What a service decides by itself needs nobody else.
+    cluster.end(before).with(200);
+    let cancelled = calls.pop().expect("there are five");
+    cluster.cancel(cancelled).with(202);
+    assert_eq!(cluster.standing(cancelled)[0][0], "requestCancel");
+
+    cluster.outside().start(Which::Kafka);
+    let stopwatch = Stopwatch::start();
+    for call in calls {
+        cluster.comes_to(call, ["driveStart", "paid", "start"]);
+    }
+    println!("under way {} ms after Kafka was back", stopwatch.elapsed().as_millis());
+    cluster.comes_to(before, ["driveComplete", "paid", "end"]);
+    let payments = cluster.get(&format!("/payments/{cancelled}")).json();
+    println!("the cancelled one's payment: {}", payments["payStatus"]);
+    cluster.comes_to_rest();
+    let [services, view] = cluster.standing(cancelled);
+    assert_eq!((services[0].as_str(), view[0].as_str()), ("requestCancel", "requestCancel"));
+    assert!(["refunded", "voided"].contains(&services[1].as_str()), "{services:?}");
+}
+
+#[test]
+#[ignore = "starts a Kafka and a PostgreSQL of its own; `cargo xtask ci` runs it"]
+fn kafka_is_away_when_the_services_start() {
+    let outside = Outside::own();
+    outside.kill(Which::Kafka);
+    let cluster = Cluster::partly((1, 1), outside, &[]);
+    let answer = cluster.place(10.0).with(202);
+    cluster.outside().start(Which::Kafka);
+    cluster.comes_to(number(&answer), ["driveStart", "paid", "start"]);
+}
+
+#[test]
+#[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
+fn while_a_rebalance_goes_on() {
+    let mut cluster = Cluster::start(2, Outside::shared());
+    let mut calls = Vec::new();
+    for role in ["payment", "call", "drive", "view"] {
+        cluster.kill(role, 0);
+        for _ in 0..5 {
+            let stopwatch = Stopwatch::start();
+            let answer = cluster.place(10.0);
+            let took = stopwatch.elapsed();
+            println!("answered {} after {} ms, a {role} just killed", answer.status, took.as_millis());
+            assert!([201, 202].contains(&answer.status), "{answer:?}");
+            assert!(took < ANSWER_MAX, "{took:?}");
+            calls.push(number(&answer));
+        }
+        cluster.start_again(role, 0);
+        calls.push(number(&cluster.place(10.0)));
+    }
+    let stopwatch = Stopwatch::start();
+    for call in calls {
+        cluster.comes_to(call, ["driveStart", "paid", "start"]);
+    }
+    println!("all under way {} ms after the last one was back", stopwatch.elapsed().as_millis());
+    cluster.wait_until_ready();
+}

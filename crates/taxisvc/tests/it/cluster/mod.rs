@@ -1,0 +1,7 @@
+//! Several of each service over the real Kafka and PostgreSQL: what riders see, and what breaks without their seeing it.
+
+mod answered_while_kafka_is_away;
+mod day;
+mod flow;
+mod scaling;
+mod while_the_database_is_away;

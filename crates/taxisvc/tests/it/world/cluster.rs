@@ -1,0 +1,297 @@
+//! Several of each service, each a process of its own over Kafka and PostgreSQL, behind a gateway.
+
+pub(crate) mod load;
+pub(crate) mod outside;
+mod ports;
+
+use self::outside::Outside;
+use self::ports::draw_port;
+use super::http::{Answer, Ask};
+use super::process::{self, Ended, Server, Settings, run, taxisvc};
+use super::{Standing, until, word};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+pub(crate) const ROLES: [&str; 4] = ["call", "payment", "drive", "view"];
+
+/// A fleet: it ends with a clean audit, and nothing on its way.
+pub(crate) struct Cluster {
+    replicas: Vec<Replica>,
+    gateway: Replica,
+    settings: Settings,
+    folder: TempDir,
+    /// Dropped last: the processes want it to the end.
+    outside: Arc<Outside>,
+}
+
+/// One process of a service; it keeps its port while it is away.
+struct Replica {
+    role: &'static str,
+    port: u16,
+    server: Option<Server>,
+}
+
+impl Replica {
+    fn new(role: &'static str) -> Self {
+        Self { role, port: draw_port(), server: None }
+    }
+
+    fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    fn start(&mut self, folder: &Path, settings: &Settings) {
+        assert!(self.server.is_none(), "{} runs already", self.role);
+        let mut settings = settings.clone();
+        settings.push((format!("PORTS_{}", self.role.to_uppercase()), self.port.to_string()));
+        let server = until(self.role, || {
+            match Server::try_start(taxisvc(folder, &settings, &[self.role])) {
+                Ok(server) => Some(server),
+                // The last process on this port may not have let go of it yet.
+                Err(ended) => {
+                    assert!(
+                        ended.stderr.contains("cannot listen on"),
+                        "{} does not start: {ended:?}",
+                        self.role
+                    );
+                    None
+                }
+            }
+        });
+        self.server = Some(server);
+    }
+
+    fn is_ready(&mut self) -> bool {
+        self.server.as_mut().expect("it runs").assert_lives();
+        Ask::get("/health/ready").of(self.address()).is_ok_and(|answer| answer.status == 200)
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&mut self) {
+        let what = format!("{} on port {} to be ready", self.role, self.port);
+        until(&what, || self.is_ready().then_some(()));
+    }
+}
+
+impl Cluster {
+    /// So many of each service.
+    pub(crate) fn start(replicas: usize, outside: Outside) -> Self {
+        Self::with(replicas, outside, &[])
+    }
+
+    pub(crate) fn with(replicas: usize, outside: Outside, more: &[(&str, &str)]) -> Self {
+        Self::partly((replicas, replicas), outside, more)
+    }
+
+    /// Starts some of those that the gateway knows; the others are away until they are started.
+    pub(crate) fn partly((started, known): (usize, usize), outside: Outside, more: &[(&str, &str)]) -> Self {
+        let mut settings = process::settings(&[
+            ("LOG", "info"),
+            ("STORE_KIND", "postgres"),
+            ("PROVIDER_OBEY_TEST_METHODS", "true"),
+            ("OPERATOR_TOKEN", "cluster-operator-token-0123456789"),
+        ]);
+        settings.extend(outside.settings());
+        settings.extend(process::settings(more));
+        let replicas: Vec<Replica> =
+            ROLES.iter().flat_map(|role| (0..known).map(|_| Replica::new(role))).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let mut cluster =
+            Self { replicas, gateway: Replica::new("gateway"), settings, folder, outside: Arc::new(outside) };
+        for role in ROLES {
+            (0..started).for_each(|index| cluster.start_again(role, index));
+        }
+        cluster.start_gateway();
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    /// In front of every replica that there is.
+    fn start_gateway(&mut self) {
+        let mut settings = self.settings.clone();
+        for role in ROLES {
+            let addresses: Vec<String> = self.of(role).map(|replica| replica.address().to_string()).collect();
+            settings.push((format!("UPSTREAMS_{}", role.to_uppercase()), addresses.join(", ")));
+        }
+        self.gateway.start(self.folder.path(), &settings);
+    }
+
+    fn of(&self, role: &str) -> impl Iterator<Item = &Replica> {
+        self.replicas.iter().filter(move |replica| replica.role == role)
+    }
+
+    fn replica(&mut self, role: &str, index: usize) -> &mut Replica {
+        let mut of_role = self.replicas.iter_mut().filter(|replica| replica.role == role);
+        of_role.nth(index).unwrap_or_else(|| panic!("there is no {role} {index}"))
+    }
+
+    pub(crate) fn outside(&self) -> Arc<Outside> {
+        self.outside.clone()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn gateway(&self) -> SocketAddr {
+        self.gateway.address()
+    }
+
+    /// Where one of a service's processes listens.
+    pub(crate) fn address(&mut self, role: &str, index: usize) -> SocketAddr {
+        self.replica(role, index).address()
+    }
+
+    /// As if the power of that machine went.
+    pub(crate) fn kill(&mut self, role: &str, index: usize) {
+        self.replica(role, index).server.take().expect("it runs").kill();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(&mut self, role: &str, index: usize) {
+        let mut server = self.replica(role, index).server.take().expect("it runs");
+        server.terminate();
+        let status = server.ended();
+        assert!(status.success(), "{role} {index} did not stop well: {status}\n{}", server.said());
+    }
+
+    /// Starts one that is away, without waiting for it to be ready.
+    pub(crate) fn start_again(&mut self, role: &str, index: usize) {
+        let (folder, settings) = (self.folder.path().to_owned(), self.settings.clone());
+        self.replica(role, index).start(&folder, &settings);
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_until_ready(&mut self) {
+        for replica in self.replicas.iter_mut().filter(|replica| replica.server.is_some()) {
+            replica.wait_until_ready();
+        }
+        self.gateway.wait_until_ready();
+    }
+
+    /// It stands still, as in a long pause, and knows nothing of it.
+    pub(crate) fn freeze(&mut self, role: &str, index: usize) {
+        self.replica(role, index).server.as_ref().expect("it runs").signal("STOP");
+    }
+
+    pub(crate) fn thaw(&mut self, role: &str, index: usize) {
+        self.replica(role, index).server.as_ref().expect("it runs").signal("CONT");
+    }
+
+    /// Asks the gateway.
+    #[track_caller]
+    pub(crate) fn ask(&self, ask: &Ask) -> Answer {
+        ask.of(self.gateway()).unwrap_or_else(|error| panic!("{error}: {ask:?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask(&Ask::get(path))
+    }
+
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        self.ask(&Ask::post(path, &body.to_string()))
+    }
+
+    /// A rider calls.
+    #[track_caller]
+    pub(crate) fn place(&self, kilometers: f64) -> Answer {
+        self.post("/calls", &json!({"userId": "1", "userName": "eojin", "distance": kilometers}))
+    }
+
+    /// A rider calls and asks the provider for a vice.
+    #[track_caller]
+    pub(crate) fn place_paid_by(&self, kilometers: f64, method: &str) -> Answer {
+        let call = json!({"userId": 1, "userName": "eojin", "distance": kilometers, "paymentMethod": method});
+        self.post("/calls", &call)
+    }
+
+    #[track_caller]
+    pub(crate) fn cancel(&self, call: u64) -> Answer {
+        self.post("/calls/cancel", &json!({"callId": call}))
+    }
+
+    #[track_caller]
+    pub(crate) fn end(&self, call: u64) -> Answer {
+        self.post("/drives/end", &json!({"driveId": call}))
+    }
+
+    /// How the services say that a call stands, and how the view does.
+    pub(crate) fn standing(&self, call: u64) -> [Standing; 2] {
+        let of = |path: &str| {
+            let answer = self.get(&format!("/{path}/{call}"));
+            if answer.status == 404 { Value::Null } else { answer.with(200).json() }
+        };
+        let (call, payment, drive, view) = (of("calls"), of("payments"), of("drives"), of("callViews"));
+        [
+            [word(&call["callStatus"]), word(&payment["payStatus"]), word(&drive["driveStatus"])],
+            ["callStatus", "payStatus", "driveStatus"].map(|field| word(&view[field])),
+        ]
+    }
+
+    /// Waits until the services and the view agree that a call stands so.
+    #[track_caller]
+    pub(crate) fn comes_to(&self, call: u64, standing: [&str; 3]) {
+        let mut seen = None;
+        until(&format!("call {call} to come to {standing:?}"), || {
+            let now = self.standing(call);
+            let is_there = now.iter().all(|now| *now == standing);
+            seen = Some(now);
+            is_there.then_some(())
+        });
+    }
+
+    /// How many there are in a collection.
+    #[track_caller]
+    pub(crate) fn count(&self, collection: &str) -> u64 {
+        let page = self.get(&format!("/{collection}?size=1")).with(200).json();
+        page["page"]["totalElements"].as_u64().expect("a page tells how many there are")
+    }
+
+    /// Runs another command of the binary over the same databases.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        run(self.folder.path(), &self.settings, arguments)
+    }
+
+    /// Checks every invariant over the four databases, running or not.
+    #[track_caller]
+    pub(crate) fn audit(&self) -> Value {
+        let ended = self.run(&["audit", "--json"]);
+        assert_eq!(ended.code, Some(0), "the audit is not clean: {}\n{}", ended.stdout, ended.stderr);
+        serde_json::from_str(&ended.stdout).expect("the report is JSON")
+    }
+
+    /// Waits until everything that was said has been heard; nothing may be amiss on the way there, and nothing put aside.
+    #[track_caller]
+    pub(crate) fn comes_to_rest(&self) -> Value {
+        until("everything said to be heard", || {
+            let report = self.audit();
+            let sum = |part: &str, field: &str| -> u64 {
+                let rows = report[part].as_array().unwrap_or_else(|| panic!("an audit has {part}: {report}"));
+                rows.iter().map(|row| row[field].as_u64().expect("it is a number")).sum()
+            };
+            assert_eq!(sum("services", "deadLetters"), 0, "{report}");
+            let on_its_way = sum("checks", "inFlight") + sum("transit", "events");
+            (on_its_way == 0).then_some(report)
+        })
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.comes_to_rest();
+        for replica in self.replicas.iter_mut().chain([&mut self.gateway]) {
+            if let Some(server) = replica.server.take() {
+                server.kill();
+            }
+        }
+        self.audit();
+    }
+}

@@ -1,0 +1,227 @@
+//! Kafka and PostgreSQL: those that are shared by all tests, or own ones for a test that breaks them.
+
+use super::ROLES;
+use super::ports::draw_port;
+use crate::world::process::Settings;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers, Message as _};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio_postgres::{Error, NoTls};
+
+/// Where the services are that `cargo xtask services up` starts.
+const KAFKA: &str = "127.0.0.1:9092";
+const POSTGRES: &str = "postgres://taxisvc@127.0.0.1:5432/postgres";
+/// What Kafka has not said by then it never will.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// Where the processes of a test find what they run on. What was made for the test goes with it.
+pub(crate) struct Outside {
+    kafka: String,
+    /// A database on it, for making others.
+    postgres: String,
+    topic: String,
+    /// What the names of the databases begin with.
+    prefix: String,
+    own: Option<TempDir>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Which {
+    Kafka,
+    Postgres,
+}
+
+impl Which {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+impl Outside {
+    /// A topic and databases of its own on what is shared.
+    pub(crate) fn shared() -> Self {
+        let name = drawn_name();
+        let outside = Self {
+            kafka: said("TAXISVC_TEST_KAFKA").unwrap_or_else(|| KAFKA.to_owned()),
+            postgres: said("TAXISVC_TEST_POSTGRES").unwrap_or_else(|| POSTGRES.to_owned()),
+            topic: name.clone(),
+            prefix: format!("{name}_"),
+            own: None,
+        };
+        for database in ROLES {
+            let made = outside.sql(&format!("CREATE DATABASE {}{database}", outside.prefix));
+            made.unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask services up`?", outside.postgres));
+        }
+        outside
+    }
+
+    /// A Kafka and a PostgreSQL that nobody else uses.
+    pub(crate) fn own() -> Self {
+        let (kafka, postgres) = (draw_port(), draw_port());
+        let outside = Self {
+            kafka: format!("127.0.0.1:{kafka}"),
+            postgres: format!("postgres://taxisvc@127.0.0.1:{postgres}/postgres"),
+            topic: "taxisvc".to_owned(),
+            prefix: String::new(),
+            own: Some(tempfile::tempdir().unwrap()),
+        };
+        let ports = ["--kafka-port", &kafka.to_string(), "--postgres-port", &postgres.to_string()];
+        outside.services(&[&["up"], &ports[..]].concat());
+        outside
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        let mut settings = vec![
+            ("KAFKA_BROKERS".to_owned(), self.kafka.clone()),
+            ("KAFKA_TOPIC".to_owned(), self.topic.clone()),
+        ];
+        for database in ROLES {
+            settings.push((format!("POSTGRES_{}", database.to_uppercase()), self.database(database)));
+        }
+        settings
+    }
+
+    /// The address of a service's database.
+    pub(crate) fn database(&self, service: &str) -> String {
+        let (server, _) = self.postgres.rsplit_once('/').expect("an address of a database has a path");
+        format!("{server}/{}{service}", self.prefix)
+    }
+
+    /// As if its machine lost power.
+    pub(crate) fn kill(&self, which: Which) {
+        self.services(&["stop", which.name(), "--immediate"]);
+    }
+
+    /// Starts it again, and waits until it answers.
+    pub(crate) fn start(&self, which: Which) {
+        self.services(&["start", which.name()]);
+    }
+
+    /// What our tool does with the services that are this test's own.
+    fn services(&self, arguments: &[&str]) {
+        let folder = self.own.as_ref().expect("nobody breaks what others use").path();
+        let mut command = xtask();
+        command.arg("services").args(arguments).arg("--at").arg(folder);
+        let output = command.output().expect("cargo can be started");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn sql(&self, statement: &str) -> Result<(), Error> {
+        runtime().block_on(async {
+            let (client, connection) = tokio_postgres::connect(&self.postgres, NoTls).await?;
+            let talk = tokio::spawn(connection);
+            client.batch_execute(statement).await?;
+            drop(client);
+            talk.await.expect("a connection does not panic")
+        })
+    }
+
+    /// All that is on the topic now, in the order of each partition.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.kafka)
+            .set("group.id", "nobody")
+            .set("enable.auto.commit", "false")
+            .create()
+            .unwrap();
+        let metadata = consumer.fetch_metadata(Some(&self.topic), ANSWER_MAX).unwrap();
+        let mut messages = Vec::new();
+        for partition in metadata.topics()[0].partitions() {
+            let (first, end) = consumer.fetch_watermarks(&self.topic, partition.id(), ANSWER_MAX).unwrap();
+            let mut assigned = TopicPartitionList::new();
+            assigned.add_partition_offset(&self.topic, partition.id(), Offset::Offset(first)).unwrap();
+            consumer.assign(&assigned).unwrap();
+            let mut next = first;
+            while next < end {
+                let message = consumer.poll(ANSWER_MAX).expect("it is there").unwrap();
+                next = message.offset() + 1;
+                messages.push(Message::of(&message));
+            }
+        }
+        messages
+    }
+
+    fn remove_topic(&self) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.kafka).create().unwrap();
+        let options = AdminOptions::new();
+        let removing = admin.delete_topics(&[&self.topic], &options);
+        // A test that failed early may have made none.
+        let _ = runtime().block_on(removing);
+    }
+}
+
+/// What lies on the topic.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) key: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) value: Value,
+}
+
+impl Message {
+    fn of(message: &BorrowedMessage<'_>) -> Self {
+        let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        Self {
+            key: text(message.key()),
+            headers: headers.map(|header| (header.key.to_owned(), text(header.value))).collect(),
+            value: serde_json::from_slice(message.payload().expect("an event has a value"))
+                .expect("it is JSON"),
+        }
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        if self.own.is_some() {
+            self.services(&["down"]);
+            return;
+        }
+        for database in ROLES {
+            // Where the server is gone, so are they.
+            let _ = self.sql(&format!("DROP DATABASE {}{database} WITH (FORCE)", self.prefix));
+        }
+        self.remove_topic();
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made")
+}
+
+/// The program that starts services: the one that runs these tests, or a developer's.
+fn xtask() -> Command {
+    if let Some(path) = said("TAXISVC_XTASK") {
+        return Command::new(path);
+    }
+    let mut command = Command::new("cargo");
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("a crate lies in the workspace");
+    command.current_dir(root).arg("xtask");
+    command
+}
+
+/// A temporary file has a name that nobody else has.
+fn drawn_name() -> String {
+    let file = tempfile::Builder::new().prefix("it").suffix("").tempfile().unwrap();
+    let name = file.path().file_name().expect("a file has a name").to_string_lossy().to_lowercase();
+    format!("{name}_{}", std::process::id())
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says where the services are")]
+pub(crate) fn said(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
