@@ -1,10 +1,23 @@
 //! The topic read from one end to the other, by somebody who belongs to no group and stores nothing.
 
+use crate::context::Ears;
+use crate::message;
 use crate::settings::{Settings, SettingsError};
-use engine::log::Recorded;
+use engine::clock::Stopwatch;
+use engine::log::{LogId, Recorded};
 use engine::store::Visit;
 use engine::wire::{Packet, Place, Wire};
+use kafka_topic_id::{DescribeError, describe};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a broker is waited for at the beginning, and where nothing comes that there must be.
+const PATIENCE: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_millis(200);
 
 /// Where a scan begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +35,7 @@ pub enum Sight<'a> {
     Message {
         place: Place,
         packet: &'a Packet,
-        event: Option<Recorded>,
+        event: Option<&'a Recorded>,
     },
     /// Everything that was there when the scan began has been shown. Whoever wants no more says so.
     CaughtUp,
@@ -40,13 +53,120 @@ pub enum ScanError {
     Unavailable(String),
 }
 
+impl ConsumerContext for Ears {}
+
+impl From<KafkaError> for ScanError {
+    fn from(error: KafkaError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
 /// Shows each message of the topic, each partition's in order, until `visit` has enough.
 pub fn scan(
     settings: &Settings,
-    _wire: &dyn Wire,
-    _from: &ScanFrom,
-    _visit: &mut dyn FnMut(Sight<'_>) -> Visit,
+    wire: &dyn Wire,
+    from: &ScanFrom,
+    visit: &mut dyn FnMut(Sight<'_>) -> Visit,
 ) -> Result<(), ScanError> {
     settings.check()?;
-    Err(ScanError::Unavailable("not built yet".into()))
+    let client = client(settings)?;
+    let described = describe(client.client(), &settings.topic, PATIENCE).map_err(|error| match error {
+        DescribeError::Unavailable(why) => ScanError::Unavailable(why),
+        DescribeError::NoIds => ScanError::Unavailable(DescribeError::NoIds.to_string()),
+    })?;
+    let Some(described) = described else { return Err(ScanError::NoTopic(settings.topic.clone())) };
+    let topic = LogId(u64::try_from(described.id >> 64).expect("half of 128 bits are 64"));
+    let mut missing = begin(&client, settings, described.partitions, from)?;
+    let mut silence = Stopwatch::start();
+    if missing.is_empty() && visit(Sight::CaughtUp) == Visit::Enough {
+        return Ok(());
+    }
+    let mut is_caught_up = missing.is_empty();
+    loop {
+        let wanted = match client.poll(WAIT) {
+            Some(Ok(message)) => {
+                silence = Stopwatch::start();
+                let Some((place, packet)) = look(&message, topic) else { continue };
+                let event = wire.read(&packet, &place);
+                if missing.get(&place.partition).is_some_and(|end| place.offset + 1 >= *end) {
+                    missing.remove(&place.partition);
+                }
+                visit(Sight::Message { place, packet: &packet, event: event.as_ref() })
+            }
+            Some(Err(error)) if silence.elapsed() >= PATIENCE => return Err(error.into()),
+            Some(Err(_)) => Visit::On,
+            None => {
+                // The last messages before the end may be none that are shown: a transaction's marks.
+                let position = client.position()?;
+                missing.retain(|partition, end| at(&position, settings, *partition) < *end);
+                if !missing.is_empty() && silence.elapsed() >= PATIENCE {
+                    return Err(ScanError::Unavailable("nothing comes, and the end is not reached".into()));
+                }
+                visit(Sight::Nothing)
+            }
+        };
+        if wanted == Visit::Enough {
+            return Ok(());
+        }
+        if missing.is_empty() && !is_caught_up {
+            is_caught_up = true;
+            if visit(Sight::CaughtUp) == Visit::Enough {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn client(settings: &Settings) -> KafkaResult<BaseConsumer<Ears>> {
+    let mut config = settings.client("scan");
+    // The client wants the name of a group to read at all; it never joins it, and nothing is noted under it.
+    config
+        .set("group.id", format!("{}-scan", settings.group))
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("fetch.queue.backoff.ms", "10");
+    config.create_with_context(Ears::of("scan"))
+}
+
+/// Goes to where each partition is to be read from, and returns where those end that have something to be read.
+fn begin(
+    client: &BaseConsumer<Ears>,
+    settings: &Settings,
+    partitions: u32,
+    from: &ScanFrom,
+) -> KafkaResult<BTreeMap<u32, u64>> {
+    let mut list = TopicPartitionList::new();
+    let mut missing = BTreeMap::new();
+    for partition in 0..partitions {
+        let number = i32::try_from(partition).unwrap_or(i32::MAX);
+        let (low, high) = client.fetch_watermarks(&settings.topic, number, PATIENCE)?;
+        let first = match from {
+            ScanFrom::Beginning => low,
+            ScanFrom::Offsets(offsets) => {
+                let wanted =
+                    offsets.get(&partition).map_or(low, |next| i64::try_from(*next).unwrap_or(i64::MAX));
+                wanted.clamp(low, high)
+            }
+            ScanFrom::End => high,
+        };
+        if first < high {
+            missing.insert(partition, u64::try_from(high).unwrap_or(0));
+        }
+        list.add_partition_offset(&settings.topic, number, Offset::Offset(first))?;
+    }
+    client.assign(&list)?;
+    Ok(missing)
+}
+
+fn at(position: &TopicPartitionList, settings: &Settings, partition: u32) -> u64 {
+    let number = i32::try_from(partition).unwrap_or(i32::MAX);
+    let offset = position.find_partition(&settings.topic, number).and_then(|found| found.offset().to_raw());
+    offset.and_then(|raw| u64::try_from(raw).ok()).unwrap_or(0)
+}
+
+fn look(message: &BorrowedMessage<'_>, topic: LogId) -> Option<(Place, Packet)> {
+    let partition = u32::try_from(message.partition()).ok()?;
+    let offset = u64::try_from(message.offset()).ok()?;
+    Some((Place { topic, partition, offset }, message::packet(message)))
 }

@@ -30,11 +30,13 @@ pub struct Stats {
     pub rewinds: u64,
     /// Times that the topic turned out to be another one, or shorter than what was read of it.
     pub resets: u64,
+    /// Messages that the topic had dropped before they were read: what they said is lost to the service.
+    pub lost: u64,
     /// Reading is paused: the shards are behind, or the database is away.
     pub paused: bool,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PartitionStats {
     pub partition: u32,
     /// Read by this process.

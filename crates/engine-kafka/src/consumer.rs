@@ -1,0 +1,461 @@
+//! Reads what the topic says and hands it to the shards; where reading begins is what they have stored.
+
+use crate::context::{Throttle, lock};
+use crate::desk::{Desk, Place};
+use crate::message;
+use crate::shared::{Known, Shared, count};
+use engine::clock::Stopwatch;
+use engine::log::{Recorded, ShardName};
+use engine::topic::{MESSAGES_WAITING_MAX, Message};
+use engine::wire;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Messages that are handed over at once.
+const BATCH_MAX: usize = 512;
+/// How long the first message of a batch is waited for.
+const WAIT: Duration = Duration::from_millis(20);
+/// How long the shards may be behind before reading is paused: a pause drops what was fetched ahead.
+const PAUSE_AFTER: Duration = Duration::from_millis(200);
+const ROOM_LOOK_EVERY: Duration = Duration::from_millis(2);
+/// Room at which a paused partition is read on.
+const ROOM_RESUME: usize = MESSAGES_WAITING_MAX / 2;
+const SEEK_PATIENCE: Duration = Duration::from_secs(5);
+const PLACE_EVERY: Duration = Duration::from_millis(250);
+/// How often it is noted at the brokers how far the shards are, for tools that show it.
+const COMMIT_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked whether the own log is behind what it has told.
+const OWN_EVERY: Duration = Duration::from_secs(1);
+const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// What a client says when there is nothing where it was to read.
+const NOWHERE: [RDKafkaErrorCode; 3] =
+    [RDKafkaErrorCode::AutoOffsetReset, RDKafkaErrorCode::OffsetOutOfRange, RDKafkaErrorCode::LogTruncation];
+
+/// Why a client ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    Stopped,
+    AnotherTopic,
+    Failed(String),
+}
+
+/// The thread that reads, from one client to the next.
+pub(crate) fn run(shared: &Arc<Shared>) {
+    let mut backoff = BACKOFF_FIRST;
+    while !shared.is_stopping() {
+        let Some(known) = shared.known() else {
+            shared.bells.consumer.wait(WAIT);
+            continue;
+        };
+        let since = Stopwatch::start();
+        let ended = match Session::begin(shared, known) {
+            Ok(session) => session.finish(),
+            Err(error) => Ended::Failed(error.to_string()),
+        };
+        match ended {
+            Ended::Stopped | Ended::AnotherTopic => backoff = BACKOFF_FIRST,
+            Ended::Failed(why) => {
+                tracing::warn!("reading the topic begins again: {why}");
+                shared.bells.inquiry.ring();
+                if since.elapsed() > BACKOFF_MAX {
+                    backoff = BACKOFF_FIRST;
+                }
+                let rest = Stopwatch::start();
+                while rest.elapsed() < backoff && !shared.is_stopping() {
+                    shared.bells.consumer.wait(backoff);
+                }
+                backoff = (backoff * 2).min(BACKOFF_MAX);
+            }
+        }
+    }
+}
+
+/// One client, for one topic.
+struct Session {
+    shared: Arc<Shared>,
+    known: Known,
+    client: BaseConsumer<Desk>,
+    batch: Vec<Message>,
+    /// Partitions that the shards want read again, until the client has gone there.
+    rewinds: BTreeMap<u32, u64>,
+    is_paused: bool,
+    placed: Stopwatch,
+    committed: Stopwatch,
+    own: Own,
+    complaints: Throttle,
+}
+
+impl Session {
+    fn begin(shared: &Arc<Shared>, known: Known) -> KafkaResult<Self> {
+        let mut config = shared.settings.client("consumer");
+        config
+            .set("group.id", &shared.settings.group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // An offset that is not there is for us to judge, not to be passed over.
+            .set("auto.offset.reset", "error")
+            // Partitions that stay are read on while others move.
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            // The shortest that brokers allow by default: who has died is replaced soon, and who was only slow is harmless.
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "1500")
+            .set("fetch.error.backoff.ms", "100")
+            // What is fetched ahead is bounded, and fetched on at once when it has gone: the default waits for a second.
+            .set("queued.min.messages", "20000")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("fetch.queue.backoff.ms", "10");
+        shared.meters.paused.store(false, Ordering::Relaxed);
+        let client: BaseConsumer<Desk> = config.create_with_context(Desk::new(shared.clone(), known))?;
+        client.subscribe(&[&shared.settings.topic])?;
+        Ok(Self {
+            shared: shared.clone(),
+            known,
+            client,
+            batch: Vec::with_capacity(BATCH_MAX),
+            rewinds: BTreeMap::new(),
+            is_paused: false,
+            placed: Stopwatch::start(),
+            committed: Stopwatch::start(),
+            own: Own::default(),
+            complaints: Throttle::default(),
+        })
+    }
+
+    /// Reads until something ends it, and leaves the group: the partitions go to the other replicas at once.
+    fn finish(mut self) -> Ended {
+        let ended = self.run();
+        let desk = self.desk();
+        drop(self.client);
+        for partition in desk.places().into_keys() {
+            self.shared.topic.forget(partition);
+        }
+        lock(&self.shared.meters.next).clear();
+        ended
+    }
+
+    fn desk(&self) -> Arc<Desk> {
+        self.client.context().clone()
+    }
+
+    fn run(&mut self) -> Ended {
+        loop {
+            if self.shared.is_stopping() {
+                return Ended::Stopped;
+            }
+            if self.shared.known().is_none_or(|now| now.identity.id != self.known.identity.id) {
+                return Ended::AnotherTopic;
+            }
+            let room = self.room();
+            let gathered = self.gather(room.min(BATCH_MAX));
+            if let Err(why) = gathered.and_then(|()| self.rewind()).and_then(|()| self.place()) {
+                return Ended::Failed(why);
+            }
+            self.hand_over();
+            self.commit();
+            if let Some(why) = self.own.restored(&self.shared) {
+                self.shared.fail(why);
+                return Ended::Stopped;
+            }
+        }
+    }
+
+    /// How many messages may be handed over. Where there is no room for a while, reading is paused; the client is asked
+    /// all the same, so that the group does not take it for dead.
+    fn room(&mut self) -> usize {
+        let since = Stopwatch::start();
+        loop {
+            let room = self.shared.topic.room();
+            let is_enough = if self.is_paused { room >= ROOM_RESUME } else { room > 0 };
+            if is_enough && self.is_paused {
+                self.pause(false);
+            }
+            if is_enough {
+                return room;
+            }
+            if self.is_paused || self.shared.is_stopping() {
+                return 0;
+            }
+            if since.elapsed() >= PAUSE_AFTER {
+                self.pause(true);
+                return 0;
+            }
+            self.shared.bells.consumer.wait(ROOM_LOOK_EVERY);
+        }
+    }
+
+    /// Pauses or resumes what is read here; what waits for its place is paused anyway.
+    fn pause(&mut self, pause: bool) {
+        let list = self.list(|place| place != Place::Unknown);
+        let done = if pause { self.client.pause(&list) } else { self.client.resume(&list) };
+        match done {
+            Ok(()) => {
+                self.is_paused = pause;
+                self.shared.meters.paused.store(pause, Ordering::Relaxed);
+                tracing::info!(pause, "the shards are behind: reading is paused, or goes on");
+            }
+            Err(error) => tracing::warn!(%error, pause, "reading could not be paused or resumed"),
+        }
+    }
+
+    fn list(&self, wanted: impl Fn(Place) -> bool) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for (partition, place) in self.desk().places() {
+            if wanted(place) {
+                list.add_partition(&self.shared.settings.topic, i32::try_from(partition).unwrap_or(i32::MAX));
+            }
+        }
+        list
+    }
+
+    /// Takes messages from the client: waits for the first, and then takes what is there.
+    fn gather(&mut self, limit: usize) -> Result<(), String> {
+        let mut wait = WAIT;
+        loop {
+            let client = &self.client;
+            let polled = client.poll(wait);
+            let is_none = polled.is_none();
+            let message = polled.transpose();
+            // Partitions may have gone with this very question.
+            let desk = client.context();
+            let gone = desk.take_gone();
+            if !gone.is_empty() {
+                self.batch.retain(|message| !gone.contains(&message.partition));
+            }
+            match message {
+                Ok(Some(message)) => {
+                    let message = read(&self.shared, self.known, desk, &message, &mut self.own);
+                    self.batch.extend(message);
+                }
+                Ok(None) => {}
+                Err(error) => self.judge(&error)?,
+            }
+            if is_none || self.batch.len() >= limit {
+                return Ok(());
+            }
+            wait = Duration::ZERO;
+        }
+    }
+
+    /// What an error means: most pass by themselves.
+    fn judge(&self, error: &KafkaError) -> Result<(), String> {
+        if let KafkaError::MessageConsumptionFatal(code) = error {
+            return Err(format!("the client can go no further: {code}"));
+        }
+        let is_nowhere = error.rdkafka_error_code().is_some_and(|code| NOWHERE.contains(&code));
+        if is_nowhere {
+            return Err(format!("the topic has no message where it was to be read on: {error}"));
+        }
+        if self.complaints.lets_pass("consumer") {
+            tracing::warn!(%error, "reading the topic");
+        }
+        self.shared.bells.inquiry.ring();
+        Ok(())
+    }
+
+    /// Goes to where the shards want to read again.
+    fn rewind(&mut self) -> Result<(), String> {
+        self.rewinds.extend(self.shared.topic.take_rewinds());
+        let desk = self.desk();
+        let wanted = std::mem::take(&mut self.rewinds);
+        for (partition, next) in wanted {
+            // One that is not read here, or not yet, begins at its rows.
+            let Some(Place::Next(_)) = desk.place(partition) else { continue };
+            self.batch.retain(|message| message.partition != partition);
+            count(&self.shared.meters.rewinds, 1);
+            tracing::info!(partition, next, "a partition is read again from what its shards have stored");
+            self.seek(partition, next)?;
+            desk.set(partition, Place::Next(next));
+        }
+        Ok(())
+    }
+
+    fn seek(&self, partition: u32, next: u64) -> Result<(), String> {
+        let number = i32::try_from(partition).unwrap_or(i32::MAX);
+        let offset = self.desk().offset(partition, next);
+        let sought = self.client.seek(&self.shared.settings.topic, number, offset, SEEK_PATIENCE);
+        // A client that cannot go there is ended: the next one begins at the rows.
+        sought.map_err(|error| format!("partition {partition} could not be read again from {next}: {error}"))
+    }
+
+    /// Asks the database again from where to read, for partitions that came while it was away.
+    fn place(&mut self) -> Result<(), String> {
+        if self.placed.elapsed() < PLACE_EVERY {
+            return Ok(());
+        }
+        self.placed = Stopwatch::start();
+        let desk = self.desk();
+        let places = desk.places();
+        self.show(&places);
+        let unknown: Vec<u32> = places
+            .into_iter()
+            .filter_map(|(partition, place)| (place == Place::Unknown).then_some(partition))
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let beginnings = match desk.beginnings(&unknown) {
+            Ok(beginnings) => beginnings,
+            Err(error) => {
+                desk.complain(&error);
+                return Ok(());
+            }
+        };
+        let list = self.list(|place| place == Place::Unknown);
+        for (partition, next) in beginnings {
+            self.seek(partition, next)?;
+            desk.set(partition, Place::Next(next));
+        }
+        if self.is_paused {
+            return Ok(());
+        }
+        self.client.resume(&list).map_err(|error| error.to_string())
+    }
+
+    fn show(&self, places: &BTreeMap<u32, Place>) {
+        let next = |place: &Place| match place {
+            Place::Unknown => None,
+            Place::Next(next) => Some(*next),
+        };
+        *lock(&self.shared.meters.next) =
+            places.iter().map(|(partition, place)| (*partition, next(place))).collect();
+    }
+
+    fn hand_over(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        count(&self.shared.meters.read, self.batch.len() as u64);
+        let id = self.known.identity.id;
+        self.shared.topic.push(id, &self.batch);
+        let mut ends: BTreeMap<u32, u64> = BTreeMap::new();
+        for message in self.batch.drain(..) {
+            ends.insert(message.partition, message.next);
+        }
+        for (partition, next) in ends {
+            self.shared.note_least(id, partition, next);
+        }
+    }
+
+    /// Notes at the brokers how far the shards are. Nothing begins there; tools show it.
+    fn commit(&mut self) {
+        if self.committed.elapsed() < COMMIT_EVERY {
+            return;
+        }
+        self.committed = Stopwatch::start();
+        let desk = self.desk();
+        let partitions: Vec<u32> = desk.places().into_keys().collect();
+        let Ok(stored) = desk.beginnings(&partitions) else { return };
+        let mut list = TopicPartitionList::new();
+        for (partition, next) in stored.into_iter().filter(|(_, next)| *next > 0) {
+            let offset = Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX));
+            let number = i32::try_from(partition).unwrap_or(i32::MAX);
+            if let Err(error) = list.add_partition_offset(&self.shared.settings.topic, number, offset) {
+                tracing::debug!(%error, "an offset is not noted");
+            }
+        }
+        if list.count() > 0
+            && let Err(error) = self.client.commit(&list, CommitMode::Async)
+        {
+            tracing::debug!(%error, "how far the shards are is not noted at the brokers");
+        }
+    }
+}
+
+/// A message as the shards are told it; `None` where it is not for them: its partition has gone, or it came twice.
+fn read(
+    shared: &Shared,
+    known: Known,
+    desk: &Desk,
+    message: &BorrowedMessage<'_>,
+    own: &mut Own,
+) -> Option<Message> {
+    let partition = u32::try_from(message.partition()).ok()?;
+    let offset = u64::try_from(message.offset()).ok()?;
+    let Some(Place::Next(after)) = desk.place(partition) else { return None };
+    if offset < after {
+        return None;
+    }
+    let next = offset + 1;
+    desk.set(partition, Place::Next(next));
+    let packet = message::packet(message);
+    let place = wire::Place { topic: known.identity.id, partition, offset };
+    let event = if message::meant_for(&packet).is_some_and(|topic| topic != known.topic) {
+        // It was on its way to a topic of this name that is no more. It is told again, or we are the ones who do not know
+        // yet that there is another.
+        shared.bells.inquiry.ring();
+        None
+    } else {
+        shared.wire.read(&packet, &place)
+    };
+    let event = event.filter(|event| {
+        let is_own = event.source.service == shared.topic.service();
+        if is_own {
+            own.note(event, shared);
+        }
+        !is_own
+    });
+    Some(Message { partition, after, next, event: event.map(Arc::new) })
+}
+
+/// What the topic has of the own log: if that is more than the log has, the database was restored from a backup.
+struct Own {
+    /// The highest position of each shard that came from the topic, and that the log is known to have.
+    seen: BTreeMap<u16, u64>,
+    has: BTreeMap<u16, u64>,
+    looked: Stopwatch,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self { seen: BTreeMap::new(), has: BTreeMap::new(), looked: Stopwatch::start() }
+    }
+}
+
+impl Own {
+    fn note(&mut self, event: &Recorded, shared: &Shared) {
+        if event.source.log == shared.reader.log() {
+            let seen = self.seen.entry(event.source.shard).or_default();
+            *seen = event.position.max(*seen);
+        }
+    }
+
+    /// What to tell whoever runs it, when the log is behind what it has told.
+    fn restored(&mut self, shared: &Shared) -> Option<String> {
+        if self.looked.elapsed() < OWN_EVERY {
+            return None;
+        }
+        self.looked = Stopwatch::start();
+        for (index, seen) in &self.seen {
+            if self.has.get(index).is_some_and(|has| has >= seen) {
+                continue;
+            }
+            let shard = ShardName { service: shared.topic.service(), index: *index };
+            // One whose answer does not come is asked again.
+            let Ok(last) = shared.reader.last_position(shard) else { continue };
+            self.has.insert(*index, last);
+            if last < *seen {
+                return Some(restored(shared, shard, *seen, last));
+            }
+        }
+        None
+    }
+}
+
+pub(crate) fn restored(shared: &Shared, shard: ShardName, seen: u64, last: u64) -> String {
+    let service = shard.service;
+    format!(
+        "the topic {:?} has event {seen} of {shard}, but the log in the database ends at {last}: the database was restored \
+         from a backup, or is another copy. Going on would use positions again, and others would take new events for old \
+         ones. Stop every replica of {service}, run `taxisvc restored {service}`, and start them again",
+        shared.settings.topic
+    )
+}

@@ -1,0 +1,190 @@
+//! Which partitions are read here, and from where: by the rows of own shards, never by what the group has committed.
+
+use crate::context::{Ears, Throttle, lock};
+use crate::shared::{Known, Rows, Shared, count};
+use engine::store::{StoreError, Stored};
+use engine::topic::read_key;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+/// Where reading of a partition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The database was away when the partition came: nothing of it is read until it says from where.
+    Unknown,
+    /// The next offset, as the shards are told.
+    Next(u64),
+}
+
+#[derive(Default)]
+struct State {
+    places: BTreeMap<u32, Place>,
+    /// Partitions that were taken away since somebody looked.
+    gone: BTreeSet<u32>,
+}
+
+/// Gives and takes partitions, on the thread that reads them.
+pub(crate) struct Desk {
+    shared: Arc<Shared>,
+    known: Known,
+    ears: Ears,
+    complaints: Throttle,
+    state: Mutex<State>,
+}
+
+impl Desk {
+    pub(crate) fn new(shared: Arc<Shared>, known: Known) -> Self {
+        let (ears, complaints) = (Ears::of("consumer"), Throttle::default());
+        Self { shared, known, ears, complaints, state: Mutex::default() }
+    }
+
+    pub(crate) fn places(&self) -> BTreeMap<u32, Place> {
+        lock(&self.state).places.clone()
+    }
+
+    pub(crate) fn place(&self, partition: u32) -> Option<Place> {
+        lock(&self.state).places.get(&partition).copied()
+    }
+
+    /// Goes on from there; says nothing of a partition that is not read here any more.
+    pub(crate) fn set(&self, partition: u32, place: Place) {
+        if let Some(known) = lock(&self.state).places.get_mut(&partition) {
+            *known = place;
+        }
+    }
+
+    pub(crate) fn take_gone(&self) -> BTreeSet<u32> {
+        std::mem::take(&mut lock(&self.state).gone)
+    }
+
+    /// The lowest next offset of a partition over all own shards: what none of them has read comes from the beginning.
+    pub(crate) fn beginnings(&self, partitions: &[u32]) -> Stored<BTreeMap<u32, u64>> {
+        Ok(lowest(&self.shared.rows()?, self.known, partitions))
+    }
+
+    /// Where the client is to read from, for the shards to go on at an offset: what the topic has dropped by then is not
+    /// waited for.
+    pub(crate) fn offset(&self, partition: u32, next: u64) -> Offset {
+        let low = self.shared.spans().get(&partition).map_or(0, |span| span.low);
+        if next == 0 {
+            return Offset::Beginning;
+        }
+        if next < low {
+            count(&self.shared.meters.lost, low - next);
+            tracing::error!(
+                partition,
+                next,
+                low,
+                "the topic has dropped messages that were not read yet: they are lost"
+            );
+            return Offset::Offset(i64::try_from(low).unwrap_or(i64::MAX));
+        }
+        Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX))
+    }
+
+    fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) -> KafkaResult<()> {
+        let partitions = self.partitions(list);
+        let beginnings = self.beginnings(&partitions);
+        for partition in &partitions {
+            let next = beginnings.as_ref().ok().and_then(|next| next.get(partition).copied());
+            let offset = next.map_or(Offset::Beginning, |next| self.offset(*partition, next));
+            let number = i32::try_from(*partition).unwrap_or(i32::MAX);
+            list.set_partition_offset(&self.shared.settings.topic, number, offset)?;
+            lock(&self.state).places.insert(*partition, next.map_or(Place::Unknown, Place::Next));
+        }
+        consumer.incremental_assign(list)?;
+        match &beginnings {
+            Ok(beginnings) => tracing::info!(?beginnings, "partitions are read here from now on"),
+            Err(error) => self.complain(error),
+        }
+        // What comes before it is paused is dropped where the place is not known.
+        if beginnings.is_err() || self.shared.meters.paused.load(Ordering::Relaxed) {
+            consumer.pause(list)?;
+        }
+        Ok(())
+    }
+
+    fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> KafkaResult<()> {
+        let partitions = self.partitions(list);
+        tracing::info!(?partitions, "partitions are read elsewhere from now on");
+        {
+            let mut state = lock(&self.state);
+            for partition in &partitions {
+                state.places.remove(partition);
+                state.gone.insert(*partition);
+            }
+        }
+        for partition in partitions {
+            self.shared.topic.forget(partition);
+        }
+        consumer.incremental_unassign(list)
+    }
+
+    pub(crate) fn complain(&self, error: &StoreError) {
+        if self.complaints.lets_pass("consumer") {
+            tracing::warn!(%error, "it cannot be read from where the topic is to be read: it waits");
+        }
+    }
+
+    fn partitions(&self, list: &TopicPartitionList) -> Vec<u32> {
+        let own = list.elements_for_topic(&self.shared.settings.topic);
+        own.iter().filter_map(|element| u32::try_from(element.partition()).ok()).collect()
+    }
+}
+
+fn lowest(rows: &[Rows], known: Known, partitions: &[u32]) -> BTreeMap<u32, u64> {
+    let next = |partition: u32| {
+        let key = read_key(known.identity.id, partition);
+        let of_shard = |rows: &Rows| rows.iter().find(|(row, _)| *row == key).map_or(0, |(_, next)| *next);
+        rows.iter().map(of_shard).min().unwrap_or(0)
+    };
+    partitions.iter().map(|partition| (*partition, next(*partition))).collect()
+}
+
+impl ClientContext for Desk {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.ears.log(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.ears.error(error, reason);
+    }
+}
+
+impl ConsumerContext for Desk {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        count(&self.shared.meters.rebalances, 1);
+        let done = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.assign(consumer, list)
+        } else {
+            self.revoke(consumer, list)
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "partitions could not be taken over");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::log::LogId;
+    use engine::topic::Identity;
+
+    #[test]
+    fn a_partition_is_read_from_the_lowest_of_the_shards_and_a_new_one_from_the_beginning() {
+        let id = LogId(7);
+        let known = Known { topic: id, identity: Identity { id, partitions: 3 }, message_bytes_max: 1_000 };
+        let first = vec![(read_key(id, 0), 9), (read_key(id, 1), 4), (read_key(LogId(8), 2), 3)];
+        let second = vec![(read_key(id, 0), 5)];
+        let found = lowest(&[first, second], known, &[0, 1, 2]);
+        assert_eq!(found, BTreeMap::from([(0, 5), (1, 0), (2, 0)]));
+    }
+}
