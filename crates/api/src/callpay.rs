@@ -77,8 +77,9 @@ fn is_decided(payment: &Payment) -> bool {
     payment.pay_status != PayStatus::Asked
 }
 
+/// The original's call service reckons in floating point.
 fn fare(text: &str) -> Result<Won, Problem> {
-    Won::parse_fare(text).map_err(|error| {
+    wiring::fare::nearly_whole(text).map_err(|error| {
         let kind = match error {
             FareError::NotANumber => Kind::Malformed,
             FareError::NotWhole | FareError::Negative | FareError::TooMuch => Kind::Impossible,

@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod call;
 pub mod drive;
 mod elsewhere;
+pub mod fare;
 pub mod heard;
 pub mod payment;
 pub mod provider;

@@ -51,6 +51,16 @@ async fn beside_the_originals_it_pays_once_what_it_never_heard_of() {
     check(&world, r#"{"callId":77,"fare":2}"#, 409, "other-fare").await;
 }
 
+/// 1.13 km, as the original's call service reckons.
+#[tokio::test]
+async fn a_fare_of_floating_point_is_the_fare() {
+    let world = World::with(Setup { beside: CallpayBeside::Original, ..Setup::default() });
+    for fare in ["11299.999999999998", "11300.0", "1.13E4"] {
+        let paid = world.post("/callpay", &format!(r#"{{"callId":78,"fare":{fare}}}"#)).await;
+        assert_eq!((paid.status, &paid.json()["fare"]), (StatusCode::OK, &11_300.into()), "{fare}");
+    }
+}
+
 #[tokio::test]
 async fn what_takes_too_long_is_given_up_for_good() {
     let world = impatient(CallpayBeside::Ours);

@@ -1,5 +1,6 @@
 //! The value of a message, read into an event: strictly what a service acts on, leniently what is only shown.
 
+use crate::fare;
 use engine::clock::Timestamp;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use taxi::event::{
     PaymentFailed,
 };
 use taxi::id::{CallId, DriveId, PaymentId};
-use taxi::money::{FareError, Won};
+use taxi::money::Won;
 use taxi::rider::{Personal, Rider, TEXT_CHARS_MAX};
 use taxi::sample;
 use taxi::status::{CallStatus, DriveStatus, PayStatus};
@@ -74,14 +75,7 @@ impl<'a> Fields<'a> {
     /// Whole won; what a fraction of a kilometre came to by the original's floating point is rounded half up.
     fn fare(&self) -> Understood<Won> {
         let word = self.word("fare")?.ok_or_else(|| fault("fare", "it is missing"))?;
-        let read = match Won::parse_fare(&word) {
-            Err(FareError::NotWhole) => {
-                let number: f64 = word.parse().map_err(|_| fault("fare", FareError::NotANumber))?;
-                Won::parse_fare(&format!("{:.0}", number.round()))
-            }
-            read => read,
-        };
-        read.map_err(|error| fault("fare", error))
+        fare::rounded(&word).map_err(|error| fault("fare", error))
     }
 
     /// What is shown and nothing hangs on: what is no text is an empty one, and what is too long is cut.
