@@ -40,6 +40,9 @@ fn try_commit(writer: &mut Writer, sets: &[WriteSet], added: &mut Added) -> Resu
     let mut positions = Vec::with_capacity(sets.len());
     for set in sets {
         let service = writer.layout.place(set.shard.service)?;
+        if writer.memory[service].is_dropping {
+            return Err(Failure::Fenced);
+        }
         let tables = &writer.layout.services()[service];
         let one = One { connection, tables, set };
         positions.push(one.write()?);
@@ -250,7 +253,9 @@ impl One<'_> {
         }
         let mut delete = self.prepare(&self.tables.letter.delete)?;
         for number in &self.set.dead_letters_done {
-            delete.execute(params![shard, integer(*number)?])?;
+            if delete.execute(params![shard, integer(*number)?])? != 1 {
+                return Err(Failure::Conflict);
+            }
         }
         if !self.set.dead_letters_skipped.is_empty() {
             self.skip_dead_letters(shard)?;

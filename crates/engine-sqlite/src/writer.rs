@@ -36,6 +36,8 @@ pub(crate) struct Memory {
     pub(crate) id_last: u64,
     /// The last id that is stored, for each kind: what lies behind it need not be looked for.
     pub(crate) stored_last: Vec<u64>,
+    /// It is a projection that is being dropped.
+    pub(crate) is_dropping: bool,
 }
 
 impl Writer {
@@ -135,6 +137,7 @@ fn remember(connection: &Connection, tables: &Tables) -> Result<Memory, Failure>
         memory.stored_last.push(last.unwrap_or(0).unsigned_abs());
     }
     memory.id_last = memory.stored_last.first().copied().unwrap_or(0);
+    memory.is_dropping = rebuild::stage(connection, tables.schema.service)? == Some(Rebuild::Dropping);
     let mut statement = connection.prepare(&tables.answer.keys)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -274,15 +277,27 @@ impl Store for Writer {
     }
 
     fn begin_rebuild(&mut self, service: &'static str) -> Stored<()> {
-        stored(rebuild::note(&self.connection, service, Some(Rebuild::Dropping)))
+        let place = stored(self.layout.place(service))?;
+        stored(rebuild::note(&self.connection, service, Some(Rebuild::Dropping)))?;
+        self.memory[place].is_dropping = true;
+        Ok(())
     }
 
     fn drop_some(&mut self, service: &'static str, limit: usize) -> Stored<Rebuild> {
-        let tables = stored(self.layout.tables(service))?;
-        stored(rebuild::drop_some(&self.connection, tables, limit))
+        let place = stored(self.layout.place(service))?;
+        if !self.memory[place].is_dropping {
+            return Ok(Rebuild::Reading);
+        }
+        let stage = stored(rebuild::drop_some(&self.connection, &self.layout.services()[place], limit))?;
+        self.memory[place].is_dropping = stage == Rebuild::Dropping;
+        Ok(stage)
     }
 
     fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
+        let place = stored(self.layout.place(service))?;
+        if self.memory[place].is_dropping {
+            return Ok(());
+        }
         stored(rebuild::note(&self.connection, service, None))
     }
 }

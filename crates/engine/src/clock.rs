@@ -20,6 +20,16 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
+/// Whether what is done every so often is due; a clock that was set back must not put it off.
+pub(crate) fn is_time(now: Timestamp, next: Timestamp, every_ms: i64) -> bool {
+    now >= next || next.plus_ms(-every_ms) > now
+}
+
+/// Whether a span that began at a time is over; one that began in what is now the future was cut by a clock set back.
+pub(crate) fn is_over(now: Timestamp, since: Timestamp, span_ms: i64) -> bool {
+    now >= since.plus_ms(span_ms) || since > now
+}
+
 /// The machine's clock as it is set: it may be set again at any moment, and then leaps.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;

@@ -6,6 +6,7 @@ pub mod due;
 pub mod letters;
 pub mod model;
 pub mod reading;
+pub mod several;
 pub mod writing;
 
 use crate::clock::Timestamp;
@@ -35,12 +36,13 @@ pub struct Fixture {
     pub reopen: Option<Box<dyn FnOnce() -> Fixture>>,
 }
 
-/// Makes one test of each check, in a module of the name of the function that makes the database.
+/// Makes one test of each check, in a module of the name of the function that makes the database; attributes before the
+/// name are those of each test.
 #[macro_export]
 macro_rules! conformance {
-    ($make:ident) => {
+    ($(#[$attribute:meta])* $make:ident) => {
         $crate::conformance!(
-            $make;
+            $(#[$attribute])* $make;
             writing::an_empty_store_holds_nothing,
             writing::what_is_stored_comes_back_as_it_was,
             writing::positions_have_no_gap_and_follow_the_commits,
@@ -73,18 +75,30 @@ macro_rules! conformance {
             reading::a_moment_stands_still,
             reading::many_read_while_one_writes,
             reading::services_do_not_see_each_other,
+            several::what_another_has_changed_is_seen_and_conflicts,
+            several::an_inbox_that_another_has_moved_is_fenced,
+            several::a_key_is_answered_once_whoever_is_asked,
+            several::what_is_to_be_done_is_done_by_one,
+            several::a_batch_of_another_is_found,
+            several::a_projection_that_is_dropped_takes_nothing_in,
+            several::two_at_once_lose_nothing,
             model::whatever_is_committed_matches_a_model,
         );
     };
-    ($make:ident; $($module:ident::$check:ident),+ $(,)?) => {
+    (@each $attributes:tt $make:ident; $($module:ident::$check:ident),+) => {
         mod $make {
-            $(
-                #[test]
-                fn $check() {
-                    $crate::conformance::$module::$check(super::$make());
-                }
-            )+
+            $($crate::conformance!(@one $attributes $make; $module::$check);)+
         }
+    };
+    (@one [$(#[$attribute:meta])*] $make:ident; $module:ident::$check:ident) => {
+        #[test]
+        $(#[$attribute])*
+        fn $check() {
+            $crate::conformance::$module::$check(super::$make());
+        }
+    };
+    ($(#[$attribute:meta])* $make:ident; $($module:ident::$check:ident),+ $(,)?) => {
+        $crate::conformance!(@each [$(#[$attribute])*] $make; $($module::$check),+);
     };
 }
 

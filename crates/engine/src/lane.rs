@@ -416,8 +416,13 @@ impl<S: Service> AnyLane for Lane<S> {
             }
         }
         if *why == Redo::Conflict {
-            // Due timers and effects are found again; what was decided on them may be of the past.
-            self.pending.retain(|input| !matches!(input, Input::Due(_) | Input::Begin(_)));
+            // Due timers, effects and letters are found again; what was decided on them may be of the past.
+            self.pending.retain(|input| {
+                if let Input::Again(letter) = input {
+                    self.soon.push_back(letter.entity_id);
+                }
+                !matches!(input, Input::Due(_) | Input::Begin(_) | Input::Again(_))
+            });
         }
     }
 

@@ -96,6 +96,13 @@ impl Watchers {
         }
     }
 
+    /// Those who wait for letters of an entity that are there no longer.
+    fn tell_gone(&mut self, entity_id: u64, is_gone: impl Fn(u64) -> bool) {
+        for (_, (_, tells)) in self.0.extract_if(|number, (of, _)| *of == entity_id && is_gone(*number)) {
+            tells.into_iter().for_each(|tell| tell(Retried::NoSuchLetter));
+        }
+    }
+
     pub(crate) fn tell(&mut self, number: u64, came_of: &Retried) {
         for tell in self.0.remove(&number).map(|(_, tells)| tells).unwrap_or_default() {
             tell(came_of.clone());
@@ -151,6 +158,13 @@ impl<S: Service> Lane<S> {
                 if letters.is_empty() {
                     self.parked.remove(&entity_id);
                 }
+                // Another replica may have taken it up meanwhile.
+                let is_all = letters.len() < left;
+                self.watchers.tell_gone(entity_id, |number| {
+                    let is_there = letters.iter().any(|letter| letter.number == number);
+                    let is_before = is_all || letters.last().is_some_and(|last| number < last.number);
+                    is_before && !is_there
+                });
                 left -= letters.len();
                 gathered.insert(entity_id);
                 self.pending.extend(letters.into_iter().map(Input::Again));

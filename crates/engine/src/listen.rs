@@ -11,7 +11,7 @@ use crate::lane::{Cursor, Input, Lane, Span};
 use crate::log::{LogId, shard_of};
 use crate::progress::Road;
 use crate::store::{InboxKey, Store, Stored};
-use crate::topic::{Message, TOPIC, Topic, read_key, told_key};
+use crate::topic::{Message, TOPIC, Topic, count_key, read_key, told_key};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -253,14 +253,24 @@ impl<S: Service> Lane<S> {
         }
     }
 
-    /// The row of what was told, if it is behind and to be moved by this shard.
-    fn told(&self) -> Option<(InboxKey, Cursor)> {
-        let listening = self.listening.as_ref()?;
-        let (id, told) = listening.topic.told(self.shard.index)?;
-        let key = told_key(id);
-        let known = self.inbox.get(&key).copied().unwrap_or_default();
-        let is_left = listening.leave_told_until.is_some();
-        (told > known.stored && !is_left).then_some((key, Cursor { seen: told, ..known }))
+    /// The rows of what was told, if they are behind and to be moved by this shard.
+    fn told(&self) -> Vec<(InboxKey, Cursor)> {
+        let listening = self.listening.as_ref().filter(|listening| listening.leave_told_until.is_none());
+        let Some((identity, told)) = listening.and_then(|listening| listening.topic.told(self.shard.index))
+        else {
+            return Vec::new();
+        };
+        let known = |key: &InboxKey| self.inbox.get(key).copied().unwrap_or_default();
+        let (position, count) = (told_key(identity.id), count_key(identity.id, identity.partitions));
+        let is_behind = |key: &InboxKey| match known(key).stored {
+            stored if key.partition == position.partition => told > stored,
+            stored => told > 0 && stored == 0,
+        };
+        let behind = [position.clone(), count].into_iter().filter(is_behind);
+        behind
+            .map(|key| (Cursor { seen: told, ..known(&key) }, key))
+            .map(|(cursor, key)| (key, cursor))
+            .collect()
     }
 
     /// Whether the rows have been behind for so long that they are to be stored by themselves.
@@ -269,7 +279,7 @@ impl<S: Service> Lane<S> {
         // A clock that was set back must not put it off.
         let is_over = |until: &Timestamp| *until <= now || now.plus_ms(LEAVE_TOLD_MS) < *until;
         listening.leave_told_until = listening.leave_told_until.filter(|until| !is_over(until));
-        let is_told_behind = self.told().is_some();
+        let is_told_behind = !self.told().is_empty();
         let Some(listening) = &mut self.listening else { return false };
         let since = |is_behind: bool, since: Option<Timestamp>| {
             is_behind.then(|| since.filter(|since| *since <= now).unwrap_or(now))
@@ -295,6 +305,6 @@ impl<S: Service> Batch<S> {
                 self.inbox.entry(key.clone()).or_insert(*cursor);
             }
         }
-        self.inbox.extend(lane.told().filter(|_| self.moves_matter));
+        self.inbox.extend(lane.told().into_iter().filter(|_| self.moves_matter));
     }
 }

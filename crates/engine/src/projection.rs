@@ -5,8 +5,10 @@
 //! started in the middle of it goes on. Why so: docs/decisions/0013-rebuild-while-running.md.
 
 use crate::bus::Bus;
+use crate::clock::{Timestamp, is_over, is_time};
 use crate::handle::lock;
 use crate::lane::AnyLane;
+use crate::log::{LogId, ShardName};
 use crate::progress::Progress;
 use crate::store::{InboxKey, Rebuild, Schema, Store, Stored};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +16,16 @@ use std::sync::{Arc, Mutex};
 
 /// Entities that one turn drops; everything else waits for it.
 pub const DROPPED_PER_TURN_MAX: usize = 5_000;
+
+/// How often the store is asked, where others write it too, whether one of them makes a projection anew.
+pub const LOOK_EVERY_MS: i64 = 1_000;
+
+/// How long after it was begun a projection that several replicas show stands still before anything of it is dropped:
+/// by then each of them knows, and none shows the half of it.
+pub const DROP_AFTER_MS: i64 = 2_500;
+
+/// How often it is counted how far all replicas have come.
+const COUNT_EVERY_MS: i64 = 250;
 
 /// Who may wait to hear that a projection is being made anew.
 pub const ASKED_MAX: usize = 1_000;
@@ -88,15 +100,25 @@ impl Anew {
     }
 }
 
+/// What a projection that is made anew has to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Aim {
+    /// The topic that it is read from, if it is.
+    topic: Option<LogId>,
+    until: Vec<(InboxKey, u64)>,
+}
+
 /// Where a projection stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
     /// The store was not asked yet.
     Unknown,
     Whole,
-    Dropping,
-    /// Up to these positions.
-    Reading(Vec<(InboxKey, u64)>),
+    Dropping {
+        since: Timestamp,
+    },
+    /// Up to there, once that is known.
+    Reading(Option<Aim>),
 }
 
 /// A projection of a runner.
@@ -105,97 +127,187 @@ pub(crate) struct Projection {
     anew: Arc<Anew>,
     progress: Arc<Progress>,
     stage: Stage,
+    /// When the store is asked next, and when what was read is counted next.
+    next_look: Timestamp,
+    next_count: Timestamp,
+}
+
+/// What a projection works on in a turn.
+pub(crate) struct Ground<'a> {
+    pub(crate) store: &'a mut dyn Store,
+    pub(crate) bus: &'a Bus,
+    pub(crate) lanes: &'a mut [Box<dyn AnyLane>],
+    pub(crate) now: Timestamp,
 }
 
 impl Projection {
     /// Until the store was asked it counts as one that is not whole.
     pub(crate) fn new(schema: Schema, anew: Arc<Anew>, progress: Arc<Progress>) -> Self {
         anew.set(Some(Rebuilding::default()));
-        Self { schema, anew, progress, stage: Stage::Unknown }
+        let (next_look, next_count) = (Timestamp(i64::MIN), Timestamp(i64::MIN));
+        Self { schema, anew, progress, stage: Stage::Unknown, next_look, next_count }
+    }
+
+    /// Somebody fenced a commit: another replica may have begun to make it anew.
+    pub(crate) fn look_soon(&mut self) {
+        self.next_look = Timestamp(i64::MIN);
     }
 
     /// One step, between two batches. Says whether anything was done.
-    pub(crate) fn turn(
-        &mut self,
-        store: &mut dyn Store,
-        bus: &Bus,
-        lanes: &mut [Box<dyn AnyLane>],
-    ) -> Stored<bool> {
-        match &self.stage {
-            Stage::Unknown => self.look(store, bus, lanes)?,
+    pub(crate) fn turn(&mut self, ground: &mut Ground<'_>) -> Stored<bool> {
+        let is_shared = !ground.store.is_exclusive();
+        if self.stage == Stage::Unknown || (is_shared && is_time(ground.now, self.next_look, LOOK_EVERY_MS)) {
+            self.look(ground)?;
+        }
+        let has_worked = match &self.stage {
+            Stage::Unknown => false,
             Stage::Whole if self.anew.is_asked() => {
-                store.begin_rebuild(self.schema.service)?;
-                self.begin(lanes);
+                ground.store.begin_rebuild(self.schema.service)?;
+                self.begin(ground);
                 self.anew.tell(&Rebuilt::Begun);
+                true
             }
             Stage::Whole => return Ok(false),
-            Stage::Dropping => match store.drop_some(self.schema.service, DROPPED_PER_TURN_MAX)? {
-                Rebuild::Dropping => {}
-                Rebuild::Reading => {
-                    self.own(lanes).for_each(|lane| lane.start_over());
-                    self.aim(bus)?;
+            Stage::Dropping { since } => {
+                let topic = ground.bus.topic(self.schema.service);
+                if topic.is_some() && !is_over(ground.now, *since, DROP_AFTER_MS) {
+                    false
+                } else {
+                    self.drop_some(ground)?;
+                    true
                 }
-            },
-            Stage::Reading(until) => {
-                let (read, to_read) = self.count(until);
-                self.anew.set(Some(Rebuilding { read, to_read }));
-                if read < to_read {
-                    self.anew.tell(&Rebuilt::UnderWay);
-                    return Ok(false);
-                }
-                store.end_rebuild(self.schema.service)?;
-                tracing::info!(service = self.schema.service, "the projection is whole again");
-                self.anew.set(None);
-                self.stage = Stage::Whole;
             }
-        }
+            Stage::Reading(_) => self.read(ground)?,
+        };
         if self.stage != Stage::Whole {
             self.anew.tell(&Rebuilt::UnderWay);
         }
+        Ok(has_worked)
+    }
+
+    /// What the store says of it, at the first turn, and now and then where others write it as well.
+    pub(crate) fn look(&mut self, ground: &mut Ground<'_>) -> Stored<()> {
+        let stored = ground.store.rebuild(self.schema.service)?;
+        self.next_look = ground.now.plus_ms(LOOK_EVERY_MS);
+        match (stored, &self.stage) {
+            (Some(Rebuild::Dropping), Stage::Dropping { .. })
+            | (Some(Rebuild::Reading), Stage::Reading(_))
+            | (None, Stage::Whole) => {}
+            (Some(Rebuild::Dropping), Stage::Unknown | Stage::Whole | Stage::Reading(_)) => {
+                self.begin(ground)
+            }
+            (Some(Rebuild::Reading), Stage::Unknown) => self.aim(ground)?,
+            (Some(Rebuild::Reading), Stage::Whole | Stage::Dropping { .. }) => self.start_over(ground)?,
+            (None, Stage::Unknown | Stage::Reading(_)) => self.be_whole(),
+            (None, Stage::Dropping { .. }) => {
+                self.start_over(ground)?;
+                self.be_whole();
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, ground: &mut Ground<'_>) {
+        tracing::info!(service = self.schema.service, "the projection is being made anew");
+        self.anew.set(Some(Rebuilding::default()));
+        self.own(ground.lanes).for_each(|lane| lane.pause());
+        self.progress.forget();
+        if let Some(topic) = ground.bus.topic(self.schema.service) {
+            topic.forget_ends();
+        }
+        self.stage = Stage::Dropping { since: ground.now };
+    }
+
+    fn drop_some(&mut self, ground: &mut Ground<'_>) -> Stored<()> {
+        match ground.store.drop_some(self.schema.service, DROPPED_PER_TURN_MAX)? {
+            Rebuild::Dropping => Ok(()),
+            Rebuild::Reading => self.start_over(ground),
+        }
+    }
+
+    /// What it held is dropped, here or by another replica.
+    fn start_over(&mut self, ground: &mut Ground<'_>) -> Stored<()> {
+        self.anew.set(Some(Rebuilding::default()));
+        self.progress.forget();
+        self.own(ground.lanes).for_each(|lane| lane.start_over());
+        self.aim(ground)
+    }
+
+    /// What there is to read now is what has to be read; what comes later is read as always. How far a topic goes may
+    /// have to be asked first.
+    fn aim(&mut self, ground: &mut Ground<'_>) -> Stored<()> {
+        self.stage = Stage::Reading(None);
+        let aim = match ground.bus.topic(self.schema.service) {
+            Some(topic) => topic.until().map(|(id, until)| Aim { topic: Some(id), until }),
+            None => {
+                let mut until = Vec::new();
+                let service = self.schema.service;
+                for tail in ground.bus.tails().iter().filter(|tail| tail.shard().service != service) {
+                    let key = InboxKey { partition: 0, source: tail.source().clone() };
+                    until.push((key, tail.last()?));
+                }
+                Some(Aim { topic: None, until })
+            }
+        };
+        let Some(aim) = aim else {
+            self.anew.set(Some(Rebuilding::default()));
+            return Ok(());
+        };
+        let (read, to_read) = self.count(&aim, ground)?;
+        self.anew.set(Some(Rebuilding { read, to_read }));
+        self.stage = Stage::Reading(Some(aim));
+        Ok(())
+    }
+
+    fn read(&mut self, ground: &mut Ground<'_>) -> Stored<bool> {
+        let Stage::Reading(aim) = &self.stage else { return Ok(false) };
+        let topic = ground.bus.topic(self.schema.service);
+        let id = topic.as_ref().and_then(|topic| topic.identity()).map(|identity| identity.id);
+        let Some(aim) = aim.as_ref().filter(|aim| topic.is_none() || aim.topic == id) else {
+            // A topic that was made anew has other ends.
+            self.aim(ground)?;
+            return Ok(false);
+        };
+        if topic.is_some() && !is_time(ground.now, self.next_count, COUNT_EVERY_MS) {
+            return Ok(false);
+        }
+        self.next_count = ground.now.plus_ms(COUNT_EVERY_MS);
+        let (read, to_read) = self.count(aim, ground)?;
+        self.anew.set(Some(Rebuilding { read, to_read }));
+        if read < to_read {
+            return Ok(false);
+        }
+        ground.store.end_rebuild(self.schema.service)?;
+        self.look_soon();
+        self.be_whole();
         Ok(true)
     }
 
-    /// What the store says of it, at the first turn.
-    pub(crate) fn look(
-        &mut self,
-        store: &mut dyn Store,
-        bus: &Bus,
-        lanes: &mut [Box<dyn AnyLane>],
-    ) -> Stored<()> {
-        match store.rebuild(self.schema.service)? {
-            None => {
-                self.anew.set(None);
-                self.stage = Stage::Whole;
+    fn be_whole(&mut self) {
+        if self.stage != Stage::Unknown {
+            tracing::info!(service = self.schema.service, "the projection is whole again");
+        }
+        self.anew.set(None);
+        self.stage = Stage::Whole;
+    }
+
+    /// Over a topic each replica reads some of the partitions, so how far all have come stands in the store.
+    fn count(&self, aim: &Aim, ground: &mut Ground<'_>) -> Stored<(u64, u64)> {
+        let Aim { topic, until } = aim;
+        let shards = self.schema.shards;
+        let to_read = until.iter().map(|(_, position)| *position).sum::<u64>() * u64::from(shards);
+        if topic.is_none() {
+            return Ok((self.progress.read_of(until, shards), to_read));
+        }
+        let mut read = 0;
+        for index in 0..shards {
+            let rows = ground.store.inbox(ShardName { service: self.schema.service, index })?;
+            for (key, row) in rows {
+                let end = until.iter().find(|(wanted, _)| *wanted == key).map_or(0, |(_, end)| *end);
+                read += row.min(end);
             }
-            Some(Rebuild::Dropping) => self.begin(lanes),
-            Some(Rebuild::Reading) => self.aim(bus)?,
         }
-        Ok(())
-    }
-
-    fn begin(&mut self, lanes: &mut [Box<dyn AnyLane>]) {
-        tracing::info!(service = self.schema.service, "the projection is being made anew");
-        self.anew.set(Some(Rebuilding::default()));
-        self.own(lanes).for_each(|lane| lane.pause());
-        self.progress.forget();
-        self.stage = Stage::Dropping;
-    }
-
-    /// What there is to read now is what has to be read; what comes later is read as always.
-    fn aim(&mut self, bus: &Bus) -> Stored<()> {
-        let mut until = Vec::new();
-        for tail in bus.tails().iter().filter(|tail| tail.shard().service != self.schema.service) {
-            until.push((InboxKey { partition: 0, source: tail.source().clone() }, tail.last()?));
-        }
-        let (read, to_read) = self.count(&until);
-        self.anew.set(Some(Rebuilding { read, to_read }));
-        self.stage = Stage::Reading(until);
-        Ok(())
-    }
-
-    fn count(&self, until: &[(InboxKey, u64)]) -> (u64, u64) {
-        let to_read: u64 = until.iter().map(|(_, position)| *position).sum();
-        (self.progress.read_of(until, self.schema.shards), to_read * u64::from(self.schema.shards))
+        Ok((read, to_read))
     }
 
     fn own<'l>(

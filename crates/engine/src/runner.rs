@@ -5,14 +5,14 @@
 
 use crate::Service;
 use crate::bus::Bus;
-use crate::clock::{Clock, Stopwatch, Timestamp};
+use crate::clock::{Clock, Stopwatch, Timestamp, is_time};
 use crate::effect::Performer;
 use crate::figures::{BATCH_BOUNDS, COMMIT_MICROS_BOUNDS, Histogram};
 use crate::handle::{Doorbell, Handle, Queue};
 use crate::idempotency::WINDOW_MS;
 use crate::lane::{AnyLane, Lane, LaneParts, LaneSettings, Redo};
 use crate::log::ShardName;
-use crate::projection::Projection;
+use crate::projection::{Ground, Projection};
 use crate::store::{Commit, Schema, Store, StoreError, WriteSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -206,7 +206,13 @@ impl Runner {
         if is_projection {
             let mut projection = Projection::new(schema, handle.anew.clone(), handle.progress.clone());
             // A store that cannot be read now is asked again at the first turn.
-            if let Err(error) = projection.look(&mut *self.parts.store, &self.parts.bus, &mut self.lanes) {
+            let mut ground = Ground {
+                store: &mut *self.parts.store,
+                bus: &self.parts.bus,
+                lanes: &mut self.lanes,
+                now: self.parts.clock.now(),
+            };
+            if let Err(error) = projection.look(&mut ground) {
                 tracing::warn!(%error, service = schema.service, "whether the projection is whole is not known yet");
             }
             self.projections.push(projection);
@@ -269,7 +275,8 @@ impl Runner {
         }
         let mut has_rebuilt = false;
         for projection in &mut self.projections {
-            has_rebuilt |= projection.turn(&mut *self.parts.store, &self.parts.bus, &mut self.lanes)?;
+            let (store, bus) = (&mut *self.parts.store, &*self.parts.bus);
+            has_rebuilt |= projection.turn(&mut Ground { store, bus, lanes: &mut self.lanes, now })?;
         }
         let mut busy = Vec::new();
         for (place, lane) in self.lanes.iter_mut().enumerate() {
@@ -381,6 +388,9 @@ impl Runner {
     }
 
     fn redo(&mut self, places: &[usize], why: &Redo) {
+        if *why == Redo::Fenced {
+            self.projections.iter_mut().for_each(Projection::look_soon);
+        }
         for place in places {
             self.lanes[*place].redo(why);
         }
@@ -452,11 +462,6 @@ impl Runner {
             }
         }
     }
-}
-
-/// Whether what is done every so often is due; a clock that was set back must not put it off.
-fn is_time(now: Timestamp, next: Timestamp, every_ms: i64) -> bool {
-    now >= next || next.plus_ms(-every_ms) > now
 }
 
 #[cfg(test)]

@@ -147,6 +147,7 @@ pub struct WriteSet {
     pub effects_done: Vec<(EntityKey, u64)>,
     pub idempotency: Vec<IdempotencyRow>,
     pub dead_letters: Vec<DeadLetter>,
+    /// A compare-and-set, on their waiting still.
     pub dead_letters_done: Vec<u64>,
     pub dead_letters_skipped: Vec<LetterSkip>,
     pub timers_moved: Vec<TimerMove>,
@@ -197,7 +198,8 @@ pub enum Commit {
     Done(Vec<u64>),
     /// An entity, an effect, a timer, a dead letter or a key was not as it was when the batch was decided: load again, decide again.
     Conflict,
-    /// Another consumer moved an inbox row: read the rows again, decide again.
+    /// Another consumer moved an inbox row, or the service is a projection that is being dropped: read the rows again,
+    /// look whether it is, decide again.
     Fenced,
     /// The answer was lost; [`Store::resolve`] finds out.
     Unknown,
@@ -315,15 +317,18 @@ pub trait Store: Send {
     /// Whether a projection is being made anew, also since before this process.
     fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>>;
 
-    /// From now on the projection is being made anew, until [`Store::end_rebuild`].
+    /// From now on the projection is being made anew, until [`Store::end_rebuild`], also where it was already: it begins
+    /// again. While it is being dropped every commit of it, by whomever, is [`Commit::Fenced`]; none that was on its way
+    /// before arrives after.
     fn begin_rebuild(&mut self, service: &'static str) -> Stored<()>;
 
-    /// Drops at most `limit` entities of a projection that is being made anew. With the last of them go, in the same
+    /// Drops at most `limit` entities of a projection that is being dropped; where it is not, another was faster: then
+    /// nothing is dropped, and it says `Reading`. With the last of them go, in the same
     /// transaction, its inbox, its counts, its dead letters that wait and what is known of passed over events; what it
     /// reads then is read from the beginning.
     fn drop_some(&mut self, service: &'static str, limit: usize) -> Stored<Rebuild>;
 
-    /// The projection has read all that it had to.
+    /// The projection has read all that it had to. While it is being dropped, for another begins again, nothing changes.
     fn end_rebuild(&mut self, service: &'static str) -> Stored<()>;
 }
 

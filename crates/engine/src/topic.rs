@@ -31,6 +31,12 @@ pub fn told_key(topic: LogId) -> InboxKey {
     InboxKey { partition: 0, source: Source { log: topic, service: Cow::Borrowed(RELAY), shard: 0 } }
 }
 
+/// The row that says that a shard has told the topic something while it had so many partitions. Which partition an event
+/// went by follows from that, for whoever looks whether it was heard; so it is never moved again.
+pub fn count_key(topic: LogId, partitions: u32) -> InboxKey {
+    InboxKey { partition: partitions, ..told_key(topic) }
+}
+
 /// The partition in which everything about an entity travels: the engine's own hash, fixed for ever.
 pub fn partition_of(entity_id: u64, partitions: u32) -> u32 {
     u32::from(shard_of(entity_id, u16::try_from(partitions).unwrap_or(u16::MAX)))
@@ -166,6 +172,20 @@ impl Topic {
         lock(&self.state).ends.clone()
     }
 
+    /// They are to be asked for again.
+    pub(crate) fn forget_ends(&self) {
+        lock(&self.state).ends.clear();
+    }
+
+    /// The rows that say that all that is in the topic was read; `None` until every end is known.
+    pub(crate) fn until(&self) -> Option<(LogId, Vec<(InboxKey, u64)>)> {
+        let state = lock(&self.state);
+        let Identity { id, partitions } = state.identity?;
+        let end = |partition: u32| Some((read_key(id, partition), *state.ends.get(&partition)?));
+        let until: Option<Vec<(InboxKey, u64)>> = (0..partitions).map(end).collect();
+        Some((id, until?))
+    }
+
     /// The topic has acknowledged a shard's events up to a position of its log, without a gap.
     pub fn note_told(&self, topic: LogId, shard: u16, position: u64) {
         {
@@ -179,10 +199,10 @@ impl Topic {
         self.ring();
     }
 
-    pub(crate) fn told(&self, shard: u16) -> Option<(LogId, u64)> {
+    pub(crate) fn told(&self, shard: u16) -> Option<(Identity, u64)> {
         let state = lock(&self.state);
         let identity = state.identity?;
-        Some((identity.id, state.told.get(usize::from(shard)).copied()?))
+        Some((identity, state.told.get(usize::from(shard)).copied()?))
     }
 
     /// Messages that wait for a shard, with the topic that they are of.

@@ -94,6 +94,9 @@ pub fn a_dead_letter_is_passed_over_once_and_stays_on_record(mut fixture: Fixtur
     // What is on record cannot be done with any more.
     let mut done = WriteSet::new(shard, 4);
     done.dead_letters_done = numbers.clone();
+    assert_eq!(fixture.writer.commit(&[done]), Commit::Conflict);
+    let mut done = WriteSet::new(shard, 5);
+    done.dead_letters_done = numbers[1..].to_vec();
     fixture.done(&[done]);
     let left = |fixture: &Fixture| -> Vec<u64> {
         let moment = fixture.reader.snapshot().expect("read");

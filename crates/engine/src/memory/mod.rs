@@ -312,7 +312,9 @@ impl Store for MemoryWriter {
     }
 
     fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
-        lock(&self.data).tables_mut(service)?.rebuild = None;
+        let mut data = lock(&self.data);
+        let tables = data.tables_mut(service)?;
+        tables.rebuild = tables.rebuild.filter(|stage| *stage == Rebuild::Dropping);
         Ok(())
     }
 }

@@ -40,6 +40,9 @@ impl Tables {
     }
 
     pub(super) fn check(&self, set: &WriteSet) -> Result<(), Commit> {
+        if self.rebuild == Some(Rebuild::Dropping) {
+            return Err(Commit::Fenced);
+        }
         let version = |key: &EntityKey| self.entities.get(key).map_or(0, |row| row.version);
         let reads = set.reads.iter().all(|(key, read)| version(key) == *read);
         let writes = set.entities.iter().all(|write| version(&write.row.key) == write.replaces);
@@ -53,11 +56,15 @@ impl Tables {
             let letter = self.letters.get(&skip.number);
             letter.is_some_and(|letter| letter.skipped.is_none())
         });
+        let letters = set.dead_letters_done.iter().all(|number| {
+            let letter = self.letters.get(number);
+            letter.is_some_and(|letter| letter.skipped.is_none())
+        });
         let timers = set.timers_moved.iter().all(|moved| {
             let row = self.entities.get(&moved.key);
             row.is_some_and(|row| row.timer.as_ref() == Some(&moved.from))
         });
-        if !(reads && writes && claims && done && keys && skips && timers) {
+        if !(reads && writes && claims && done && keys && skips && letters && timers) {
             return Err(Commit::Conflict);
         }
         let rows = &self.inbox[usize::from(set.shard.index)];
@@ -107,9 +114,7 @@ impl Tables {
 
     fn apply_to_letters(&mut self, set: &WriteSet) {
         for number in &set.dead_letters_done {
-            if self.letters.get(number).is_some_and(|letter| letter.skipped.is_none()) {
-                self.letters.remove(number);
-            }
+            self.letters.remove(number);
         }
         for skip in &set.dead_letters_skipped {
             if let Some(letter) = self.letters.get_mut(&skip.number) {
@@ -126,6 +131,9 @@ impl Tables {
 
     /// Drops some entities, and with the last of them everything else that a projection is to read anew.
     pub(super) fn drop_some(&mut self, limit: usize) -> Rebuild {
+        if self.rebuild != Some(Rebuild::Dropping) {
+            return Rebuild::Reading;
+        }
         let mut stage = Rebuild::Dropping;
         for _ in 0..limit {
             if self.entities.pop_first().is_none() {
