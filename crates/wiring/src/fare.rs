@@ -2,8 +2,8 @@
 
 use taxi::money::{FareError, Won};
 
-/// How far from whole won a fare may be by the faults of floating point alone.
-const FAULT_WON_MAX: f64 = 0.001;
+/// How far from whole won a fare may be by the faults of floating point alone, as a part of it.
+const FAULT_MAX: f64 = 1e-12;
 
 /// A fare in whole won; one with a fraction is rounded half up.
 pub(crate) fn rounded(text: &str) -> Result<Won, FareError> {
@@ -17,18 +17,18 @@ pub(crate) fn rounded(text: &str) -> Result<Won, FareError> {
 pub fn nearly_whole(text: &str) -> Result<Won, FareError> {
     match Won::parse_fare(text) {
         Err(FareError::NotWhole) => {
-            let (won, rest) = nearest(text)?;
-            if rest <= FAULT_WON_MAX { Ok(won) } else { Err(FareError::NotWhole) }
+            let (won, is_near) = nearest(text)?;
+            if is_near { Ok(won) } else { Err(FareError::NotWhole) }
         }
         read => read,
     }
 }
 
-/// The nearest whole won, and how far they are.
-fn nearest(text: &str) -> Result<(Won, f64), FareError> {
+/// The nearest whole won, and whether they are what is meant.
+fn nearest(text: &str) -> Result<(Won, bool), FareError> {
     let number: f64 = text.parse().map_err(|_| FareError::NotANumber)?;
     let whole = number.round();
-    Ok((Won::parse_fare(&format!("{whole:.0}"))?, (number - whole).abs()))
+    Ok((Won::parse_fare(&format!("{whole:.0}"))?, (number - whole).abs() <= whole * FAULT_MAX))
 }
 
 #[cfg(test)]
@@ -55,7 +55,8 @@ mod tests {
         check("0.5", 1);
         check("100000.5000", 100_001);
         check("100000.4", 100_000);
-        check("0.0011", 0);
+        check("1e-300", 0);
+        check("10000.00001", 10_000);
         for (text, error) in [
             ("-0.5", FareError::Negative),
             ("1.5.1", FareError::NotANumber),
