@@ -1,7 +1,9 @@
 //! Takes the figures of docs/performance.md: each with what was measured, on real files and real sockets.
 
 mod client;
+mod cluster;
 mod engine_rate;
+mod fleet;
 mod load;
 mod measured;
 mod pages;
@@ -13,6 +15,7 @@ mod trips;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
+use fleet::Outside;
 use measured::Measured;
 use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
@@ -24,7 +27,7 @@ const TABLE_RUNS: u32 = 3;
 #[derive(Debug, Parser)]
 #[command(name = "bench", about)]
 struct Arguments {
-    /// The figures to take; all of them when none is named
+    /// The figures to take; all but `cluster` when none is named
     figures: Vec<Figure>,
     /// How often each is taken [default: 1, and 3 for a table]
     #[arg(long)]
@@ -32,6 +35,12 @@ struct Arguments {
     /// Print a table of all runs at the end, as docs/performance.md has it
     #[arg(long)]
     markdown: bool,
+    /// Where Kafka is, for `cluster`
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    kafka: String,
+    /// Where PostgreSQL is, for `cluster`, whose user may make databases
+    #[arg(long, value_name = "URL", default_value = "postgres://taxisvc@127.0.0.1:5432/postgres")]
+    postgres: String,
     /// Serve the handler that stores nothing, until killed
     #[arg(long, hide = true)]
     serve_bare: bool,
@@ -55,7 +64,21 @@ enum Figure {
     Start,
     /// Memory, processor time and disk of trips
     Memory,
+    /// Trips a second with each service by itself over Kafka and PostgreSQL, and the relay alone
+    Cluster,
 }
+
+/// Those that need nothing besides this machine.
+const ALONE: [Figure; 8] = [
+    Figure::Engine,
+    Figure::Flow,
+    Figure::Posts,
+    Figure::Placed,
+    Figure::Trips,
+    Figure::Reads,
+    Figure::Start,
+    Figure::Memory,
+];
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -72,10 +95,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return Builder::new_multi_thread().enable_all().build()?.block_on(posts::serve_bare());
     }
     // One thread for all connections: whatever it takes, the server does not have.
-    let mut bench = Bench { runtime: Builder::new_current_thread().enable_all().build()?, past: None };
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let outside = Outside { kafka: arguments.kafka.clone(), postgres: arguments.postgres.clone() };
+    let mut bench = Bench { runtime, past: None, outside };
     let runs = arguments.runs.unwrap_or(if arguments.markdown { TABLE_RUNS } else { 1 });
     let figures = match arguments.figures.as_slice() {
-        [] => Figure::value_variants(),
+        [] => &ALONE,
         named => named,
     };
     let mut all = Vec::new();
@@ -99,11 +124,12 @@ struct Bench {
     runtime: Runtime,
     /// Made by the first figure of a run that needs it.
     past: Option<Past>,
+    outside: Outside,
 }
 
 impl Bench {
     fn take(&mut self, figure: Figure) -> anyhow::Result<Vec<Measured>> {
-        let Self { runtime, past } = self;
+        let Self { runtime, past, outside } = self;
         match figure {
             Figure::Engine => engine_rate::commands(),
             Figure::Flow => engine_rate::flow().map(|measured| vec![measured]),
@@ -112,6 +138,7 @@ impl Bench {
             Figure::Trips => Ok(made(past, runtime)?.trips()),
             Figure::Memory => Ok(made(past, runtime)?.memory()),
             Figure::Reads => runtime.block_on(reads::reads(made(past, runtime)?)),
+            Figure::Cluster => runtime.block_on(cluster::cluster(outside)),
             Figure::Start => runtime.block_on(starts::starts(made(past, runtime)?)),
         }
     }

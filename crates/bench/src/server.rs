@@ -69,14 +69,8 @@ impl Server {
         found.map(|(_, address)| *address).with_context(|| format!("the server told no port for {port}"))
     }
 
-    /// Processor time of all its threads, its own and the system's for it.
     pub(crate) fn processor_ms(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))
-            .context("processor time is read from /proc, on Linux only")?;
-        let (_, after_name) = stat.rsplit_once(") ").context("the form of /proc/*/stat")?;
-        // Counted from the state, which follows the name: user and system time are the 12th and 13th.
-        let ticks = after_name.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap_or(0.0));
-        Ok(ticks.sum::<f64>() * TICK_MS)
+        processor_ms(self.child.id())
     }
 
     pub(crate) fn resident_mb(&self) -> anyhow::Result<f64> {
@@ -87,6 +81,16 @@ impl Server {
         let kilobytes: f64 = kilobytes.context("the form of /proc/*/status")?.trim().parse()?;
         Ok(kilobytes * 1024.0 / 1e6)
     }
+}
+
+/// Processor time of all threads of a process, its own and the system's for it.
+pub(crate) fn processor_ms(process: u32) -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))
+        .context("processor time is read from /proc, on Linux only")?;
+    let (_, after_name) = stat.rsplit_once(") ").context("the form of /proc/*/stat")?;
+    // Counted from the state, which follows the name: user and system time are the 12th and 13th.
+    let ticks = after_name.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap_or(0.0));
+    Ok(ticks.sum::<f64>() * TICK_MS)
 }
 
 impl Drop for Server {

@@ -101,8 +101,17 @@ pub(crate) fn bench(root: &Path, figures: &[String]) -> anyhow::Result<()> {
     call(root, &build, &[])?;
     let mut arguments = vec!["run", "--quiet", "--release", "--locked", "-p", "bench", "--"];
     arguments.extend(figures.iter().map(String::as_str));
-    call(root, &arguments, &[])
+    if !figures.iter().any(|figure| figure == "cluster") {
+        return call(root, &arguments, &[]);
+    }
+    let services = services::Throwaway::start(root, &root.join(SERVICES_OF_BENCH))?;
+    let (kafka, postgres) = services.addresses()?;
+    call(root, &[arguments, vec!["--kafka", &kafka, "--postgres", &postgres]].concat(), &[])?;
+    services.stop()
 }
+
+/// Where Kafka and PostgreSQL lie that are measured.
+const SERVICES_OF_BENCH: &str = "target/services-bench";
 
 fn cargo(root: &Path, step: &Step, more: &[(String, String)]) -> anyhow::Result<()> {
     let more = more.iter().map(|(name, value)| (name.as_str(), value.as_str()));

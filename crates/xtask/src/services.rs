@@ -253,14 +253,19 @@ impl Throwaway {
 
     /// What tells tests where they are.
     pub(crate) fn environment(&self) -> anyhow::Result<Vec<(String, String)>> {
-        let notes = Notes::read(&self.folder)?;
-        let (kafka, postgres) =
-            (Kafka::of(&self.folder, notes.kafka), Postgres::of(&self.folder, notes.postgres)?);
+        let (kafka, postgres) = self.addresses()?;
         Ok(vec![
-            ("TAXISVC_TEST_KAFKA".to_owned(), kafka.address()),
-            ("TAXISVC_TEST_POSTGRES".to_owned(), postgres.url()),
+            ("TAXISVC_TEST_KAFKA".to_owned(), kafka),
+            ("TAXISVC_TEST_POSTGRES".to_owned(), postgres),
             ("TAXISVC_XTASK".to_owned(), crate::ci::own_path()?),
         ])
+    }
+
+    /// Of Kafka and of PostgreSQL.
+    pub(crate) fn addresses(&self) -> anyhow::Result<(String, String)> {
+        let notes = Notes::read(&self.folder)?;
+        let kafka = Kafka::of(&self.folder, notes.kafka).address();
+        Ok((kafka, Postgres::of(&self.folder, notes.postgres)?.url()))
     }
 
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
