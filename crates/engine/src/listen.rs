@@ -11,7 +11,7 @@ use crate::lane::{Cursor, Input, Lane, Span};
 use crate::log::{LogId, shard_of};
 use crate::progress::Road;
 use crate::store::{InboxKey, Store, Stored};
-use crate::topic::{Message, TOPIC, Topic, count_key, read_key, told_key};
+use crate::topic::{Message, TOPIC, Topic, read_key};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -256,21 +256,11 @@ impl<S: Service> Lane<S> {
     /// The rows of what was told, if they are behind and to be moved by this shard.
     fn told(&self) -> Vec<(InboxKey, Cursor)> {
         let listening = self.listening.as_ref().filter(|listening| listening.leave_told_until.is_none());
-        let Some((identity, told)) = listening.and_then(|listening| listening.topic.told(self.shard.index))
-        else {
-            return Vec::new();
-        };
+        let rows = listening.and_then(|listening| listening.topic.told(self.shard.index));
         let known = |key: &InboxKey| self.inbox.get(key).copied().unwrap_or_default();
-        let (position, count) = (told_key(identity.id), count_key(identity.id, identity.partitions));
-        let is_behind = |key: &InboxKey| match known(key).stored {
-            stored if key.partition == position.partition => told > stored,
-            stored => told > 0 && stored == 0,
-        };
-        let behind = [position.clone(), count].into_iter().filter(is_behind);
-        behind
-            .map(|key| (Cursor { seen: told, ..known(&key) }, key))
-            .map(|(cursor, key)| (key, cursor))
-            .collect()
+        let rows = rows.into_iter().flatten().map(|(key, told)| (known(&key), key, told));
+        let behind = rows.filter(|(known, _, told)| *told > known.stored);
+        behind.map(|(known, key, told)| (key, Cursor { seen: told, ..known })).collect()
     }
 
     /// Whether the rows have been behind for so long that they are to be stored by themselves.
@@ -279,17 +269,20 @@ impl<S: Service> Lane<S> {
         // A clock that was set back must not put it off.
         let is_over = |until: &Timestamp| *until <= now || now.plus_ms(LEAVE_TOLD_MS) < *until;
         listening.leave_told_until = listening.leave_told_until.filter(|until| !is_over(until));
-        let is_told_behind = !self.told().is_empty();
+        let told = self.told();
+        // A relay may wait for the row that says by how many partitions it tells.
+        let is_waited_for = told.iter().any(|(key, _)| key.partition != 0);
         let Some(listening) = &mut self.listening else { return false };
         let since = |is_behind: bool, since: Option<Timestamp>| {
             is_behind.then(|| since.filter(|since| *since <= now).unwrap_or(now))
         };
-        listening.told_since = since(is_told_behind, listening.told_since);
+        listening.told_since = since(!told.is_empty(), listening.told_since);
         listening.behind_since = since(listening.is_behind, listening.behind_since);
         let is_late = |since: Option<Timestamp>, after_ms: i64| {
             since.is_some_and(|since| since.plus_ms(after_ms) <= now)
         };
-        listening.is_to_note = is_late(listening.told_since, NOTE_TOLD_AFTER_MS)
+        listening.is_to_note = is_waited_for
+            || is_late(listening.told_since, NOTE_TOLD_AFTER_MS)
             || is_late(listening.behind_since, NOTE_READ_AFTER_MS);
         listening.is_to_note
     }

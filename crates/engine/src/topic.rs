@@ -31,8 +31,10 @@ pub fn told_key(topic: LogId) -> InboxKey {
     InboxKey { partition: 0, source: Source { log: topic, service: Cow::Borrowed(RELAY), shard: 0 } }
 }
 
-/// The row that says that a shard has told the topic something while it had so many partitions. Which partition an event
-/// went by follows from that, for whoever looks whether it was heard; so it is never moved again.
+/// The row that says that a shard's log is told by so many partitions; it is never moved again. Which partition an event
+/// went by follows from it, for whoever looks whether it was heard. A relay waits for it before anything goes by them: an
+/// event that went by another count in vain must go by that one again, before any goes by the new one; else it may come
+/// behind later ones in its new partition, and be taken for an old one.
 pub fn count_key(topic: LogId, partitions: u32) -> InboxKey {
     InboxKey { partition: partitions, ..told_key(topic) }
 }
@@ -69,6 +71,8 @@ struct State {
     waiting: Vec<VecDeque<Message>>,
     /// Up to which position each shard has told the topic.
     told: Vec<u64>,
+    /// By how many partitions each shard is to be told from now on.
+    counts: Vec<Option<u32>>,
     /// Partitions that are to be read again from an offset.
     rewinds: BTreeMap<u32, u64>,
     /// The offset behind the last message of each partition, as far as it is known.
@@ -89,7 +93,8 @@ impl Topic {
     pub fn new(service: &'static str, shards: u16) -> Arc<Self> {
         let of_each = usize::from(shards);
         let waiting = (0..shards).map(|_| VecDeque::new()).collect();
-        let state = State { waiting, told: vec![0; of_each], ..State::default() };
+        let (told, counts) = (vec![0; of_each], vec![None; of_each]);
+        let state = State { waiting, told, counts, ..State::default() };
         Arc::new(Self { service, shards, state: Mutex::new(state), doorbell: OnceLock::new() })
     }
 
@@ -112,6 +117,7 @@ impl Topic {
         if state.identity.is_some_and(|known| known.id != identity.id) {
             state.waiting.iter_mut().for_each(VecDeque::clear);
             state.told.iter_mut().for_each(|told| *told = 0);
+            state.counts.iter_mut().for_each(|count| *count = None);
             state.rewinds.clear();
             state.ends.clear();
             state.held.clear();
@@ -199,10 +205,30 @@ impl Topic {
         self.ring();
     }
 
-    pub(crate) fn told(&self, shard: u16) -> Option<(Identity, u64)> {
+    /// The relay is about to tell a shard's log by so many partitions. It waits until the row of [`count_key`] is there.
+    pub fn note_count(&self, topic: LogId, shard: u16, partitions: u32) {
+        {
+            let mut state = lock(&self.state);
+            if state.identity.is_none_or(|known| known.id != topic) {
+                return;
+            }
+            let Some(count) = state.counts.get_mut(usize::from(shard)) else { return };
+            *count = Some(partitions);
+        }
+        self.ring();
+    }
+
+    /// The rows that say how far a shard's log is told, and by how many partitions, and what they are to say at least.
+    pub(crate) fn told(&self, shard: u16) -> Option<[(InboxKey, u64); 2]> {
         let state = lock(&self.state);
-        let identity = state.identity?;
-        Some((identity, state.told.get(usize::from(shard)).copied()?))
+        let (identity, shard) = (state.identity?, usize::from(shard));
+        let told = state.told.get(shard).copied()?;
+        // A relay that does not say has told by what is there.
+        let (partitions, since) = match state.counts.get(shard).copied().flatten() {
+            Some(partitions) => (partitions, 1),
+            None => (identity.partitions, told.min(1)),
+        };
+        Some([(told_key(identity.id), told), (count_key(identity.id, partitions), since)])
     }
 
     /// Messages that wait for a shard, with the topic that they are of.
