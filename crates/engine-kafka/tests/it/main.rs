@@ -1,0 +1,12 @@
+//! The bus on a real Kafka: a street that speaks and an ear that hears, each with a store of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
+
+mod brokers;
+mod changes;
+mod ear;
+mod hearing;
+mod street;
+mod telling;
+mod wire;
+mod world;
