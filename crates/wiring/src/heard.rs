@@ -2,11 +2,12 @@
 //!
 //! Within a process each log is read as it stands, and one row says how far. Over a topic the events of a log are spread
 //! over partitions that are read at different paces, and a row of each says how far. Which partition an event went by
-//! follows from the partition count of its day, and that may have been raised since: so a row that has not passed it says
-//! nothing where another count may have been in force ([`Heard::Unsure`]).
+//! follows from the partition count of its day, and that may have been raised since. A relay notes under which counts it
+//! has told; where it was several, only an event that the rows of all of them have passed was heard for sure, and one
+//! that some have passed may have been ([`Heard::Unsure`]). Why so: docs/decisions/0028-audit-over-a-topic.md.
 
-use crate::{call, drive, payment};
-use engine::log::{LogId, Recorded, Source};
+use crate::{TELLING, call, drive, payment};
+use engine::log::{LogId, Recorded, ShardName, Source};
 use engine::store::InboxKey;
 use engine::topic::{RELAY, TOPIC, partition_of};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,48 +22,101 @@ pub enum Heard {
     Unsure,
 }
 
-/// What connects the services: their own process, or a topic with so many partitions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What connects the services: their own process, or a topic, and what the inboxes say of it.
+#[derive(Debug, Clone, Default)]
 pub struct Between {
     /// The topics that rows tell of.
     topics: BTreeSet<LogId>,
+    /// The partition counts under which something was told.
     counts: BTreeSet<u32>,
     is_topic: bool,
+    /// Up to which position each shard has told its own log: to that topic which was told the most, since nothing says
+    /// which of several is today's.
+    told: HashMap<(&'static str, u16), u64>,
 }
 
 impl Between {
-    /// From the rows of all inboxes. `partitions` is the count of today, for who knows that there is a topic: a relay
-    /// notes under which counts it has told, and before the first of its rows there is no other word.
-    pub fn of<'r>(rows: impl IntoIterator<Item = &'r InboxKey>, partitions: Option<u32>) -> Self {
-        let (mut topics, mut counts) = (BTreeSet::new(), BTreeSet::new());
+    /// From inboxes and whose they are. `partitions` is the count of today, for who knows that there is a topic.
+    pub fn of<'r>(
+        inboxes: impl IntoIterator<Item = (ShardName, &'r [(InboxKey, u64)])>,
+        partitions: Option<u32>,
+    ) -> Self {
+        let mut between = Self::default();
         let mut highest = 0;
-        for InboxKey { partition, source } in rows {
-            match &*source.service {
-                RELAY => {
-                    topics.insert(source.log);
-                    counts.extend(Some(*partition).filter(|count| *count > 0));
+        for (shard, rows) in inboxes {
+            for (InboxKey { partition, source }, position) in rows {
+                let is_relay = source.service == RELAY;
+                if is_relay || source.service == TOPIC {
+                    between.topics.insert(source.log);
                 }
-                TOPIC => {
-                    topics.insert(source.log);
+                if is_relay && *partition > 0 {
+                    between.counts.insert(*partition);
+                } else if is_relay {
+                    let told = between.told.entry((shard.service, shard.index)).or_default();
+                    *told = (*position).max(*told);
+                } else {
                     highest = highest.max(*partition);
                 }
-                _ => highest = highest.max(*partition),
             }
         }
-        if counts.is_empty() {
-            counts.insert(partitions.unwrap_or(1).max(highest + 1));
+        if between.counts.is_empty() {
+            between.counts.insert(partitions.unwrap_or(1).max(highest + 1));
         }
-        let is_topic = partitions.is_some() || !topics.is_empty();
-        Self { topics, counts, is_topic }
+        between.is_topic = partitions.is_some() || !between.topics.is_empty();
+        between
     }
 
     pub fn is_topic(&self) -> bool {
         self.is_topic
     }
 
-    /// The partitions by which something about an entity may have gone.
-    fn partitions(&self, entity_id: u64) -> impl Iterator<Item = u32> {
-        self.counts.iter().map(move |count| partition_of(entity_id, *count))
+    /// Whether a topic was told of an event, by the row of its own shard; within a process there is nobody to tell.
+    pub fn is_told(&self, event: &Recorded) -> bool {
+        if !self.is_topic {
+            return true;
+        }
+        let Some(service) = TELLING.into_iter().find(|service| event.source.service == *service) else {
+            return false;
+        };
+        self.told.get(&(service, event.source.shard)).is_some_and(|told| event.position <= *told)
+    }
+
+    pub fn heard(&self, read: &Read, event: &Recorded) -> Heard {
+        let rows = read.logs.get(&event.source);
+        // As long as the row of what was told is behind, so may be those that say under which counts it was.
+        if !self.is_told(event) {
+            let is_passed =
+                rows.is_some_and(|rows| rows.values().any(|position| event.position <= *position));
+            return if is_passed || self.was_heard_before(read, event) { Heard::Unsure } else { Heard::No };
+        }
+        let (mut passed, mut missed) = (false, false);
+        for partitions in &self.counts {
+            let partition = partition_of(event.entity_id, *partitions);
+            let position = rows.and_then(|rows| rows.get(&partition));
+            match position.is_some_and(|position| event.position <= *position) {
+                true => passed = true,
+                false => missed = true,
+            }
+        }
+        match (passed, missed) {
+            (true, false) => Heard::Yes,
+            (true, true) => Heard::Unsure,
+            (false, _) if self.was_heard_before(read, event) => Heard::Unsure,
+            (false, _) => Heard::No,
+        }
+    }
+
+    /// Perhaps, under the id that its log had before the database was restored.
+    fn was_heard_before(&self, read: &Read, event: &Recorded) -> bool {
+        let Source { log, service, shard } = &event.source;
+        let is_former = |source: &Source| {
+            source.log != *log
+                && source.service == *service
+                && source.shard == *shard
+                && !self.topics.contains(&source.log)
+        };
+        let former = read.logs.iter().filter(|(source, _)| is_former(source));
+        former.flat_map(|(_, rows)| rows.values()).any(|position| event.position <= *position)
     }
 }
 
@@ -76,55 +130,12 @@ impl Read {
     pub fn of(rows: impl IntoIterator<Item = (InboxKey, u64)>) -> Self {
         let mut logs: HashMap<Source, BTreeMap<u32, u64>> = HashMap::new();
         for (InboxKey { partition, source }, position) in rows {
-            if is_log(&source) {
+            if source.service != TOPIC && source.service != RELAY {
                 logs.entry(source).or_default().insert(partition, position);
             }
         }
         Self { logs }
     }
-
-    pub fn heard(&self, event: &Recorded, between: &Between) -> Heard {
-        let rows = self.logs.get(&event.source);
-        let (mut passed, mut missed) = (false, false);
-        for partition in between.partitions(event.entity_id) {
-            let position = rows.and_then(|rows| rows.get(&partition));
-            match position.is_some_and(|position| event.position <= *position) {
-                true => passed = true,
-                false => missed = true,
-            }
-        }
-        match (passed, missed) {
-            (true, false) => Heard::Yes,
-            (true, true) => Heard::Unsure,
-            (false, _) if self.may_have_heard_before(event, between) => Heard::Unsure,
-            (false, _) => Heard::No,
-        }
-    }
-
-    /// Under the id that its log had before the database was restored.
-    fn may_have_heard_before(&self, event: &Recorded, between: &Between) -> bool {
-        let Source { log, service, shard } = &event.source;
-        let is_former = |source: &Source| {
-            source.log != *log
-                && source.service == *service
-                && source.shard == *shard
-                && !between.topics.contains(&source.log)
-        };
-        let former = self.logs.iter().filter(|(source, _)| is_former(source));
-        former.flat_map(|(_, rows)| rows.values()).any(|position| event.position <= *position)
-    }
-}
-
-/// Up to which position a shard has told its own log to a topic, by its own inbox: to that which was told the most, since
-/// nothing says which of several is today's.
-pub fn told<'r>(rows: impl IntoIterator<Item = &'r (InboxKey, u64)>) -> u64 {
-    let own = rows.into_iter().filter(|(key, _)| key.source.service == RELAY);
-    own.map(|(_, position)| *position).max().unwrap_or(0)
-}
-
-/// Rows of an inbox that are about a log, and not about a topic.
-pub fn is_log(source: &Source) -> bool {
-    source.service != TOPIC && source.service != RELAY
 }
 
 /// Whom a published event makes act.
@@ -144,10 +155,12 @@ pub fn hearers(event: &Event) -> Vec<&'static str> {
 mod tests {
     use super::*;
     use engine::clock::Timestamp;
-    use engine::topic::{read_key, told_key};
+    use engine::topic::{count_key, read_key, told_key};
 
     const LOG: LogId = LogId(7);
     const KAFKA: LogId = LogId(0xcafe);
+    const PAYMENT: ShardName = ShardName { service: payment::NAME, index: 0 };
+    const DRIVE: ShardName = ShardName { service: drive::NAME, index: 0 };
 
     fn source(log: LogId) -> Source {
         Source { log, service: "payment".into(), shard: 0 }
@@ -171,77 +184,95 @@ mod tests {
         }
     }
 
+    type Rows = [(InboxKey, u64)];
+
     fn row(partition: u32, log: LogId, position: u64) -> (InboxKey, u64) {
         (InboxKey { partition, source: source(log) }, position)
     }
 
-    /// A count under which the relay has told.
-    fn count(partitions: u32) -> InboxKey {
-        InboxKey { partition: partitions, ..told_key(KAFKA) }
-    }
-
-    fn check(counts: &[u32], rows: &[(InboxKey, u64)], event: &Recorded, expected: Heard) {
-        let told: Vec<InboxKey> = counts.iter().map(|partitions| count(*partitions)).collect();
-        let between = Between::of(rows.iter().map(|(key, _)| key).chain(&told), None);
-        assert_eq!(Read::of(rows.to_vec()).heard(event, &between), expected, "{rows:?}");
+    /// What drive has heard of payment, by drive's rows and by what payment has told under which counts.
+    fn heard((told, counts): (u64, &[u32]), rows: &Rows, event: &Recorded) -> Heard {
+        let counts = counts.iter().map(|partitions| (count_key(KAFKA, *partitions), 1));
+        let own: Vec<_> = counts.chain((told > 0).then(|| (told_key(KAFKA), told))).collect();
+        let between = Between::of([(PAYMENT, &*own), (DRIVE, rows)], None);
+        between.heard(&Read::of(rows.to_vec()), event)
     }
 
     #[test]
     fn within_a_process_one_row_says_how_far() {
-        check(&[], &[row(0, LOG, 5)], &event(1, 5), Heard::Yes);
-        check(&[], &[row(0, LOG, 5)], &event(1, 6), Heard::No);
-        check(&[], &[], &event(1, 1), Heard::No);
+        let check = |rows: &Rows, position, expected| {
+            assert_eq!(heard((0, &[]), rows, &event(1, position)), expected, "{rows:?}");
+        };
+        check(&[row(0, LOG, 5)], 5, Heard::Yes);
+        check(&[row(0, LOG, 5)], 6, Heard::No);
+        check(&[], 1, Heard::No);
     }
 
     #[test]
     fn over_a_topic_the_row_of_its_partition_says_it() {
         let mine = partition_of(1, 12);
-        let other = (mine + 1) % 12;
-        let rows = [row(mine, LOG, 5), row(other, LOG, 90)];
-        check(&[12], &rows, &event(1, 5), Heard::Yes);
-        check(&[12], &rows, &event(1, 6), Heard::No);
-        check(&[12], &rows[1..], &event(1, 5), Heard::No);
+        let rows = [row(mine, LOG, 5), row((mine + 1) % 12, LOG, 90)];
+        let check = |rows: &Rows, position, expected| {
+            assert_eq!(heard((100, &[12]), rows, &event(1, position)), expected, "{rows:?}");
+        };
+        check(&rows, 5, Heard::Yes);
+        check(&rows, 6, Heard::No);
+        check(&rows[1..], 5, Heard::No);
     }
 
     #[test]
     fn after_the_count_was_raised_it_takes_the_rows_of_both_to_be_sure() {
         let id = (1..).find(|id| partition_of(*id, 4) != partition_of(*id, 12)).unwrap();
-        let (old, new) = (partition_of(id, 4), partition_of(id, 12));
-        let rows = [row(old, LOG, 5), row(new, LOG, 90)];
-        check(&[4, 12], &rows, &event(id, 5), Heard::Yes);
-        check(&[4, 12], &rows, &event(id, 6), Heard::Unsure);
-        check(&[4, 12], &rows, &event(id, 91), Heard::No);
-        check(&[4, 12], &rows[..1], &event(id, 5), Heard::Unsure);
+        let rows = [row(partition_of(id, 4), LOG, 5), row(partition_of(id, 12), LOG, 90)];
+        let check = |rows: &Rows, event, expected| {
+            assert_eq!(heard((100, &[4, 12]), rows, &event), expected, "{rows:?}");
+        };
+        check(&rows, event(id, 5), Heard::Yes);
+        check(&rows, event(id, 6), Heard::Unsure);
+        check(&rows, event(id, 91), Heard::No);
+        check(&rows[..1], event(id, 5), Heard::Unsure);
         let same = (1..).find(|id| partition_of(*id, 4) == partition_of(*id, 12)).unwrap();
-        check(&[4, 12], &[row(partition_of(same, 4), LOG, 5)], &event(same, 5), Heard::Yes);
+        check(&[row(partition_of(same, 4), LOG, 5)], event(same, 5), Heard::Yes);
+    }
+
+    #[test]
+    fn what_is_heard_before_it_is_noted_that_it_was_told_may_have_come_under_another_count() {
+        let mine = partition_of(1, 12);
+        for partition in [mine, (mine + 1) % 12] {
+            let rows = [row(partition, LOG, 5)];
+            assert_eq!(
+                heard((0, &[]), &[&rows[..], &[(read_key(KAFKA, 3), 1)]].concat(), &event(1, 5)),
+                Heard::Unsure
+            );
+            assert_eq!(heard((4, &[12]), &rows, &event(1, 5)), Heard::Unsure);
+            assert_eq!(heard((4, &[12]), &rows, &event(1, 6)), Heard::No);
+        }
     }
 
     #[test]
     fn under_its_logs_former_name_it_may_have_been_heard() {
         let mine = partition_of(1, 12);
-        check(&[12], &[row(mine, LogId(3), 5)], &event(1, 5), Heard::Unsure);
-        check(&[12], &[row(mine, LogId(3), 5)], &event(1, 6), Heard::No);
-        // What the original's services say is numbered by the topic, and is no former name of ours.
-        check(&[12], &[row(mine, KAFKA, 5)], &event(1, 5), Heard::No);
-    }
-
-    #[test]
-    fn the_count_is_what_was_noted_or_what_is_said_or_what_there_must_be() {
-        let partitions = |rows: &[InboxKey], said: Option<u32>| {
-            let between = Between::of(rows, said);
-            (between.is_topic(), between.counts.into_iter().collect::<Vec<_>>())
+        let check = |log, (told, position), expected| {
+            assert_eq!(heard((told, &[12]), &[row(mine, log, 5)], &event(1, position)), expected);
         };
-        assert_eq!(partitions(&[], None), (false, vec![1]));
-        assert_eq!(partitions(&[], Some(12)), (true, vec![12]));
-        let read = read_key(KAFKA, 15);
-        assert_eq!(partitions(std::slice::from_ref(&read), Some(12)), (true, vec![16]));
-        assert_eq!(partitions(&[read.clone(), told_key(KAFKA)], None), (true, vec![16]));
-        assert_eq!(partitions(&[read, count(4), count(24)], Some(12)), (true, vec![4, 24]));
+        for told in [2, 100] {
+            check(LogId(3), (told, 5), Heard::Unsure);
+            check(LogId(3), (told, 6), Heard::No);
+            // What the original's services say is numbered by the topic, and is no former name of ours.
+            check(KAFKA, (told, 5), Heard::No);
+        }
     }
 
     #[test]
     fn how_far_a_log_was_told_is_in_its_own_inbox() {
-        let rows = [(told_key(KAFKA), 5), (told_key(LogId(9)), 7), (count(12), 5), row(3, LOG, 99)];
-        assert_eq!((told(&rows), told(&rows[3..])), (7, 0));
+        let rows = [(told_key(KAFKA), 5), (told_key(LogId(9)), 7), (count_key(KAFKA, 12), 9)];
+        let between = Between::of([(PAYMENT, &rows[..])], None);
+        let is_told = |position| between.is_told(&event(1, position));
+        assert_eq!((is_told(7), is_told(8), between.is_topic()), (true, false, true));
+        // Where nothing was told yet, who knows of the topic says that there is one.
+        let between = Between::of([(PAYMENT, &rows[..0])], Some(12));
+        assert!(between.is_topic() && !between.is_told(&event(1, 1)));
+        let between = Between::of([(PAYMENT, &rows[..0])], None);
+        assert!(!between.is_topic() && between.is_told(&event(1, 1)));
     }
 }

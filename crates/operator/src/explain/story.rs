@@ -7,7 +7,7 @@ use crate::time::At;
 use engine::clock::Timestamp;
 use engine::effect::Effect;
 use engine::log::{EntityKey, Recorded};
-use engine::store::{EntityRow, InboxKey, Stored};
+use engine::store::{EntityRow, Stored};
 use provider::book::Account;
 use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ use taxi::id::CallId;
 use taxi::money::Won;
 use taxi::payment::Payment;
 use taxi::rules::Rules;
-use wiring::heard::{Between, Heard, Read, hearers, told};
+use wiring::heard::{Between, Heard, Read, hearers};
 use wiring::{TELLING, call, drive, payment, provider as provider_service, view};
 
 /// An event, as it stands in the log and as it reads; nothing where it cannot be read.
@@ -176,44 +176,6 @@ impl Told {
     }
 }
 
-/// How far the services have read, and told the topic of, what concerns one call.
-struct Inboxes {
-    between: Between,
-    /// Of each service: what it has read, and up to where it has told its own log.
-    of: Vec<(&'static str, Read, u64)>,
-}
-
-impl Inboxes {
-    fn read(moment: &Moment<'_>, id: u64) -> Stored<Self> {
-        let mut rows: Vec<(&'static str, Vec<(InboxKey, u64)>)> = Vec::new();
-        for service in [call::NAME, payment::NAME, drive::NAME, view::NAME] {
-            rows.push((service, moment.of(service).inbox(moment.shard_of(service, id))?));
-        }
-        let keys = rows.iter().flat_map(|(_, rows)| rows).map(|(key, _)| key);
-        let between = Between::of(keys, None);
-        let of = rows.into_iter().map(|(service, rows)| {
-            let told = told(&rows);
-            (service, Read::of(rows), told)
-        });
-        Ok(Self { between, of: of.collect() })
-    }
-
-    /// Where that cannot be known, it was: the other one is seen by what is missing.
-    fn has_heard(&self, service: &str, event: &Recorded) -> bool {
-        let read = self.of.iter().find(|(known, ..)| *known == service).map(|(_, read, _)| read);
-        read.is_some_and(|read| read.heard(event, &self.between) != Heard::No)
-    }
-
-    fn way(&self, event: &Recorded) -> Way {
-        if !self.between.is_topic() {
-            return Way::Within;
-        }
-        let of = self.of.iter().find(|(known, ..)| event.source.service == *known);
-        let is_told = of.is_some_and(|(_, _, told)| event.position <= *told);
-        if is_told { Way::Topic } else { Way::Untold }
-    }
-}
-
 impl Told {
     /// Says only that something is still waited for.
     pub(super) fn is_reminder(&self) -> bool {
@@ -222,6 +184,39 @@ impl Told {
             Some(Event::Payment(event)) => matches!(event, PaymentEvent::PaymentOverdue(_)),
             Some(Event::Drive(event)) => matches!(event, DriveEvent::DriveOverdue(_)),
             None => false,
+        }
+    }
+}
+
+/// How far the services have read, and told the topic of, what concerns one call.
+struct Inboxes {
+    between: Between,
+    of: Vec<(&'static str, Read)>,
+}
+
+impl Inboxes {
+    fn read(moment: &Moment<'_>, id: u64) -> Stored<Self> {
+        let mut inboxes = Vec::new();
+        for service in [call::NAME, payment::NAME, drive::NAME, view::NAME] {
+            let shard = moment.shard_of(service, id);
+            inboxes.push((shard, moment.of(service).inbox(shard)?));
+        }
+        let between = Between::of(inboxes.iter().map(|(shard, rows)| (*shard, &**rows)), None);
+        let of = inboxes.into_iter().map(|(shard, rows)| (shard.service, Read::of(rows)));
+        Ok(Self { between, of: of.collect() })
+    }
+
+    /// Where that cannot be known, it was: that it was not is seen by what is missing.
+    fn has_heard(&self, service: &str, event: &Recorded) -> bool {
+        let read = self.of.iter().find(|(known, _)| *known == service).map(|(_, read)| read);
+        read.is_some_and(|read| self.between.heard(read, event) != Heard::No)
+    }
+
+    fn way(&self, event: &Recorded) -> Way {
+        match (self.between.is_topic(), self.between.is_told(event)) {
+            (false, _) => Way::Within,
+            (true, false) => Way::Untold,
+            (true, true) => Way::Topic,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How far each consumer had read each log at its own moment: what lies past that is on its way.
 
 use super::Moment;
-use crate::heard::{Between, Heard, Read, told};
+use crate::heard::{Between, Heard, Read};
 use crate::{SERVICES, TELLING, view};
 use engine::log::{LogId, Recorded, ShardName, shard_of};
 use engine::store::{InboxKey, Rebuild, Stored};
@@ -15,8 +15,6 @@ type Rows = Vec<(InboxKey, u64)>;
 pub(super) struct Cuts {
     between: Between,
     read: HashMap<ShardName, Read>,
-    /// Up to which position each log was told to the topic.
-    told: HashMap<Log, u64>,
     shards: HashMap<&'static str, u16>,
     /// Consumers that have read more than the moment of the producer holds.
     ahead: HashSet<ShardName>,
@@ -36,11 +34,10 @@ impl Cuts {
                 inboxes.push((shard, moment.of(service).inbox(shard)?));
             }
         }
-        let keys = inboxes.iter().flat_map(|(_, rows)| rows).map(|(key, _)| key);
+        let rows = inboxes.iter().map(|(shard, rows)| (*shard, &**rows));
         let mut cuts = Self {
-            between: Between::of(keys, partitions),
+            between: Between::of(rows, partitions),
             read: HashMap::new(),
-            told: HashMap::new(),
             shards: HashMap::new(),
             ahead: HashSet::new(),
             aside: HashSet::new(),
@@ -63,7 +60,6 @@ impl Cuts {
                 self.ahead.insert(shard);
             }
         }
-        self.told.insert((shard.service.to_owned(), shard.index), told(&rows));
         self.read.insert(shard, Read::of(rows));
     }
 
@@ -95,7 +91,7 @@ impl Cuts {
     /// Whether the consumer had read this event, which is about entity `id`.
     pub(super) fn heard(&self, consumer: &'static str, id: u64, event: &Recorded) -> Heard {
         let read = self.read.get(&self.shard(consumer, id));
-        read.map_or(Heard::No, |read| read.heard(event, &self.between))
+        read.map_or(Heard::No, |read| self.between.heard(read, event))
     }
 
     pub(super) fn is_over_a_topic(&self) -> bool {
@@ -104,8 +100,7 @@ impl Cuts {
 
     /// Whether the topic had been told of this event; within a process there is nobody to tell.
     pub(super) fn is_told(&self, event: &Recorded) -> bool {
-        let log = (event.source.service.to_string(), event.source.shard);
-        !self.between.is_topic() || self.told.get(&log).is_some_and(|told| event.position <= *told)
+        self.between.is_told(event)
     }
 
     /// Whether the consumer has passed this event over, which is about entity `id`.

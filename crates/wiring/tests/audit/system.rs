@@ -29,7 +29,7 @@ pub(crate) struct System {
 }
 
 /// Answers never take time here.
-struct NoDelay;
+pub(crate) struct NoDelay;
 
 impl Delay for NoDelay {
     fn after(&self, _: u64, then: Box<dyn FnOnce() + Send>) {
