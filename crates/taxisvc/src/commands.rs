@@ -12,6 +12,7 @@ pub(crate) mod rebuild;
 pub(crate) mod token;
 
 mod by_hand;
+mod look;
 mod print;
 mod server;
 mod speak;

@@ -4,6 +4,7 @@ mod clock;
 mod commands;
 mod config;
 mod data_dir;
+mod databases;
 mod disk;
 mod edge;
 mod front;

@@ -1,9 +1,8 @@
-//! `taxisvc audit`: every invariant over a data directory, running or not.
+//! `taxisvc audit`: every invariant over all that is stored, running or not.
 
+use super::look::look;
 use super::print;
-use crate::clock::told::of_server;
 use crate::config::Config;
-use crate::data_dir;
 use std::process::ExitCode;
 use wiring::audit;
 
@@ -15,7 +14,10 @@ Examples:
 What is wrong is named row by row. On the way is what one service has said and the next has not heard yet; late is what \
 has been on its way for more than ten minutes beside a running server.
 
-Exit codes: 0 when everything holds, 1 when not or when the directory cannot be read.";
+With store.kind = \"postgres\" it looks at the databases of all services, each at a moment of its own, beside running \
+replicas too; then what the topic has not been told yet is on the way as well.
+
+Exit codes: 0 when everything holds, 1 when not or when the data cannot be read.";
 
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = HELP)]
@@ -26,10 +28,8 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
-    let look = data_dir::look(config)?;
-    let now = look.is_running.then(|| of_server(&config.data));
-    let rules = audit::Options { rules: config.rules(), ..audit::Options::default() };
-    let report = audit::audit_readers(&look.readers, now, &rules)?;
+    let look = look(config)?;
+    let report = audit::audit_readers(&look.readers, look.running_at, &look.audited)?;
     if options.json {
         print::json(&report)?;
     } else {

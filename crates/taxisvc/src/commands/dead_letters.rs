@@ -1,11 +1,11 @@
 //! `taxisvc dead-letters`: messages that were put aside, looked at and dealt with.
 
 use super::by_hand::{Machine, with_machine};
+use super::look::look;
 use super::print;
-use super::server::Server;
+use super::server::{Server, To};
 use super::speak::Speak;
 use crate::config::Config;
-use crate::data_dir;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use http::Method;
@@ -34,8 +34,9 @@ and why stays on record.
 Exit codes: 0 when it was done, or there was something to show; 1 when not.";
 
 const ACT_HELP: &str = "\
-A running server is asked over HTTP with the operator's token. Where none runs, the command does it itself, and holds the \
-data directory as a server would: deadlines that have run out meanwhile are met.
+A running server is asked over HTTP with the operator's token: with store.kind = \"postgres\" the gateway, or a replica of the \
+service, or whoever --to names. Where none runs on a data directory, the command does it itself, and holds the directory as a \
+server would: deadlines that have run out meanwhile are met.
 
 Exit codes: 0 when the message is dealt with, 1 when it still waits or there is none.";
 
@@ -72,6 +73,8 @@ enum Act {
     Retry {
         /// As the list names it: payment/3
         letter: Address,
+        #[command(flatten)]
+        to: To,
     },
     /// Passes one over for good
     #[command(after_long_help = ACT_HELP)]
@@ -81,6 +84,8 @@ enum Act {
         /// Why; it stays on record
         #[arg(long)]
         reason: String,
+        #[command(flatten)]
+        to: To,
     },
 }
 
@@ -119,10 +124,10 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
     match &options.act {
         Act::List { all, limit } => list(config, options, Wanted { skipped: *all, limit: *limit }),
         Act::Show { letter } => show(config, options, letter),
-        Act::Retry { letter } => tell(options, &retry(config, options, letter)?),
-        Act::Skip { letter, reason } => {
+        Act::Retry { letter, to } => tell(options, &retry(config, to, (letter, options.speak.language()))?),
+        Act::Skip { letter, reason, to } => {
             check_reason(reason)?;
-            tell(options, &skip(config, letter, reason)?)
+            tell(options, &skip(config, to, (letter, reason))?)
         }
     }
 }
@@ -137,7 +142,7 @@ fn check_reason(reason: &str) -> anyhow::Result<()> {
 }
 
 fn list(config: &Config, options: &Options, wanted: Wanted) -> anyhow::Result<ExitCode> {
-    let look = data_dir::look(config)?;
+    let look = look(config)?;
     let list = letters::list(&look.readers, wanted)?;
     let (listed, total) = (list.dead_letters.len() as u64, list.total);
     if options.json {
@@ -168,7 +173,7 @@ fn write_in_short(text: &mut String, letter: &Letter, language: Language) -> fmt
 }
 
 fn show(config: &Config, options: &Options, address: &Address) -> anyhow::Result<ExitCode> {
-    let look = data_dir::look(config)?;
+    let look = look(config)?;
     let found = letters::show(&look.readers, address.service, address.number)?;
     let letter = found.with_context(|| none(address))?;
     if options.json {
@@ -194,10 +199,9 @@ fn none(address: &Address) -> String {
     format!("there is no dead letter {address}; `taxisvc dead-letters list` names those there are")
 }
 
-fn retry(config: &Config, options: &Options, address: &Address) -> anyhow::Result<Value> {
+fn retry(config: &Config, to: &To, (address, language): (&Address, Language)) -> anyhow::Result<Value> {
     let path = address.path("retry");
-    let language = options.speak.language();
-    act(config, address, |found, doer| {
+    act(config, to, address, |found, doer| {
         if let Some(skipped) = &found.skipped {
             bail!("{address} stays as it is. {}", skipped.words.of(language));
         }
@@ -212,9 +216,9 @@ fn retry(config: &Config, options: &Options, address: &Address) -> anyhow::Resul
     })
 }
 
-fn skip(config: &Config, address: &Address, reason: &str) -> anyhow::Result<Value> {
+fn skip(config: &Config, to: &To, (address, reason): (&Address, &str)) -> anyhow::Result<Value> {
     let path = address.path("skip");
-    act(config, address, |found, doer| match doer {
+    act(config, to, address, |found, doer| match doer {
         Doer::Server(server) => server.ask(&Method::POST, &path, Some(&json!({"reason": reason}))),
         Doer::Machine(machine) => {
             note(found, "a dead letter is passed over");
@@ -246,6 +250,7 @@ enum Doer<'a, 'm> {
 /// Finds the letter, and does something about it: the running server, else the command itself.
 fn act(
     config: &Config,
+    to: &To,
     address: &Address,
     act: impl FnOnce(&Letter, Doer<'_, '_>) -> anyhow::Result<Value>,
 ) -> anyhow::Result<Value> {
@@ -253,8 +258,8 @@ fn act(
         let found = letters::show(readers, address.service, address.number)?;
         Ok::<_, anyhow::Error>(found.with_context(|| none(address))?.letter)
     };
-    if let Some(server) = Server::find(config)? {
-        return act(&find(&data_dir::look(config)?.readers)?, Doer::Server(&server));
+    if let Some(server) = Server::find(config, to, address.service)? {
+        return act(&find(&look(config)?.readers)?, Doer::Server(&server));
     }
     with_machine(config, |machine| act(&find(machine.readers)?, Doer::Machine(machine)))
 }

@@ -1,12 +1,10 @@
 //! `taxisvc explain`: the whole story of one call.
 
+use super::look::look;
 use super::print;
 use super::speak::Speak;
-use crate::clock::told::of_server;
 use crate::config::Config;
-use crate::data_dir;
 use anyhow::bail;
-use engine::clock::{Clock, SystemClock};
 use std::process::ExitCode;
 use taxi::id::CallId;
 
@@ -19,7 +17,7 @@ Examples:
 The first paragraph can be read aloud to the rider. Then follow what was asked and by whom, what happened and why, where \
 the money is, which deadlines run, and what is waited for. It names the rider: mind who reads along.
 
-Exit codes: 0, or 1 when nobody has heard of the call or the directory cannot be read.";
+Exit codes: 0, or 1 when nobody has heard of the call or the data cannot be read.";
 
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = HELP)]
@@ -40,9 +38,8 @@ pub(super) fn call_id(text: &str) -> Result<CallId, String> {
 }
 
 pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
-    let look = data_dir::look(config)?;
-    let now = if look.is_running { of_server(&config.data) } else { SystemClock.now() };
-    let found = operator::explain::explain(&look.readers, options.call_id, now, &config.rules())?;
+    let look = look(config)?;
+    let found = operator::explain::explain(&look.readers, options.call_id, look.now(), &config.rules())?;
     let Some(explanation) = found else {
         bail!("no service has heard of call {}", options.call_id);
     };

@@ -1,11 +1,11 @@
 //! `taxisvc rebuild view`: the view made anew from the events, beside a running server or without one.
 
 use super::by_hand::with_machine;
+use super::look::look;
 use super::print;
-use super::server::Server;
+use super::server::{Server, To};
 use super::speak::Speak;
 use crate::config::Config;
-use crate::data_dir;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use engine::clock::Timestamp;
@@ -52,6 +52,8 @@ pub(crate) struct Options {
     #[arg(long)]
     no_wait: bool,
     #[command(flatten)]
+    to: To,
+    #[command(flatten)]
     speak: Speak,
     /// Print what came of it as JSON
     #[arg(long)]
@@ -85,11 +87,11 @@ impl Told {
 
 pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     let What::View = options.what;
-    let is_whole = match Server::find(config)? {
+    let is_whole = match Server::find(config, &options.to, view::NAME)? {
         Some(server) => beside(&server, options)?,
         None => by_hand(config, options)?,
     };
-    let reader = data_dir::look(config)?.readers.view;
+    let reader = look(config)?.readers.view;
     let counts = reader.counts(view::NAME, view::NAME)?;
     let put_aside = reader.backlog(view::NAME, Timestamp(0))?.letters_waiting;
     let told = Told { is_whole, calls: counts.iter().map(|(_, count)| count).sum(), put_aside };
