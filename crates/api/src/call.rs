@@ -156,7 +156,7 @@ pub(crate) async fn cancel_by(asked: Asked, body: Body, (actor, route): (Actor, 
         && let Some(call) = watching.within(asked.api.settings.answer_wait).await
     {
         done.state = call;
-        done.position = latest(&asked.api, &done);
+        done.position = position::latest(&asked.api, NAME, done.key, &done.position).await;
     }
     if is_over(&done.state) {
         return Err(over(done.state.call_status).replayed(done.is_repeated));
@@ -173,7 +173,7 @@ async fn settle(api: &Api, done: &mut Done<Call>, watching: Watching<CallService
     }
     if let Some(call) = watching.within(api.settings.answer_wait).await {
         done.state = call;
-        done.position = latest(api, done);
+        done.position = position::latest(api, NAME, done.key, &done.position).await;
     }
 }
 
@@ -193,11 +193,6 @@ async fn watch_again(api: &Api, done: &mut Done<Call>) -> Option<Watching<CallSe
         }
     }
     watching
-}
-
-/// What came after the command's own commit is told too, so a reader asks for as much as that.
-fn latest(api: &Api, done: &Done<Call>) -> engine::log::Position {
-    position::now(&api.bus, NAME, done.key.id).unwrap_or_else(|| done.position.clone())
 }
 
 /// Reads a call, and counts it for its rider unless its key says that it was counted before.

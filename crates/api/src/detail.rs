@@ -88,6 +88,7 @@ language::sentences! {
 
         // What cannot be done just now.
         CommandsWait => "too many commands wait already; nothing was stored", "대기 중인 명령이 너무 많습니다. 저장되지 않았습니다";
+        Starting => "the process is starting and waits for its database; nothing was stored", "프로세스가 시작하는 중이며 데이터베이스를 기다립니다. 저장되지 않았습니다";
         Stopping => "the process is stopping; nothing was stored", "프로세스가 멈추는 중입니다. 저장되지 않았습니다";
         NoRoom => "the disk of the server is full but for what is under way; reads go on, try again later", "서버의 디스크가 가득 차서 진행 중인 일에만 쓰입니다. 읽기는 계속되니 나중에 다시 시도하십시오";
         RequestsWait => "too many requests wait already; nothing was stored", "대기 중인 요청이 너무 많습니다. 저장되지 않았습니다";

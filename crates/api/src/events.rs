@@ -21,8 +21,10 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::asked::{Answered, Asked, one_header};
 use crate::detail::Detail;
 use crate::hal::{liking, not_acceptable};
+use crate::late::starting;
 use crate::limits::{Place, Places};
 use crate::observe::OpenStream;
+use crate::poll::{Listening, Poller};
 use crate::problem::{Kind, Problem};
 use crate::query::QueryText;
 use crate::read::blocking;
@@ -41,17 +43,44 @@ pub(crate) struct Streams {
     stopping: watch::Receiver<bool>,
     places: Arc<Places>,
     operators_places: Arc<Places>,
+    /// Where others write to the logs too.
+    poller: Option<Arc<Poller>>,
 }
 
 impl Streams {
-    pub(crate) fn new(bus: &Bus, settings: &Settings, stopping: watch::Receiver<bool>) -> Self {
-        let (wake, woken) = watch::channel(0);
-        bus.listen(move || wake.send_modify(|count: &mut u64| *count = count.wrapping_add(1)));
+    pub(crate) fn new(bus: &Arc<Bus>, settings: &Settings, stopping: watch::Receiver<bool>) -> Self {
         let places = Places::new(settings.streams_max, settings.streams_per_client_max);
         let operators_max = settings.operator_streams_max;
         let operators_places = Arc::new(Places::new(operators_max, operators_max));
-        Self { woken, stopping, places: Arc::new(places), operators_places }
+        Self {
+            woken: woken_by(bus),
+            stopping,
+            places: Arc::new(places),
+            operators_places,
+            poller: poller_of(bus, settings),
+        }
     }
+
+    /// The same of other logs.
+    pub(crate) fn over(&self, bus: &Arc<Bus>, settings: &Settings) -> Self {
+        Self {
+            woken: woken_by(bus),
+            stopping: self.stopping.clone(),
+            places: self.places.clone(),
+            operators_places: self.operators_places.clone(),
+            poller: poller_of(bus, settings),
+        }
+    }
+}
+
+fn woken_by(bus: &Bus) -> watch::Receiver<u64> {
+    let (wake, woken) = watch::channel(0);
+    bus.listen(move || wake.send_modify(|count: &mut u64| *count = count.wrapping_add(1)));
+    woken
+}
+
+fn poller_of(bus: &Arc<Bus>, settings: &Settings) -> Option<Arc<Poller>> {
+    settings.events_poll.map(|every| Poller::new(bus.clone(), every))
 }
 
 /// One open stream.
@@ -66,6 +95,7 @@ struct Stream {
     silence: Pin<Box<Sleep>>,
     _place: Place,
     _open: OpenStream,
+    _listening: Option<Listening>,
 }
 
 /// How an event is told.
@@ -100,6 +130,10 @@ async fn open(
     let streams = &asked.api.streams;
     let place = place(streams, asked.client())?;
     let tails = asked.api.bus.tails().to_vec();
+    if tails.is_empty() {
+        // The logs are elsewhere, and where is not known yet.
+        return Err(starting());
+    }
     // What is appended after this look wakes the stream.
     let woken = streams.woken.clone();
     let merge = blocking(move || begin(tails, &from)).await?;
@@ -115,6 +149,7 @@ async fn open(
         silence: Box::pin(sleep(keep_alive)),
         _place: place,
         _open: OpenStream::of(&asked.api.requests),
+        _listening: streams.poller.as_ref().map(Poller::listen),
     };
     let chunks = unfold((Some(hello), stream), |(hello, mut stream)| async move {
         let chunk = match hello {

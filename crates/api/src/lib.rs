@@ -18,11 +18,13 @@ mod health;
 mod idempotency;
 mod index;
 mod json;
+mod late;
 mod limits;
 mod observe;
 mod operator;
 mod paging;
 mod payment;
+mod poll;
 mod position;
 mod problem;
 mod query;
@@ -34,6 +36,7 @@ mod wait;
 pub use documents::{ASYNCAPI, OPENAPI, documents_router, problems_router};
 
 pub use health::{Exposition, Health, health_router};
+pub use late::{Late, starting_router};
 pub use limits::RiderRate;
 pub use observe::Requests;
 pub use operator::{LogLevel, Operator, Token};
@@ -44,7 +47,7 @@ use axum::Router;
 use engine::bus::Bus;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
-use wiring::{Handles, Readers};
+use wiring::{Assembly, Handles, Readers, SERVICES};
 
 use crate::asked::{Ids, Methods, Routes};
 use crate::desk::Desk;
@@ -76,12 +79,15 @@ pub struct Api {
     pub(crate) ids: Arc<Ids>,
     pub(crate) rider_rates: Option<Arc<RiderRates>>,
     pub(crate) requests: Arc<Requests>,
+    /// Whether services hear each other over a topic; positions are told and waited for otherwise then.
+    pub(crate) is_over_topic: bool,
 }
 
 impl Api {
     pub fn new(parts: Parts) -> Arc<Self> {
         let rider_rates = parts.settings.rider_rate.map(|rate| Arc::new(RiderRates::new(rate)));
         let streams = Streams::new(&parts.bus, &parts.settings, parts.stopping);
+        let is_over_topic = SERVICES.iter().any(|service| parts.bus.topic(service).is_some());
         Arc::new(Self {
             handles: parts.handles,
             readers: parts.readers,
@@ -95,12 +101,32 @@ impl Api {
             ids: Arc::new(Ids::draw()),
             rider_rates,
             requests: Arc::default(),
+            is_over_topic,
         })
     }
 
     /// The counts of all that was asked, directly or through the gateway.
     pub fn requests(&self) -> &Arc<Requests> {
         &self.requests
+    }
+
+    /// The same over other services, or over the same once they are there.
+    pub fn over(&self, assembly: Assembly) -> Arc<Self> {
+        Arc::new(Self {
+            handles: assembly.handles,
+            readers: assembly.readers,
+            streams: Arc::new(self.streams.over(&assembly.bus, &self.settings)),
+            bus: assembly.bus,
+            settings: self.settings.clone(),
+            operator: self.operator.clone(),
+            desk: self.desk.clone(),
+            operator_desk: self.operator_desk.clone(),
+            audits: self.audits.clone(),
+            ids: self.ids.clone(),
+            rider_rates: self.rider_rates.clone(),
+            requests: self.requests.clone(),
+            is_over_topic: self.is_over_topic,
+        })
     }
 
     /// The same for what comes through our gateway, which says where the client stands.
@@ -118,6 +144,7 @@ impl Api {
             ids: self.ids.clone(),
             rider_rates: self.rider_rates.clone(),
             requests: self.requests.clone(),
+            is_over_topic: self.is_over_topic,
         })
     }
 }
@@ -150,6 +177,17 @@ pub fn events_router(api: &Arc<Api>) -> Router {
 /// `/operator/**`. Whoever does not show the token learns nothing, not even which paths there are.
 pub fn operator_router(api: &Arc<Api>) -> Router {
     operator::routes(api).into_guarded_router(api, "/operator", operator::admit)
+}
+
+/// What of `/operator/**` is about all services together and only looks: for a gateway in front of services that run by
+/// themselves, which acts nowhere.
+pub fn looking_operator_router(api: &Arc<Api>) -> Router {
+    operator::looking_routes(api).into_guarded_router(api, "/operator", operator::admit)
+}
+
+/// What of `/operator/**` is about one service that runs by itself.
+pub fn operator_router_of(api: &Arc<Api>, service: &str) -> Router {
+    operator::routes_of(api, service).into_guarded_router(api, "/operator", operator::admit)
 }
 
 /// `/`, until there are pages.

@@ -99,7 +99,7 @@ pub(crate) async fn resource(
 pub(crate) async fn catch_up(asked: &Asked, collection: &'static Collection) -> Result<Seen, Problem> {
     let seen = Seen(asked.api.handles.view.rebuilds());
     refuse_half(&asked.api, collection)?;
-    let wanted = position::wanted(&asked.head.headers, &asked.query()?, &asked.api.bus)?;
+    let wanted = position::wanted(asked).await?;
     let Some(wanted) = wanted else { return Ok(seen) };
     let api = &asked.api;
     let when_read = |position, tell| (collection.when_read)(&api.handles, position, tell);

@@ -63,6 +63,8 @@ pub struct Settings {
     pub rider_rate: Option<RiderRate>,
     /// How often a silent event stream shows that it lives.
     pub keep_alive: Duration,
+    /// How often the logs are looked at while a stream is open, where other processes write to them too.
+    pub events_poll: Option<Duration>,
     /// Whether a rider may name a payment method that asks the provider for a vice.
     pub allow_test_payment_methods: bool,
     /// Whose `X-Forwarded-*` says where the client stands.
@@ -84,6 +86,7 @@ impl Default for Settings {
             operator_streams_max: 32,
             rider_rate: None,
             keep_alive: Duration::from_secs(15),
+            events_poll: None,
             allow_test_payment_methods: false,
             trust_forwarded: Trust::Nobody,
         }

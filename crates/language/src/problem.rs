@@ -372,8 +372,8 @@ kinds! {
             "요청한 내용을 지금은 읽을 수 없습니다.",
         ),
         comes: words(
-            "When the store fails, and on /callViews while the view is made anew from the events.",
-            "저장소에 문제가 있을 때, 그리고 /callViews에서는 조회 화면을 이벤트로부터 다시 만드는 동안 발생합니다.",
+            "When the store fails or a process that is starting waits for it, and on /callViews while the view is made anew from the events.",
+            "저장소에 문제가 있거나 시작하는 프로세스가 저장소를 기다릴 때, 그리고 /callViews에서는 조회 화면을 이벤트로부터 다시 만드는 동안 발생합니다.",
         ),
         advice: words(
             "Ask again after Retry-After. Calls, payments and drives can be read while the view is made.",

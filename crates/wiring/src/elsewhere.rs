@@ -9,20 +9,30 @@ use engine::store::{
 };
 use std::sync::Arc;
 
+use crate::Readers;
+
 /// Nobody's log.
 const NO_LOG: LogId = LogId(0);
 
 pub(crate) fn reader() -> Arc<dyn Reader> {
-    Arc::new(Elsewhere)
+    Arc::new(Elsewhere { looks_empty: true })
+}
+
+/// Databases of which nobody knows yet where they are.
+pub(crate) fn unreadable() -> Readers {
+    let reader: Arc<dyn Reader> = Arc::new(Elsewhere { looks_empty: false });
+    Readers { call: reader.clone(), payment: reader.clone(), drive: reader.clone(), view: reader }
 }
 
 fn unavailable<T>() -> Stored<T> {
     Err(StoreError::Unavailable("the service runs in another process".to_owned()))
 }
 
-/// Reading it is refused. A snapshot is empty: what operators look at in all services together is then of those that are
-/// here.
-struct Elsewhere;
+/// Reading it is refused. Where the snapshot is empty, what operators look at in all services together is of those that
+/// are here.
+struct Elsewhere {
+    looks_empty: bool,
+}
 
 impl Reader for Elsewhere {
     fn log(&self) -> LogId {
@@ -30,7 +40,7 @@ impl Reader for Elsewhere {
     }
 
     fn apart(&self) -> Arc<dyn Reader> {
-        reader()
+        Arc::new(Self { ..*self })
     }
 
     fn get(&self, _: &'static str, _: EntityKey) -> Stored<Option<EntityRow>> {
@@ -58,7 +68,7 @@ impl Reader for Elsewhere {
     }
 
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
-        Ok(Box::new(Nothing))
+        if self.looks_empty { Ok(Box::new(Nothing)) } else { unavailable() }
     }
 }
 

@@ -121,6 +121,19 @@ pub struct Readers {
     pub view: Arc<dyn Reader>,
 }
 
+impl Readers {
+    /// Who reads the database in which a service lies.
+    pub fn of(&self, service: &str) -> &Arc<dyn Reader> {
+        match service {
+            call::NAME => &self.call,
+            payment::NAME | provider::NAME => &self.payment,
+            drive::NAME => &self.drive,
+            view::NAME => &self.view,
+            unknown => unreachable!("{unknown:?} is none of the services"),
+        }
+    }
+}
+
 /// The system, ready to turn.
 pub struct Assembly {
     /// One for each database.
@@ -146,20 +159,54 @@ pub fn assemble_with(databases: Vec<Database>, options: &Options, business: &Bus
 /// One database by itself: what its services tell goes to the topic, what they hear comes from there, and the others are
 /// elsewhere. That is all the difference.
 pub fn assemble_alone(database: Database, topic: &Arc<Topic>, options: &Options) -> Stored<Assembly> {
+    assemble_alone_with(database, topic, options, &Business::default())
+}
+
+/// The same with other rules.
+pub fn assemble_alone_with(
+    database: Database,
+    topic: &Arc<Topic>,
+    options: &Options,
+    business: &Business,
+) -> Stored<Assembly> {
     let databases = vec![database];
     let bus = bus(&databases, options.shards)?;
     bus.set_topic(topic.clone());
-    put_together(databases, bus, options, &Business::default())
+    put_together(databases, bus, options, business)
+}
+
+/// Nothing runs here, and the databases are those of services that run by themselves: for whoever looks at all of them.
+/// Without readers, nothing can be read either.
+pub fn assemble_nothing(readers: Option<Readers>, rules: Rules, shards: u16) -> Stored<Assembly> {
+    let mut bus = Bus::default();
+    let tellers =
+        readers.iter().flat_map(|readers| TELLING.map(|service| (service, readers.of(service).apart())));
+    for (service, reader) in tellers {
+        for index in 0..shards {
+            bus.add(ShardName { service, index }, reader.clone(), false)?;
+        }
+    }
+    let business = Business::default();
+    let handles = Handles {
+        call: Handle::elsewhere(CallService { rules, decide: business.call }),
+        payment: Handle::elsewhere(PaymentService { rules, decide: business.payment }),
+        provider: Handle::elsewhere(ProviderService { settings: ::provider::settings::Settings::default() }),
+        drive: Handle::elsewhere(DriveService { rules, decide: business.drive }),
+        view: Handle::elsewhere(ViewService),
+    };
+    let readers = readers.unwrap_or_else(elsewhere::unreadable);
+    Ok(Assembly { runners: Vec::new(), handles, readers, bus: Arc::new(bus), gate: Arc::default() })
 }
 
 /// Looks out for those who wait here for what other replicas of a service commit, until it is told to stop.
 pub fn look_out(assembly: (&Handles, &Readers), service: &str, stop: &AtomicBool) {
     let (handles, readers) = assembly;
+    let reader = readers.of(service).apart();
     match service {
-        call::NAME => Lookout::new(&handles.call, readers.call.apart()).run(stop),
-        payment::NAME => Lookout::new(&handles.payment, readers.payment.apart()).run(stop),
-        drive::NAME => Lookout::new(&handles.drive, readers.drive.apart()).run(stop),
-        view::NAME => Lookout::new(&handles.view, readers.view.apart()).run(stop),
+        call::NAME => Lookout::new(&handles.call, reader).run(stop),
+        payment::NAME => Lookout::new(&handles.payment, reader).run(stop),
+        drive::NAME => Lookout::new(&handles.drive, reader).run(stop),
+        view::NAME => Lookout::new(&handles.view, reader).run(stop),
         unknown => unreachable!("{unknown:?} is none of the services that anybody waits for"),
     }
 }
