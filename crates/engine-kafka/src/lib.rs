@@ -9,6 +9,7 @@ mod context;
 mod desk;
 mod flow;
 mod inquiry;
+pub mod inspect;
 mod message;
 mod producer;
 mod relay;
