@@ -7,10 +7,10 @@
 /// What every database has: what it is, whom it holds, its shards, and turns among replicas.
 pub(crate) const COMMON: &str = r#"
 CREATE SCHEMA engine;
-CREATE FUNCTION engine.expect(found bigint, wanted bigint, state text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION engine.expect(counted bigint, wanted bigint, state text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  IF found IS DISTINCT FROM wanted THEN
-    RAISE EXCEPTION 'found % of %', found, wanted USING ERRCODE = state;
+  IF counted IS DISTINCT FROM wanted THEN
+    RAISE EXCEPTION '% of %', counted, wanted USING ERRCODE = state;
   END IF;
 END $$;
 CREATE TABLE engine.schema_version (version integer NOT NULL, oldest_reader integer NOT NULL);

@@ -1,5 +1,6 @@
 //! What goes wrong with PostgreSQL, in the words of the engine's port.
 
+use crate::OpenError;
 use engine::store::{Commit, StoreError};
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -95,12 +96,23 @@ impl Failure {
     }
 
     /// The same for who has certainly changed nothing.
-    pub(crate) fn as_nothing_done(self) -> Self {
+    pub(crate) fn into_nothing_done(self) -> Self {
         match self {
             Self::Lost(why) => Self::Busy(why),
             other @ (Self::Conflict | Self::Fenced | Self::Refused(_) | Self::Broken(_) | Self::Busy(_)) => {
                 other
             }
+        }
+    }
+}
+
+/// What opening a database makes of it.
+impl From<Failure> for OpenError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(why) | Failure::Broken(why) => Self::Refused(why),
+            Failure::Busy(why) | Failure::Lost(why) => Self::Unavailable(why),
+            Failure::Conflict | Failure::Fenced => Self::Unavailable("another was faster".into()),
         }
     }
 }

@@ -4,18 +4,48 @@
 //! version to the next), `session` (one connection), `writer` and `commit`, `reader` and `list` (everyone else).
 //! Why it is laid out so: docs/decisions/0020-postgres-layout.md and 0021-postgres-migrations.md.
 
+mod commit;
 mod ddl;
 mod failure;
+pub mod inspect;
 mod layout;
+mod lease;
+mod list;
+mod migrate;
+mod pool;
+mod read;
+mod read_sql;
+mod reader;
+mod rebuild;
+mod server;
+mod session;
+mod tables;
+mod tls;
 mod value;
 pub mod view;
+mod writer;
+mod writes;
 
 use engine::lease::Lease;
 use engine::log::LogId;
 use engine::store::{Reader, Schema, Store, Stored};
+use engine::topic::RELAY;
+use failure::{Answer, Failure};
+use layout::Layout;
+use lease::Turns;
+use migrate::MIGRATIONS;
+use pool::Pool;
+use reader::Onlooker;
+use server::Server;
+use session::{Call, Purpose, Session};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tables::common;
+use value::integer;
 use view::View;
+use writer::Writer;
+
+const SET_LOG: &str = "UPDATE engine.meta SET value = $1 WHERE name = 'log'";
 
 /// What a database is opened with.
 #[derive(Debug, Clone)]
@@ -77,46 +107,79 @@ pub enum OpenError {
 }
 
 /// A database whose layout was checked.
-pub struct Database {}
+pub struct Database {
+    layout: Arc<Layout>,
+    server: Arc<Server>,
+    pool: Arc<Pool>,
+}
 
 impl Database {
     /// Opens a database to write it, and makes what is not there yet: its tables (its log then is `new_log`), or what a
     /// newer version of them has. Several processes may do so at once.
-    pub fn create_or_open(_options: &Options, _new_log: LogId) -> Result<Self, OpenError> {
-        Err(OpenError::Unavailable("not built yet".into()))
+    pub fn create_or_open(options: &Options, new_log: LogId) -> Result<Self, OpenError> {
+        let server = Server::of(options)?;
+        let (session, _) = Session::connect(&server, Purpose::Opening, "")?;
+        let layout = Layout::prepare(&session, (options, new_log), MIGRATIONS)?;
+        view::make(&session, &options.views);
+        Ok(Self::with(layout, server, options))
     }
 
     /// Opens a database only to look at it; it must be there.
-    pub fn open_read_only(_options: &Options) -> Result<Self, OpenError> {
-        Err(OpenError::Unavailable("not built yet".into()))
+    pub fn open_read_only(options: &Options) -> Result<Self, OpenError> {
+        let server = Server::of(options)?;
+        let (session, _) = Session::connect(&server, Purpose::Opening, "")?;
+        let layout = Layout::check(&session, &options.schemas, MIGRATIONS)?;
+        Ok(Self::with(layout, server, options))
+    }
+
+    fn with(layout: Layout, server: Server, options: &Options) -> Self {
+        let (layout, server) = (Arc::new(layout), Arc::new(server));
+        let pool = Arc::new(Pool::new(layout.clone(), server.clone(), options.connections_max));
+        Self { layout, server, pool }
     }
 
     pub fn log(&self) -> LogId {
-        LogId(0)
+        self.layout.log
     }
 
     /// Another writer, with a connection of its own; it connects when it is first used.
     pub fn store(&self) -> Box<dyn Store> {
-        unreachable!("a database cannot be opened yet")
+        Box::new(Writer::new(self.layout.clone(), self.server.clone()))
     }
 
     pub fn reader(&self) -> Arc<dyn Reader> {
-        unreachable!("a database cannot be opened yet")
+        Arc::new(Onlooker::new(self.pool.clone()))
     }
 
     /// Turns among replicas, for one of them.
-    pub fn lease(&self, _holder: u64) -> Box<dyn Lease> {
-        unreachable!("a database cannot be opened yet")
+    pub fn lease(&self, holder: u64) -> Box<dyn Lease> {
+        Box::new(Turns::new(self.layout.clone(), self.server.clone(), holder))
     }
 
-    /// Gives the logs another identity, and forgets what of them a topic was told. Whoever has the database open must open it
-    /// again.
-    pub fn renew_log(&self, _new: LogId) -> Stored<()> {
-        Ok(())
+    /// Gives the logs another identity, and forgets what of them a topic was told. Whoever has the database open is refused
+    /// from its next connection on, and must open it again; this one, too.
+    pub fn renew_log(&self, new: LogId) -> Stored<()> {
+        let renewed = self.change(|session| {
+            let mut calls = vec![Call::new(SET_LOG, vec![Box::new(new.to_string())])];
+            let told = self.layout.services().iter();
+            calls.extend(told.map(|tables| Call::new(&tables.write.forget_told, vec![Box::new(RELAY)])));
+            session.transact(&calls, "COMMIT").map(drop)
+        });
+        renewed.map_err(Failure::into_store_error)
     }
 
     /// No number below `least` is given any more.
-    pub fn skip_numbers(&self, _service: &'static str, _least: u64) -> Stored<()> {
-        Ok(())
+    pub fn skip_numbers(&self, service: &'static str, least: u64) -> Stored<()> {
+        let skipped = integer(least).and_then(|least| {
+            let code = self.layout.tables(service)?.code;
+            self.change(|session| {
+                session.query(common::SKIP_NUMBERS, vec![Box::new(code), Box::new(least)]).map(drop)
+            })
+        });
+        skipped.map_err(Failure::into_store_error)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&Session) -> Answer<T>) -> Answer<T> {
+        change(&self.layout.connect(&self.server, Purpose::Writing)?)
     }
 }

@@ -1,6 +1,7 @@
 //! Where the business and the engine meet: the list of services, and how they are put together.
 
 mod adapt;
+pub mod analysis;
 pub mod audit;
 pub mod business;
 pub mod calendar;
