@@ -19,7 +19,12 @@ pub(crate) type Logs<'a> = (&'a [&'static str], &'a dyn Reader);
 pub(crate) fn begin(directory: &Path, data: &data_dir::DataDir, shards: u16) -> Stored<Arc<SteadyClock>> {
     let logs = data.databases.iter().map(|database| (database.services.as_slice(), &*database.reader));
     let recorded = recorded_last(logs, shards)?;
-    let (clock, begun) = SteadyClock::begin(last_of(directory, recorded), since_boot);
+    Ok(after(last_of(directory, recorded)))
+}
+
+/// A clock that goes on from what was told last.
+pub(crate) fn after(last: Option<Timestamp>) -> Arc<SteadyClock> {
+    let (clock, begun) = SteadyClock::begin(last, since_boot);
     match begun {
         Begun::AtTheWall => {}
         Begun::Ahead(ahead) => tracing::warn!(
@@ -32,7 +37,7 @@ pub(crate) fn begin(directory: &Path, data: &data_dir::DataDir, shards: u16) -> 
              before are late by as much; if not, stop, set it, and start again"
         ),
     }
-    Ok(Arc::new(clock))
+    Arc::new(clock)
 }
 
 /// What was told last: while nothing happens, that is later than the last event.

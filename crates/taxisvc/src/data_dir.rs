@@ -23,8 +23,9 @@ const VERSION_FILE: &str = "version";
 /// Becomes the version once it is whole.
 const VERSION_FILE_NEW: &str = "version.new";
 const LOCK_FILE: &str = "lock";
-/// What a start may have left that was cut off before it wrote the version; `lost+found` is of a disk of its own.
-const OF_A_FIRST_START: [&str; 3] = [VERSION_FILE_NEW, LOCK_FILE, "lost+found"];
+/// What a start may have left that was cut off before it wrote the version, and the token that services which run by
+/// themselves keep; `lost+found` is of a disk of its own.
+const OF_A_FIRST_START: [&str; 4] = [VERSION_FILE_NEW, LOCK_FILE, token::FILE, "lost+found"];
 
 /// A data directory that this process alone writes.
 pub(crate) struct DataDir {
@@ -154,9 +155,15 @@ fn refuse_other_layout(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The files of the databases, by their names.
+pub(crate) fn databases(config: &Config) -> Vec<(&'static str, PathBuf)> {
+    let groups = config.layout().groups().into_iter();
+    groups.map(|(name, _)| (name, file_of(&config.data, name))).collect()
+}
+
 /// The files that are open for as long as the directory is.
 pub(crate) fn files(config: &Config) -> Vec<PathBuf> {
-    let databases = config.layout().groups().into_iter().map(|(name, _)| file_of(&config.data, name));
+    let databases = databases(config).into_iter().map(|(_, file)| file);
     databases.chain([config.data.join(LOCK_FILE)]).collect()
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn runtime() -> anyhow::Result<Runtime> {
 }
 
 /// How the services are put together.
-pub(crate) fn options(config: &Config, clock: Arc<dyn Clock>, runtime: &Runtime) -> Options {
+pub(crate) fn options(config: &Config, clock: Arc<dyn Clock>, runtime: &Handle) -> Options {
     Options {
         rules: config.rules(),
         provider: config.provider.clone(),
@@ -31,7 +31,7 @@ pub(crate) fn options(config: &Config, clock: Arc<dyn Clock>, runtime: &Runtime)
         first_call: config.store.first_id,
         replica: draw(),
         clock,
-        delay: Arc::new(TokioDelay(runtime.handle().clone())),
+        delay: Arc::new(TokioDelay(runtime.clone())),
     }
 }
 

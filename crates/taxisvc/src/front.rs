@@ -1,6 +1,10 @@
 //! `taxisvc gateway`: the one entry, in front of services that run elsewhere.
 
-use crate::config::Config;
+mod merged;
+
+use crate::config::sources::InForce;
+use crate::config::{Config, Kind};
+use crate::data_dir::listening::reached_at;
 use crate::edge::{gateway_settings, runtime};
 use crate::metrics::Health;
 use crate::open_files;
@@ -8,35 +12,56 @@ use crate::say;
 use crate::sentinel::Failing;
 use crate::servers;
 use crate::serving::Ending;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use gateway::Gateway;
 use gateway::route::{Route, Upstream};
+use http::uri::Authority;
+use merged::Merged;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
+use wiring::{call, drive, payment, view};
+
+const WEB: &str = "web";
 
 /// The gateway in front of services elsewhere.
-pub(crate) fn gateway_alone(config: &Config) -> anyhow::Result<ExitCode> {
-    let routes = remote_routes(config)?;
+pub(crate) fn gateway_alone(in_force: &InForce) -> anyhow::Result<ExitCode> {
+    let config = &in_force.config;
     let settings = gateway_settings(config)?;
+    let (stopping, stopped) = watch::channel(false);
+    let merged = match config.store.kind {
+        Kind::Sqlite => None,
+        Kind::Postgres => Some(Merged::new(in_force, stopped.clone())?),
+    };
+    let routes = routes(config, merged.as_ref())?;
     open_files::raise_limit();
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    runtime.block_on(async {
         let gateway = Gateway::new(settings, routes);
         gateway.check_health().await;
-        let (stopping, stopped) = watch::channel(false);
-        let health =
-            Health { engines: Vec::new(), gateway: Some(gateway.clone()), services: None, stopping: stopped };
+        let health = Health {
+            engines: Vec::new(),
+            gateway: Some(gateway.clone()),
+            services: None,
+            looking: merged.as_ref().map(Merged::looking),
+            stopping: stopped,
+        };
         let router = api::health_router(Arc::new(health)).merge(gateway.router());
         let address = SocketAddr::new(config.listen, config.ports.gateway);
         let port = servers::bind("gateway", address, router).await?;
         let ending = Ending::prepare(config)?;
         say::listens(&port);
+        let looking = merged.map(Merged::begin).transpose()?;
         tokio::spawn(gateway.keep_checking_health(ending.shutdown()));
         let nothing_fails = Failing::default();
         ending.serve(vec![port], &stopping, nothing_fails.subscribe(), ()).await;
-        Ok(ExitCode::SUCCESS)
-    })
+        drop(looking);
+        anyhow::Ok(())
+    })?;
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What every gateway answers by itself.
@@ -45,26 +70,101 @@ pub(crate) fn documents() -> Route {
     Route { name: "documents", prefixes, upstream: Upstream::Local(api::documents_router()) }
 }
 
-/// The contract's routes, answered by replicas elsewhere.
-fn remote_routes(config: &Config) -> anyhow::Result<Vec<Route>> {
-    let upstreams = &config.upstreams;
-    let http = |name: &str, replicas: &[String]| {
-        if replicas.is_empty() {
-            bail!("upstreams.{name} names no replica: the gateway alone needs host:port of each service");
-        }
-        let parsed = replicas.iter().map(|replica| replica.parse());
-        let replicas: Result<Vec<_>, _> = parsed.collect();
-        Ok(Upstream::Http(replicas.with_context(|| format!("upstreams.{name} wants host:port"))?))
-    };
+/// What of the contract a service answers, and what an operator does to it where it runs by itself.
+struct Paths {
+    service: &'static str,
+    own: &'static [&'static str],
+    with_operators: &'static [&'static str],
+}
+
+const PATHS: [Paths; 4] = [
+    Paths {
+        service: call::NAME,
+        own: &["/calls"],
+        with_operators: &["/calls", "/operator/calls/cancel", "/operator/dead-letters/call"],
+    },
+    Paths {
+        service: payment::NAME,
+        own: &["/payments", "/fares"],
+        with_operators: &[
+            "/payments",
+            "/fares",
+            "/operator/dead-letters/payment",
+            "/operator/dead-letters/provider",
+        ],
+    },
+    Paths {
+        service: drive::NAME,
+        own: &["/drives"],
+        with_operators: &["/drives", "/operator/drives", "/operator/dead-letters/drive"],
+    },
+    Paths {
+        service: view::NAME,
+        own: &["/callViews"],
+        with_operators: &["/callViews", "/operator/views", "/operator/dead-letters/view"],
+    },
+];
+
+/// The contract's routes. What is about one service goes to its replicas; what is about all of them together is read from
+/// their databases, or asked of the process in which they all run.
+fn routes(config: &Config, merged: Option<&Merged>) -> anyhow::Result<Vec<Route>> {
     let route = |name, prefixes, upstream| Route { name, prefixes, upstream };
-    Ok(vec![
-        route("call", &["/calls"], http("call", &upstreams.call)?),
-        route("payment", &["/payments", "/fares"], http("payment", &upstreams.payment)?),
-        route("drive", &["/drives"], http("drive", &upstreams.drive)?),
-        route("view", &["/callViews"], http("view", &upstreams.view)?),
-        route("events", &["/events"], http("call", &upstreams.call)?),
-        documents(),
-        route("operator", &["/operator"], http("call", &upstreams.call)?),
-        Route::everything_else("web", http("web", &upstreams.web)?),
-    ])
+    let mut routes = Vec::new();
+    for Paths { service, own, with_operators } in PATHS {
+        let prefixes = if merged.is_some() { with_operators } else { own };
+        routes.push(route(service, prefixes, Upstream::Http(replicas(config, service)?)));
+    }
+    let (call, web) = (replicas(config, call::NAME)?, replicas(config, WEB)?);
+    let (events, operator, web) = match merged {
+        None => (Upstream::Http(call.clone()), Upstream::Http(call), Upstream::Http(web)),
+        Some(merged) => {
+            let has_web = !config.upstreams.web.is_empty();
+            let web = if has_web { Upstream::Http(web) } else { Upstream::Local(merged.web()) };
+            (Upstream::Local(merged.events()), Upstream::Local(merged.operator()), web)
+        }
+    };
+    routes.push(route("events", &["/events"], events));
+    routes.push(documents());
+    routes.push(route("operator", &["/operator"], operator));
+    routes.push(Route::everything_else(WEB, web));
+    Ok(routes)
+}
+
+/// The replicas that are named, else the one on this machine.
+fn replicas(config: &Config, name: &str) -> anyhow::Result<Vec<Authority>> {
+    let (ports, upstreams) = (&config.ports, &config.upstreams);
+    let (named, port) = match name {
+        call::NAME => (&upstreams.call, ports.call),
+        payment::NAME => (&upstreams.payment, ports.payment),
+        drive::NAME => (&upstreams.drive, ports.drive),
+        view::NAME => (&upstreams.view, ports.view),
+        WEB => (&upstreams.web, ports.web),
+        unknown => unreachable!("{unknown:?} is none of the upstreams"),
+    };
+    let here = reached_at(SocketAddr::new(config.listen, port)).to_string();
+    let named = if named.is_empty() { std::slice::from_ref(&here) } else { named.as_slice() };
+    let replicas: Result<Vec<_>, _> = named.iter().map(|replica| replica.parse()).collect();
+    replicas.with_context(|| format!("upstreams.{name} wants host:port"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_named_is_on_this_machine() {
+        let mut config = Config::default();
+        let found = |config: &Config, name| {
+            let replicas = replicas(config, name).unwrap();
+            replicas.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&config, "drive"), ["127.0.0.1:8084"]);
+        config.listen = [0, 0, 0, 0].into();
+        assert_eq!(found(&config, "web"), ["127.0.0.1:8080"]);
+        config.upstreams.drive = vec!["one:8084".into(), "two:8084".into()];
+        assert_eq!(found(&config, "drive"), ["one:8084", "two:8084"]);
+        config.upstreams.drive = vec!["http://one".into()];
+        let error = format!("{:#}", replicas(&config, "drive").unwrap_err());
+        assert!(error.contains("upstreams.drive wants host:port"), "{error}");
+    }
 }

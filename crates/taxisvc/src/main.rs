@@ -8,10 +8,12 @@ mod databases;
 mod disk;
 mod edge;
 mod front;
+mod kafka;
 mod log;
 mod machine;
 mod metrics;
 mod open_files;
+mod role;
 mod say;
 mod sentinel;
 mod servers;
@@ -84,13 +86,13 @@ enum Command {
     Up,
     /// Runs the gateway alone, in front of the services that `upstreams` in the settings names
     Gateway,
-    /// Runs the call service alone, over Kafka
+    /// Runs the call service alone, over a PostgreSQL database of its own and Kafka
     Call,
-    /// Runs the payment service alone, over Kafka
+    /// Runs the payment service alone, likewise
     Payment,
-    /// Runs the drive service alone, over Kafka
+    /// Runs the drive service alone, likewise
     Drive,
-    /// Runs the view service alone, over Kafka
+    /// Runs the view service alone, likewise
     View,
     /// Drives recorded trips through a running system
     #[command(after_long_help = REPLAY_HELP)]
@@ -137,17 +139,20 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Common { config, data, listen, log } = arguments.common;
     let in_force = sources::read(&Flags { config, data, listen, log })?;
     let config = &in_force.config;
-    let serves = matches!(command, Command::Up | Command::Gateway);
+    let serves = matches!(
+        command,
+        Command::Up | Command::Gateway | Command::Call | Command::Payment | Command::Drive | Command::View
+    );
     // A command that ends by itself prints its answer, and is quiet beside it unless it is asked not to be.
     let level = if serves || in_force.is_set("log") { &config.log } else { QUIET };
     let _flush = log::start(level, config.log_format)?;
     match command {
         Command::Up => up::everything(&in_force),
-        Command::Gateway => front::gateway_alone(config),
-        Command::Call => Err(alone("call")),
-        Command::Payment => Err(alone("payment")),
-        Command::Drive => Err(alone("drive")),
-        Command::View => Err(alone("view")),
+        Command::Gateway => front::gateway_alone(&in_force),
+        Command::Call => role::alone(&in_force, wiring::call::NAME),
+        Command::Payment => role::alone(&in_force, wiring::payment::NAME),
+        Command::Drive => role::alone(&in_force, wiring::drive::NAME),
+        Command::View => role::alone(&in_force, wiring::view::NAME),
         Command::Replay(options) => replay(config, options),
         Command::Audit(options) => commands::audit::run(config, &options),
         Command::Events(options) => commands::events::run(config, &options),
@@ -160,13 +165,6 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Token(options) => commands::token::run(config, &options, edge::draw),
         Command::Completions(options) => commands::completions::run(Arguments::command(), &options),
     }
-}
-
-fn alone(service: &str) -> anyhow::Error {
-    anyhow::anyhow!(
-        "{service} runs by itself only over Kafka, which this build does not have; \
-         `taxisvc up` runs it together with the others"
-    )
 }
 
 fn replay(config: &Config, mut options: replay::options::Options) -> anyhow::Result<ExitCode> {

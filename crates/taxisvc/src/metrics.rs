@@ -7,6 +7,7 @@ mod process;
 mod services;
 mod store;
 mod text;
+mod topic;
 
 pub(crate) use store::Figures;
 
@@ -14,20 +15,21 @@ use ::gateway::Gateway;
 use api::{Exposition, Requests};
 use engine::clock::steady::SteadyClock;
 use engine::log::LogId;
-use engine::runner::Stats;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::Registry;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use wiring::Handles;
 
 use crate::disk::Disk;
+use crate::kafka::Bus;
 use crate::log;
+use crate::machine::Engines;
 
 /// An engine that has not turned for so long is stuck: a healthy one turns several times a second, busy or not.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -35,14 +37,26 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 const REBUILDING: &str = "the view is being made anew, and reads of it are refused until it is whole; \
                           GET /operator/views/rebuild says how far it is";
 
+const NOT_LOOKED_AT: &str =
+    "/events and what operators look at cannot be told, since a database cannot be used";
+
 /// A process's own health.
 pub(crate) struct Health {
     /// One for each database.
-    pub(crate) engines: Vec<(&'static str, Arc<Stats>)>,
+    pub(crate) engines: Engines,
     pub(crate) gateway: Option<Gateway>,
     /// Where services run.
     pub(crate) services: Option<Services>,
+    /// Where the databases of services elsewhere are looked at.
+    pub(crate) looking: Option<Looking>,
     pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// What is told where the databases of services elsewhere are looked at.
+pub(crate) struct Looking {
+    pub(crate) requests: Arc<Requests>,
+    /// Why they cannot be looked at.
+    pub(crate) trouble: Arc<Mutex<Option<String>>>,
 }
 
 /// What is told where services run.
@@ -51,8 +65,11 @@ pub(crate) struct Services {
     pub(crate) requests: Arc<Requests>,
     pub(crate) handles: Handles,
     pub(crate) figures: Arc<Figures>,
-    pub(crate) disk: Arc<Disk>,
+    /// Where the data is in files.
+    pub(crate) disk: Option<Arc<Disk>>,
     pub(crate) clock: Arc<SteadyClock>,
+    /// Where services hear each other over Kafka.
+    pub(crate) bus: Option<Bus>,
 }
 
 impl api::Health for Health {
@@ -81,9 +98,16 @@ impl api::Health for Health {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let Some(services) = &self.services else { return Vec::new() };
+        let trouble =
+            |looking: &Looking| looking.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(services) = &self.services else {
+            let trouble = self.looking.as_ref().and_then(trouble);
+            return trouble.map(|why| format!("{NOT_LOOKED_AT}: {why}")).into_iter().collect();
+        };
         let is_rebuilding = services.handles.view.rebuilding().is_some();
-        services.disk.warning().into_iter().chain(is_rebuilding.then(|| REBUILDING.to_owned())).collect()
+        let disk = services.disk.as_ref().and_then(|disk| disk.warning());
+        let bus = services.bus.iter().flat_map(Bus::warnings);
+        disk.into_iter().chain(is_rebuilding.then(|| REBUILDING.to_owned())).chain(bus).collect()
     }
 
     fn log(&self) -> Option<LogId> {
@@ -109,12 +133,18 @@ impl Health {
         process::register_build(&mut registry);
         let lost = ConstCounter::new(log::lines_lost());
         registry.register("log_lines_lost", "Lines of the log that nobody took from standard error", lost);
+        if let Some(looking) = &self.looking {
+            looking.requests.register(&mut registry);
+        }
         if let Some(services) = &self.services {
             services.requests.register(&mut registry);
             registry.register_collector(Box::new(services::Running(services.handles.clone())));
             registry.register_collector(Box::new(services.figures.read()));
             let (disk, clock) = (services.disk.clone(), services.clock.clone());
             registry.register_collector(Box::new(machine::Machine { disk, clock }));
+            if let Some(bus) = &services.bus {
+                registry.register_collector(Box::new(topic::Told(bus.stats())));
+            }
         }
         registry.register_collector(Box::new(engines::Engines(self.engines.clone())));
         if let Some(gateway) = &self.gateway {

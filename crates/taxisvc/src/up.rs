@@ -1,7 +1,7 @@
 //! `taxisvc up`: opens the data, starts the engine, listens, says what to try, and stops without losing anything.
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Kind};
 use crate::config::sources::InForce;
 use crate::data_dir::{self, listening, token};
 use crate::disk::{self, Disk, Marks};
@@ -30,6 +30,7 @@ use tokio::sync::watch;
 /// Everything in one process.
 pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     let config = &in_force.config;
+    refuse_postgres(config)?;
     let stopwatch = Stopwatch::start();
     // What is not understood is said before anything is made.
     gateway_settings(config)?;
@@ -44,7 +45,7 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     let clock = clock::begin(&config.data, &data, config.store.shards)?;
     let notes = clock::told::Notes::begin(&config.data, &clock);
     notes.keep_noting(runtime.handle());
-    let options = options(config, clock.clone(), &runtime);
+    let options = options(config, clock.clone(), runtime.handle());
     let assembly = wiring::assemble(data.databases, &options)?;
     let disk = Disk::new(&config.data, data_dir::files(config), marks(config), assembly.gate.clone())?;
     disk.keep_looking(runtime.handle(), &failing);
@@ -71,6 +72,18 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     match failure {
         None => Ok(ExitCode::SUCCESS),
         Some(why) => bail!(why),
+    }
+}
+
+/// One who has set the databases of services by themselves would look for the data there.
+fn refuse_postgres(config: &Config) -> anyhow::Result<()> {
+    match config.store.kind {
+        Kind::Sqlite => Ok(()),
+        Kind::Postgres => bail!(
+            "store.kind is \"postgres\", and `taxisvc up` keeps everything in a data directory: run `taxisvc call`, \
+             `taxisvc payment`, `taxisvc drive` and `taxisvc view`, and `taxisvc gateway` in front of them; or leave \
+             store.kind at \"sqlite\""
+        ),
     }
 }
 
@@ -102,18 +115,20 @@ async fn serve(
 async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
     let api = &system.api;
     let gateway = Gateway::new(gateway_settings(config)?, local_routes(&api.behind_gateway()));
-    let files = (config.data.as_path(), config.layout());
-    let figures = Figures::new(&api.readers, files, system.clock.clone());
+    let files = data_dir::databases(config);
+    let figures = Figures::new(&api.readers, &wiring::SERVICES, files, system.clock.clone());
     let health = |gateway: Option<Gateway>| {
         let engines = system.engines.clone();
         let services = Some(Services {
             requests: api.requests().clone(),
             handles: api.handles.clone(),
             figures: figures.clone(),
-            disk: system.disk.clone(),
+            disk: Some(system.disk.clone()),
             clock: system.clock.clone(),
+            bus: None,
         });
-        let health = Health { engines, gateway, services, stopping: system.stopping.subscribe() };
+        let health =
+            Health { engines, gateway, services, looking: None, stopping: system.stopping.subscribe() };
         api::health_router(Arc::new(health))
     };
     // A problem's `type` leads somewhere on every port.

@@ -35,7 +35,7 @@ pub(super) fn with_machine<T>(
     let runtime = runtime()?;
     let clock = clock::begin(&config.data, &data, config.store.shards)?;
     let _notes = clock::told::Notes::begin(&config.data, &clock);
-    let options = options(config, clock, &runtime);
+    let options = options(config, clock, runtime.handle());
     let assembly = wiring::assemble(data.databases, &options)?;
     let mut runners = assembly.runners;
     let mut machine =

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::config::bounds::check_token;
 use anyhow::{Context, bail};
+use rustix::fs::Mode;
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
@@ -49,6 +50,44 @@ pub(crate) fn find_or_draw(config: &Config, draw: impl FnMut() -> u64) -> anyhow
     }
 }
 
+/// The token that is there, else a new one, for services that run by themselves and share a directory that may hold
+/// nothing else: whichever of them is first draws it, and the others take it.
+pub(crate) fn share(config: &Config, mut draw: impl FnMut() -> u64) -> anyhow::Result<Token> {
+    if let Some(token) = find(config)? {
+        return Ok(token);
+    }
+    let directory = &config.data;
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let file = directory.join(FILE);
+    let text = format!("{:016x}{:016x}", draw(), draw());
+    // Whoever draws at the same time writes another one.
+    let new = directory.join(format!("{FILE_NEW}.{:016x}", draw()));
+    let offered =
+        super::make(directory).map_err(anyhow::Error::from).and_then(|()| offer(&new, &file, &text));
+    let is_new = offered.with_context(|| {
+        format!(
+            "cannot keep the operator's token in {}: name another directory, or set operator.token",
+            directory.display()
+        )
+    })?;
+    if is_new {
+        return Ok(Token { text, file: Some(file), is_new });
+    }
+    find(config)?.with_context(|| format!("{} was there a moment ago", file.display()))
+}
+
+/// Puts a token where it belongs unless there is one by then. It is whole before it is seen there.
+fn offer(new: &Path, file: &Path, text: &str) -> anyhow::Result<bool> {
+    write_new(new, text)?;
+    let linked = std::fs::hard_link(new, file);
+    remove(new)?;
+    match linked {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Another token in the place of the one that is kept.
 pub(crate) fn renew(directory: &Path, mut draw: impl FnMut() -> u64) -> anyhow::Result<Token> {
     let text = format!("{:016x}{:016x}", draw(), draw());
@@ -61,15 +100,20 @@ fn write(directory: &Path, text: &str) -> anyhow::Result<()> {
     let new = directory.join(FILE_NEW);
     // One that was left by an attempt that broke off may have another mode.
     remove(&new)?;
-    let mut file = File::options().write(true).create_new(true).mode(MODE).open(&new)?;
-    let written = writeln!(file, "{text}").map_err(anyhow::Error::from);
-    if let Err(error) = written.and_then(|()| give(&file, &keeper(directory)?)) {
-        remove(&new)?;
-        return Err(error);
-    }
-    file.sync_all()?;
+    write_new(&new, text)?;
     std::fs::rename(&new, directory.join(FILE))?;
     Ok(super::sync_entries(directory)?)
+}
+
+fn write_new(new: &Path, text: &str) -> anyhow::Result<()> {
+    let directory = new.parent().unwrap_or(new);
+    let mut file = File::options().write(true).create_new(true).mode(MODE).open(new)?;
+    let written = writeln!(file, "{text}").map_err(anyhow::Error::from);
+    if let Err(error) = written.and_then(|()| give(&file, &keeper(directory)?)) {
+        remove(new)?;
+        return Err(error);
+    }
+    Ok(file.sync_all()?)
 }
 
 fn remove(file: &Path) -> std::io::Result<()> {
@@ -105,6 +149,8 @@ fn give(file: &File, keeper: &Metadata) -> anyhow::Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, chown};
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     fn config(directory: &Path) -> Config {
         Config { data: directory.to_owned(), ..Config::default() }
@@ -130,6 +176,28 @@ mod tests {
         let renewed = renew(folder.path(), &mut draw).unwrap();
         assert_ne!(renewed.text, first.text);
         assert_eq!(find(&config).unwrap().unwrap().text, renewed.text);
+    }
+
+    /// As five services that are started at once on one machine do.
+    #[test]
+    fn those_who_share_a_directory_share_the_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder.path().join("not there yet"));
+        let drawing = AtomicU64::new(0);
+        let draw = || drawing.fetch_add(1, Ordering::SeqCst);
+        let together = Barrier::new(8);
+        let shared: Vec<Token> = std::thread::scope(|scope| {
+            let start = || {
+                together.wait();
+                share(&config, draw).unwrap()
+            };
+            let started: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+            started.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(shared.iter().all(|token| token.text == shared[0].text), "{shared:?}");
+        assert_eq!(shared.iter().filter(|token| token.is_new).count(), 1, "it is shown once");
+        let entries = std::fs::read_dir(&config.data).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(entries.collect::<Vec<_>>(), [FILE], "nothing else is left");
     }
 
     #[test]

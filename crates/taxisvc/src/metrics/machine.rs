@@ -1,4 +1,4 @@
-//! The figures of the machine under the process: its disk and its clock.
+//! The figures of the machine under the process: its disk, where the data is in files, and its clock.
 
 use super::tell_one;
 use crate::disk::{Disk, Room, Size};
@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub(super) struct Machine {
-    pub(super) disk: Arc<Disk>,
+    pub(super) disk: Option<Arc<Disk>>,
     pub(super) clock: Arc<SteadyClock>,
 }
 
@@ -22,11 +22,14 @@ impl fmt::Debug for Machine {
 
 impl Collector for Machine {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let seen = self.disk.seen();
+        let wall_ahead_seconds = self.clock.wall_ahead_ms() as f64 / 1e3;
+        let help = "How far the machine's clock is ahead of ours";
+        tell_one(&mut encoder, ("clock_offset_seconds", help), &ConstGauge::new(wall_ahead_seconds))?;
+        let Some(disk) = &self.disk else { return Ok(()) };
+        let seen = disk.seen();
         let when = |rooms: &[Room]| f64::from(u8::from(rooms.contains(&seen.room)));
         // Comparisons with what is not a number are false: nobody is alerted by what is not known.
         let bytes = |part: fn(Size) -> u64| seen.size.map_or(f64::NAN, |size| part(size) as f64);
-        let wall_ahead_seconds = self.clock.wall_ahead_ms() as f64 / 1e3;
         let gauges = [
             (
                 "disk_free_bytes",
@@ -36,7 +39,6 @@ impl Collector for Machine {
             ("disk_size_bytes", "Size of the disk of the data directory", bytes(|size| size.whole)),
             ("disk_low", "Whether somebody should make room on the disk", when(&[Room::Low, Room::Out])),
             ("disk_full", "Whether new requests are refused for want of room", when(&[Room::Out])),
-            ("clock_offset_seconds", "How far the machine's clock is ahead of ours", wall_ahead_seconds),
         ];
         for (name, help, value) in gauges {
             tell_one(&mut encoder, (name, help), &ConstGauge::new(value))?;

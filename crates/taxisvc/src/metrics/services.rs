@@ -1,7 +1,9 @@
 //! The figures of the services as they run: what waits for them, and how far they have got with what others say.
 
 use super::{tell, tell_one};
+use engine::Service;
 use engine::figures::Heard;
+use engine::handle::Handle;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -17,27 +19,22 @@ impl fmt::Debug for Running {
 }
 
 impl Running {
-    /// Those that hear of others.
-    fn heard(&self) -> [(&'static str, Heard); 4] {
+    /// Those that run here and hear of others.
+    fn heard(&self) -> Vec<(&'static str, Heard)> {
+        fn of<S: Service>(handle: &Handle<S>) -> Option<(&'static str, Heard)> {
+            (!handle.is_elsewhere()).then(|| (handle.service().name(), handle.heard()))
+        }
         let Handles { call, payment, drive, view, .. } = &self.0;
-        [
-            (wiring::call::NAME, call.heard()),
-            (wiring::payment::NAME, payment.heard()),
-            (wiring::drive::NAME, drive.heard()),
-            (wiring::view::NAME, view.heard()),
-        ]
+        [of(call), of(payment), of(drive), of(view)].into_iter().flatten().collect()
     }
 
-    /// Commands that wait, and answers to effects.
-    fn waiting(&self) -> [(&'static str, (u64, u64)); 5] {
+    /// Commands that wait for those that run here, and answers to effects.
+    fn waiting(&self) -> Vec<(&'static str, (u64, u64))> {
+        fn of<S: Service>(handle: &Handle<S>) -> Option<(&'static str, (u64, u64))> {
+            (!handle.is_elsewhere()).then(|| (handle.service().name(), handle.waiting()))
+        }
         let Handles { call, payment, provider, drive, view } = &self.0;
-        [
-            (wiring::call::NAME, call.waiting()),
-            (wiring::payment::NAME, payment.waiting()),
-            (wiring::provider::NAME, provider.waiting()),
-            (wiring::drive::NAME, drive.waiting()),
-            (wiring::view::NAME, view.waiting()),
-        ]
+        [of(call), of(payment), of(provider), of(drive), of(view)].into_iter().flatten().collect()
     }
 }
 
@@ -63,6 +60,9 @@ impl Collector for Running {
         tell(&mut encoder, ("commands_waiting", help), &told(|(commands, _)| *commands))?;
         let help = "Answers to effects that wait to be decided";
         tell(&mut encoder, ("answers_waiting", help), &told(|(_, answers)| *answers))?;
+        if self.0.view.is_elsewhere() {
+            return Ok(());
+        }
         let is_rebuilding = i64::from(self.0.view.rebuilding().is_some());
         let help = "Whether the view is being made anew";
         tell_one(&mut encoder, ("view_rebuilding", help), &ConstGauge::new(is_rebuilding))

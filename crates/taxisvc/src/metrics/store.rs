@@ -6,7 +6,7 @@
 use super::{tell, tell_one};
 use engine::clock::{Clock, Stopwatch};
 use engine::log::LogId;
-use engine::store::{Backlog, Order, Query, Reader, Start, StoreError};
+use engine::store::{Backlog, Order, Query, Start, StoreError};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use taxi::call::Call;
 use taxi::status::{CallStatus, DriveStatus, PayStatus};
-use wiring::{Layout, Readers};
+use wiring::Readers;
 
 /// How long what was read is told again.
 const FRESH_FOR: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ const OPEN: [CallStatus; 3] = [CallStatus::PayRequest, CallStatus::DriveRequest,
 
 /// Whoever reads them.
 pub(crate) struct Figures {
-    /// Which log the calls lie in.
+    /// Which log it is, the calls' where that is here.
     pub(super) log: LogId,
     look: Arc<Look>,
     state: Arc<(Mutex<State>, Condvar)>,
@@ -39,11 +39,15 @@ pub(crate) struct Figures {
 
 type Look = dyn Fn() -> Result<Seen, StoreError> + Send + Sync;
 
+/// The files in which databases lie, by their names.
+pub(super) type Files = Vec<(&'static str, PathBuf)>;
+
 /// What they are read from.
 struct From {
     readers: Readers,
-    data: PathBuf,
-    layout: Layout,
+    /// Those whose database is here.
+    services: Vec<&'static str>,
+    files: Files,
     clock: Arc<dyn Clock>,
 }
 
@@ -74,17 +78,18 @@ impl Figures {
     /// Reads of its own, so that it waits behind nobody and nobody behind it.
     pub(crate) fn new(
         readers: &Readers,
-        (data, layout): (&Path, Layout),
+        services: &[&'static str],
+        files: Files,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
+        let log = services.first().map_or(LogId(0), |service| readers.of(service).log());
         let readers = Readers {
             call: readers.call.apart(),
             payment: readers.payment.apart(),
             drive: readers.drive.apart(),
             view: readers.view.apart(),
         };
-        let log = readers.call.log();
-        let from = From { readers, data: data.to_owned(), layout, clock };
+        let from = From { readers, services: services.to_vec(), files, clock };
         Arc::new(Self::by(log, move || from.look()))
     }
 
@@ -129,34 +134,41 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 impl From {
     fn look(&self) -> Result<Seen, StoreError> {
-        let Readers { call, payment, drive, view } = &self.readers;
         let now = self.clock.now();
         let overdue_before = now.plus_ms(-OVERDUE_AFTER_MS);
-        let backlog =
-            |reader: &Arc<dyn Reader>, service| Ok((service, reader.backlog(service, overdue_before)?));
+        let backlog = |service: &&'static str| {
+            Ok((*service, self.readers.of(service).backlog(service, overdue_before)?))
+        };
+        let backlogs = self.services.iter().map(backlog).collect::<Result<_, StoreError>>()?;
+        let ages = OPEN.into_iter().filter(|_| self.has(wiring::call::NAME));
+        let age = |status: CallStatus| Ok((status.as_str(), self.oldest_age_seconds(status)?));
         Ok(Seen {
-            calls: counts(&**call, wiring::call::NAME, &CallStatus::ALL.map(CallStatus::as_str))?,
-            payments: counts(&**payment, wiring::payment::NAME, &PayStatus::ALL.map(PayStatus::as_str))?,
-            drives: counts(&**drive, wiring::drive::NAME, &DriveStatus::ALL.map(DriveStatus::as_str))?,
-            oldest_age_seconds: OPEN
-                .into_iter()
-                .map(|status| Ok((status.as_str(), self.oldest_age_seconds(status)?)))
-                .collect::<Result<_, StoreError>>()?,
-            backlogs: vec![
-                backlog(call, wiring::call::NAME)?,
-                backlog(payment, wiring::payment::NAME)?,
-                backlog(payment, wiring::provider::NAME)?,
-                backlog(drive, wiring::drive::NAME)?,
-                backlog(view, wiring::view::NAME)?,
-            ],
+            calls: self.counts(wiring::call::NAME, &CallStatus::ALL.map(CallStatus::as_str))?,
+            payments: self.counts(wiring::payment::NAME, &PayStatus::ALL.map(PayStatus::as_str))?,
+            drives: self.counts(wiring::drive::NAME, &DriveStatus::ALL.map(DriveStatus::as_str))?,
+            oldest_age_seconds: ages.map(age).collect::<Result<_, StoreError>>()?,
+            backlogs,
             now_ms: now.0,
-            file_bytes: self.file_bytes(),
+            file_bytes: self.files.iter().flat_map(|(name, file)| sizes(name, file)).collect(),
         })
     }
 
-    fn file_bytes(&self) -> Vec<([(&'static str, &'static str); 2], u64)> {
-        let groups = self.layout.groups().into_iter();
-        groups.flat_map(|(name, _)| sizes(name, &self.data.join(format!("{name}.db")))).collect()
+    fn has(&self, service: &str) -> bool {
+        self.services.contains(&service)
+    }
+
+    /// By status, those that nobody has included: who counts them from 0 sees the first one come.
+    fn counts(
+        &self,
+        service: &'static str,
+        statuses: &[&'static str],
+    ) -> Result<Vec<(&'static str, u64)>, StoreError> {
+        if !self.has(service) {
+            return Ok(Vec::new());
+        }
+        let counted = self.readers.of(service).counts(service, service)?;
+        let of = |status: &str| counted.iter().find(|(tag, _)| tag == status).map_or(0, |(_, count)| *count);
+        Ok(statuses.iter().map(|status| (*status, of(status))).collect())
     }
 
     /// How long ago the oldest of these was called; 0 where there is none.
@@ -175,17 +187,6 @@ impl From {
         let now = self.clock.now().0;
         Ok(call.map_or(0.0, |call| (now - call.requested_at.0).max(0) as f64 / 1e3))
     }
-}
-
-/// By status, those that nobody has included: who counts them from 0 sees the first one come.
-fn counts(
-    reader: &dyn Reader,
-    service: &'static str,
-    statuses: &[&'static str],
-) -> Result<Vec<(&'static str, u64)>, StoreError> {
-    let counted = reader.counts(service, service)?;
-    let of = |status: &str| counted.iter().find(|(tag, _)| tag == status).map_or(0, |(_, count)| *count);
-    Ok(statuses.iter().map(|status| (*status, of(status))).collect())
 }
 
 /// A file that is not there has no size.

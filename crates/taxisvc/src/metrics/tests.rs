@@ -9,7 +9,8 @@ use engine::clock::steady::SteadyClock;
 use engine::lane::LaneSettings;
 use engine::log::LogId;
 use engine::memory::MemoryStore;
-use engine::runner::Runner;
+use engine::runner::{Runner, Stats};
+use engine_kafka::stats::{PartitionStats, ShardStats, Stats as KafkaStats};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use wiring::{Assembly, Layout};
@@ -22,7 +23,13 @@ fn text(exposition: Exposition) -> String {
     let (_stopping, stopped) = watch::channel(false);
     let gateway = Gateway::new(Settings::default(), Vec::new());
     let engines = vec![("call", call), ("drive", drive)];
-    let health = Health { engines, gateway: Some(gateway), services: Some(services()), stopping: stopped };
+    let health = Health {
+        engines,
+        gateway: Some(gateway),
+        services: Some(services()),
+        looking: None,
+        stopping: stopped,
+    };
     api::Health::metrics(&health, exposition)
 }
 
@@ -49,11 +56,28 @@ fn assembled() -> (Services, Vec<Runner>) {
     let Assembly { handles, readers, runners, .. } = wiring::assemble(vec![database], &options).unwrap();
     let (clock, _) = SteadyClock::begin(None, || Duration::ZERO);
     let clock = Arc::new(clock);
-    let figures = Figures::new(&readers, (Path::new("."), Layout::Together), clock.clone());
+    let files = vec![("taxisvc", "taxisvc.db".into())];
+    let figures = Figures::new(&readers, &wiring::SERVICES, files, clock.clone());
     let disk = Disk::new(Path::new("."), Vec::new(), Marks { warn: 0, min: 0 }, Arc::default()).unwrap();
+    let disk = Some(disk);
     let requests = Requests::default();
     requests.count(("/calls", "POST"), "2xx", Duration::from_millis(3));
-    (Services { requests: Arc::new(requests), handles, figures, disk, clock }, runners)
+    let bus = Some(Bus::told(stats_of_kafka()));
+    (Services { requests: Arc::new(requests), handles, figures, disk, clock, bus }, runners)
+}
+
+fn stats_of_kafka() -> KafkaStats {
+    KafkaStats {
+        connected: true,
+        partitions: vec![
+            PartitionStats { partition: 3, assigned: true, next: Some(40), end: Some(42) },
+            PartitionStats { partition: 4, assigned: false, next: None, end: Some(7) },
+        ],
+        shards: vec![ShardStats { holds: true, told: 9, age_ms: Some(1_500), ..ShardStats::default() }],
+        told: 5,
+        rebalances: 1,
+        ..KafkaStats::default()
+    }
 }
 
 /// Requests are served meanwhile, but for reads of the view.
@@ -62,7 +86,13 @@ fn a_view_that_is_made_anew_is_warned_of() {
     let (services, mut runners) = assembled();
     let view = services.handles.view.clone();
     let (_stopping, stopped) = watch::channel(false);
-    let health = Health { engines: Vec::new(), gateway: None, services: Some(services), stopping: stopped };
+    let health = Health {
+        engines: Vec::new(),
+        gateway: None,
+        services: Some(services),
+        looking: None,
+        stopping: stopped,
+    };
     assert_eq!(api::Health::warnings(&health), Vec::<String>::new());
     view.rebuild(|_| {});
     while view.rebuilding().is_none() {
@@ -136,6 +166,11 @@ fn figures_are_told_as_they_are() {
         "taxisvc_gateway_answers_total{route=\"none\",class=\"2xx\"} 0",
         "taxisvc_gateway_rate_limited_total 0",
         "taxisvc_gateway_in_flight 0",
+        "taxisvc_kafka_connected 1",
+        "taxisvc_kafka_partition_lag{partition=\"3\"} 2",
+        "taxisvc_kafka_partitions_read 1",
+        "taxisvc_relay_age_seconds{shard=\"0\"} 1.5",
+        "taxisvc_kafka_rebalances_total 1",
         "taxisvc_http_requests_total{route=\"/calls\",method=\"POST\",class=\"2xx\"} 1",
     ] {
         assert!(text.lines().any(|line| line == sample), "{sample} is not in {text}");
