@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use wiring::{Layout, Readers, call, drive, payment, view};
 
-/// Connections that whoever only looks on opens to one database: one for the moment that is looked at, and one beside it.
-const LOOKING_CONNECTIONS_MAX: usize = 2;
+/// Connections that whoever only looks on opens to one database: one for the moment that is looked at, one beside it, and the
+/// two that a pool keeps back.
+const LOOKING_CONNECTIONS_MAX: usize = 4;
 
 /// How the database is opened in which `services` lie, the first of which it is named after.
 pub(crate) fn options(config: &Config, services: &[&'static str]) -> Options {
