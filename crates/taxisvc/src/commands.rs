@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod log;
 pub(crate) mod rebuild;
+pub(crate) mod restored;
 pub(crate) mod token;
 
 mod by_hand;

@@ -105,6 +105,8 @@ enum Command {
     Explain(commands::explain::Options),
     /// Makes the view anew from the events
     Rebuild(commands::rebuild::Options),
+    /// Says what a database has lost that was restored from a backup, and has its service go on from there
+    Restored(commands::restored::Options),
     /// Lists, shows, retries and skips messages that were put aside
     DeadLetters(commands::dead_letters::Options),
     /// Looks whether everything is as it should be, and says what to do where it is not
@@ -158,6 +160,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Events(options) => commands::events::run(config, &options),
         Command::Explain(options) => commands::explain::run(config, &options),
         Command::Rebuild(options) => commands::rebuild::run(config, &options),
+        Command::Restored(options) => commands::restored::run(config, &options, edge::draw),
         Command::DeadLetters(options) => commands::dead_letters::run(config, &options),
         Command::Doctor(options) => commands::doctor::run(&in_force, &options),
         Command::LogLevel(options) => commands::log::run(config, &options),
