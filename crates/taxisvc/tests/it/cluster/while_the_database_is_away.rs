@@ -50,7 +50,7 @@ fn what_is_answered_is_true_afterwards() {
 fn place_until(gateway: SocketAddr, rider: usize, is_over: &AtomicBool) -> Vec<(String, u16, Value)> {
     let mut answers = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
-        let name = format!("rider {rider} call {}", answers.len());
+        let name = format!("rider-{rider}-call-{}", answers.len());
         let body = json!({"userId": rider.to_string(), "userName": name, "distance": 5});
         let ask = Ask::post("/calls", &body.to_string()).header("idempotency-key", &format!("\"{name}\""));
         match ask.of(gateway) {
