@@ -2,12 +2,16 @@
 
 use crate::context::{Throttle, lock};
 use crate::desk::{Desk, Place};
+use crate::inquiry::topic_id;
 use crate::message;
+use crate::reads;
 use crate::shared::{Known, Shared, count};
 use engine::clock::Stopwatch;
 use engine::log::{Recorded, ShardName};
 use engine::topic::{MESSAGES_WAITING_MAX, Message};
 use engine::wire;
+use kafka_topic_id::describe;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message as _};
@@ -27,6 +31,7 @@ const PAUSE_AFTER: Duration = Duration::from_millis(200);
 const ROOM_LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Room at which a paused partition is read on.
 const ROOM_RESUME: usize = MESSAGES_WAITING_MAX / 2;
+const DESCRIBE_PATIENCE: Duration = Duration::from_secs(3);
 const SEEK_PATIENCE: Duration = Duration::from_secs(5);
 const PLACE_EVERY: Duration = Duration::from_millis(250);
 /// How often it is noted at the brokers how far the shards are, for tools that show it.
@@ -112,7 +117,9 @@ impl Session {
             // What is fetched ahead is bounded, and fetched on at once when it has gone: the default waits for a second.
             .set("queued.min.messages", "20000")
             .set("queued.max.messages.kbytes", "16384")
-            .set("fetch.queue.backoff.ms", "10");
+            .set("fetch.queue.backoff.ms", "10")
+            .set("debug", reads::DEBUG)
+            .set_log_level(RDKafkaLogLevel::Debug);
         shared.meters.paused.store(false, Ordering::Relaxed);
         let client: BaseConsumer<Desk> = config.create_with_context(Desk::new(shared.clone(), known))?;
         client.subscribe(&[&shared.settings.topic])?;
@@ -157,6 +164,9 @@ impl Session {
             let room = self.room();
             let gathered = self.gather(room.min(BATCH_MAX));
             if let Err(why) = gathered.and_then(|()| self.rewind()).and_then(|()| self.place()) {
+                return Ended::Failed(why);
+            }
+            if let Err(why) = self.confirm() {
                 return Ended::Failed(why);
             }
             self.hand_over();
@@ -327,6 +337,24 @@ impl Session {
         };
         *lock(&self.shared.meters.next) =
             places.iter().map(|(partition, place)| (*partition, next(place))).collect();
+    }
+
+    /// Whether what was read is of the topic that it is taken for: see [`reads`].
+    fn confirm(&self) -> Result<(), String> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let other = || Err("the client has gone over to another topic of this name".to_owned());
+        match self.desk().reads() {
+            Some(topic) if topic == self.known.topic => Ok(()),
+            Some(_) => other(),
+            // Asked after it came, a broker would tell of another topic if it came of another.
+            None => match describe(self.client.client(), &self.shared.settings.topic, DESCRIBE_PATIENCE) {
+                Ok(Some(description)) if topic_id(description) == self.known.topic => Ok(()),
+                Ok(_) => other(),
+                Err(error) => Err(error.to_string()),
+            },
+        }
     }
 
     fn hand_over(&mut self) {

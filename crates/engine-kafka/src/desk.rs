@@ -1,7 +1,9 @@
 //! Which partitions are read here, and from where: by the rows of own shards, never by what the group has committed.
 
 use crate::context::{Ears, Throttle, lock};
+use crate::reads;
 use crate::shared::{Known, Rows, Shared, count};
+use engine::log::LogId;
 use engine::store::{StoreError, Stored};
 use engine::topic::read_key;
 use rdkafka::client::ClientContext;
@@ -37,12 +39,19 @@ pub(crate) struct Desk {
     ears: Ears,
     complaints: Throttle,
     state: Mutex<State>,
+    /// The topic that the client reads, since it has said so.
+    reads: Mutex<Option<LogId>>,
 }
 
 impl Desk {
     pub(crate) fn new(shared: Arc<Shared>, known: Known) -> Self {
         let (ears, complaints) = (Ears::of("consumer"), Throttle::default());
-        Self { shared, known, ears, complaints, state: Mutex::default() }
+        Self { shared, known, ears, complaints, state: Mutex::default(), reads: Mutex::default() }
+    }
+
+    /// The topic that the client reads, if it has said so.
+    pub(crate) fn reads(&self) -> Option<LogId> {
+        *lock(&self.reads)
     }
 
     pub(crate) fn places(&self) -> BTreeMap<u32, Place> {
@@ -150,7 +159,21 @@ fn lowest(rows: &[Rows], known: Known, partitions: &[u32]) -> BTreeMap<u32, u64>
 
 impl ClientContext for Desk {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.ears.log(level, facility, line);
+        match level {
+            // They are asked for because of one line.
+            RDKafkaLogLevel::Debug => {
+                if let Some(topic) = reads::gone_over(facility, line) {
+                    *lock(&self.reads) = Some(topic);
+                }
+            }
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning
+            | RDKafkaLogLevel::Notice
+            | RDKafkaLogLevel::Info => self.ears.log(level, facility, line),
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -175,7 +198,6 @@ impl ConsumerContext for Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::log::LogId;
     use engine::topic::Identity;
 
     #[test]

@@ -288,7 +288,7 @@ impl Inquiry {
 }
 
 /// The half of its id by which a topic is known.
-fn topic_id(description: Description) -> LogId {
+pub(crate) fn topic_id(description: Description) -> LogId {
     LogId(u64::try_from(description.id >> 64).expect("half of 128 bits are 64"))
 }
 

@@ -12,6 +12,7 @@ mod inquiry;
 pub mod inspect;
 mod message;
 mod producer;
+mod reads;
 mod relay;
 mod run;
 pub mod scan;

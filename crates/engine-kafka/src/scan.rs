@@ -1,6 +1,7 @@
 //! The topic read from one end to the other, by somebody who belongs to no group and stores nothing.
 
 use crate::context::Ears;
+use crate::inquiry::topic_id;
 use crate::message;
 use crate::settings::{Settings, SettingsError};
 use engine::clock::Stopwatch;
@@ -75,7 +76,7 @@ pub fn scan(
         DescribeError::NoIds => ScanError::Unavailable(DescribeError::NoIds.to_string()),
     })?;
     let Some(described) = described else { return Err(ScanError::NoTopic(settings.topic.clone())) };
-    let topic = LogId(u64::try_from(described.id >> 64).expect("half of 128 bits are 64"));
+    let topic = topic_id(described);
     let mut missing = begin(&client, settings, described.partitions, from)?;
     let mut silence = Stopwatch::start();
     if missing.is_empty() && visit(Sight::CaughtUp) == Visit::Enough {

@@ -50,6 +50,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(name: &str) -> Self {
+        let log = tracing_subscriber::fmt()
+            .with_test_writer()
+            .with_ansi(false)
+            .with_max_level(tracing::Level::INFO);
+        // Only the first test of a process gets to set it up, which is enough.
+        let _ = log.try_init();
         let start = STARTS.fetch_add(1, Ordering::SeqCst);
         Self { admin: Admin::new(), topic: format!("it-{}-{start}-{name}", std::process::id()) }
     }
@@ -252,6 +258,22 @@ pub(crate) fn count(heard: &BTreeMap<u64, Vec<u64>>) -> usize {
 /// Waits until so many things were said in all, and until each was heard, once and in order.
 pub(crate) fn each_is_heard_once(street: &MemoryStore, ear: &MemoryStore, least: usize) {
     eventually("all is said", || count(&said(street)) >= least);
-    eventually("all is heard", || count(&heard(ear)) >= count(&said(street)));
+    let since = Stopwatch::start();
+    while count(&heard(ear)) < count(&said(street)) {
+        assert!(since.elapsed() < PATIENCE, "not heard: {:?}", missing(street, ear));
+        thread::sleep(LOOK_EVERY);
+    }
     assert_eq!(heard(ear), said(street), "lost, doubled or out of order");
+}
+
+/// What was said and not heard: the train, and the positions of its shard's log.
+fn missing(street: &MemoryStore, ear: &MemoryStore) -> Vec<(u64, Vec<u64>)> {
+    let heard = heard(ear);
+    let of_train = |(train, positions): (u64, Vec<u64>)| {
+        let known = heard.get(&train);
+        let missing =
+            positions.into_iter().filter(|position| !known.is_some_and(|known| known.contains(position)));
+        (train, missing.collect::<Vec<u64>>())
+    };
+    said(street).into_iter().map(of_train).filter(|(_, positions)| !positions.is_empty()).collect()
 }
