@@ -82,6 +82,8 @@ pub(super) fn write_settings(folder: &Path, postgres: &str, kafka: &str) -> anyh
         text += &format!("{database} = \"{}\"\n", with_database(postgres, database));
     }
     text += &format!("\n[kafka]\nbrokers = \"{kafka}\"\n");
+    // So that the services believe the gateway where their clients stand, and link there.
+    text += "\n[gateway]\ntrusted_proxies = [\"127.0.0.1\"]\n";
     let path = folder.join(SETTINGS);
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
