@@ -296,6 +296,6 @@ pub(crate) fn number(answer: &Answer) -> u64 {
     answer.json()["callId"].as_u64().expect("a call has a number")
 }
 
-fn word(value: &Value) -> String {
+pub(crate) fn word(value: &Value) -> String {
     value.as_str().unwrap_or("-").to_owned()
 }
