@@ -1,7 +1,7 @@
 //! Which topic it is: asked again and again, made where there is none, looked over where there is one.
 
 use crate::admin;
-use crate::context::{Ears, Throttle};
+use crate::context::{Ears, Throttle, lock};
 use crate::shared::{
     GENERATIONS_MAX, Known, MESSAGE_BYTES_DEFAULT, Rows, Shared, Span, count, generation, last_generation,
 };
@@ -257,6 +257,7 @@ impl Inquiry {
         if self.said.as_ref() == Some(&seen) {
             return;
         }
+        lock(&self.shared.meters.forgets).clone_from(&configuration.forgets);
         let settings = &self.shared.settings;
         let (topic, partitions) = (&settings.topic, description.partitions);
         let id = topic_id(description);

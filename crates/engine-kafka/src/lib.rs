@@ -11,6 +11,8 @@ mod flow;
 mod inquiry;
 pub mod inspect;
 mod message;
+#[cfg(test)]
+mod mocked;
 mod producer;
 mod reads;
 mod relay;

@@ -86,6 +86,7 @@ pub(crate) struct Meters {
     /// The next offset of each partition that is read here, `None` while it waits for the database.
     pub(crate) next: Mutex<BTreeMap<u32, Option<u64>>>,
     pub(crate) shards: Mutex<Vec<ShardStats>>,
+    pub(crate) forgets: Mutex<Option<String>>,
 }
 
 pub(crate) fn count(counter: &AtomicU64, by: u64) {
@@ -219,6 +220,7 @@ impl Shared {
             resets: get(&meters.resets),
             lost: get(&meters.lost),
             paused: meters.paused.load(Ordering::Relaxed),
+            forgets: lock(&meters.forgets).clone(),
         }
     }
 }

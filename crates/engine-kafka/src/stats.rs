@@ -34,6 +34,8 @@ pub struct Stats {
     pub lost: u64,
     /// Reading is paused: the shards are behind, or the database is away.
     pub paused: bool,
+    /// By which of its settings the topic does not keep everything.
+    pub forgets: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
