@@ -9,7 +9,7 @@ use crate::lane::{Cursor, Input, Lane};
 use crate::log::Recorded;
 use crate::step::{Step, of_event};
 use crate::store::{InboxKey, Store, Stored};
-use crate::topic::read_key;
+use crate::topic::{heard_key, read_key};
 use std::sync::Arc;
 
 impl<S: Service> Lane<S> {
@@ -130,7 +130,10 @@ impl<S: Service> Batch<S> {
                 if is_passed && lane.settings.drop_passed {
                     return true;
                 }
-                let key = InboxKey { partition: *partition, source: event.source.clone() };
+                let key = match span {
+                    Some(span) => heard_key(span.topic, *partition, &event.source),
+                    None => InboxKey { partition: *partition, source: event.source.clone() },
+                };
                 !self.move_on(lane, key, event.position) && lane.settings.deduplicate
             }
             Input::Command(_)

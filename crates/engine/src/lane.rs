@@ -138,6 +138,8 @@ pub struct Lane<S: Service> {
     pub(crate) has_started: bool,
     /// What is known of the topic, where the service hears one.
     pub(crate) listening: Option<Listening>,
+    /// All rows may be gone: everything that comes by a topic is read again from where they are now.
+    pub(crate) is_to_rewind: bool,
     /// Conflicts in a row, where others write as well.
     conflicts: u32,
 }
@@ -214,6 +216,7 @@ impl<S: Service> Lane<S> {
             is_loaded: false,
             has_started: false,
             listening: None,
+            is_to_rewind: false,
             conflicts: 0,
         }
     }
@@ -475,7 +478,7 @@ impl<S: Service> AnyLane for Lane<S> {
         self.inbox.clear();
         self.narrowed = None;
         self.watchers.tell_all(&Retried::NoSuchLetter);
-        self.listen_anew();
+        self.is_to_rewind = true;
         self.is_loaded = false;
         self.is_paused = false;
     }

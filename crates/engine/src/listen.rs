@@ -39,8 +39,6 @@ pub(crate) struct Listening {
     leave_told_until: Option<Timestamp>,
     /// The rows are to be stored, whatever else there is.
     is_to_note: bool,
-    /// Everything is to be read again from the rows.
-    is_to_rewind: bool,
 }
 
 impl Listening {
@@ -54,7 +52,6 @@ impl Listening {
             told_since: None,
             leave_told_until: None,
             is_to_note: false,
-            is_to_rewind: false,
         }
     }
 }
@@ -76,21 +73,15 @@ impl<S: Service> Lane<S> {
     ) -> Stored<()> {
         let listening = self.listening.get_or_insert_with(|| Listening::new(topic.clone()));
         listening.now = now;
-        let is_to_rewind = std::mem::take(&mut listening.is_to_rewind);
-        if let Some(identity) = topic.identity().filter(|_| is_to_rewind) {
+        if let Some(identity) = topic.identity().filter(|_| self.is_to_rewind) {
+            self.is_to_rewind = false;
             for partition in 0..identity.partitions {
                 topic.rewind(identity.id, partition, self.gathered(identity.id, partition));
             }
         }
         let taken = topic.take(self.shard.index, self.settings.batch_max);
-        let partitions = taken.as_ref().map(|(identity, _)| identity.partitions);
-        self.progress.hear_by(Road::Topic { partitions });
-        let Some((identity, messages)) = taken else {
-            if let Some(listening) = &mut self.listening {
-                listening.is_to_rewind = is_to_rewind;
-            }
-            return Ok(());
-        };
+        self.progress.hear_by(Road::Topic(taken.as_ref().map(|(identity, _)| *identity)));
+        let Some((identity, messages)) = taken else { return Ok(()) };
         let heard = messages.len() as u64;
         self.take_messages(store, topic, (identity.id, messages))?;
         self.tell_backlog(topic, identity.id, heard);
@@ -228,13 +219,6 @@ impl<S: Service> Lane<S> {
             if next < before.gathered {
                 topic.rewind(key.source.log, key.partition, next);
             }
-        }
-    }
-
-    /// All rows may be gone, and everything is read again from where they are then.
-    pub(crate) fn listen_anew(&mut self) {
-        if let Some(listening) = &mut self.listening {
-            listening.is_to_rewind = true;
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::handle::{Doorbell, WATCHES_MAX, lock};
 use crate::log::{Position, shard_of};
 use crate::store::InboxKey;
-use crate::topic::partition_of;
+use crate::topic::{Identity, heard_key, partition_of};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -23,8 +23,8 @@ pub(crate) enum Road {
     /// Every shard reads every log.
     #[default]
     Logs,
-    /// What is said of an entity comes in its partition; how many there are is not known while no broker has said so.
-    Topic { partitions: Option<u32> },
+    /// What is said of an entity comes in its partition; which topic it is is not known while no broker has said so.
+    Topic(Option<Identity>),
 }
 
 #[derive(Default)]
@@ -41,15 +41,19 @@ impl Known {
     /// The beginning of a log is read by everyone. Over a topic a position that does not say what it is about was not
     /// given for it, and is never read.
     fn has_read(&self, position: &Position, shards: u16) -> bool {
-        let key = |partition: u32| InboxKey { partition, source: position.source.clone() };
+        let source = &position.source;
         match (self.road, position.about) {
             _ if position.number == 0 => true,
-            (Road::Logs, _) => (0..shards).all(|shard| self.read(shard, &key(0)) >= position.number),
-            (Road::Topic { partitions: Some(partitions) }, Some(about)) => {
-                let shard = shard_of(about, shards);
-                self.read(shard, &key(partition_of(about, partitions))) >= position.number
+            (Road::Logs, _) => {
+                let key = InboxKey { partition: 0, source: source.clone() };
+                (0..shards).all(|shard| self.read(shard, &key) >= position.number)
             }
-            (Road::Topic { .. }, _) => false,
+            (Road::Topic(Some(identity)), Some(about)) => {
+                let partition = partition_of(about, identity.partitions);
+                let key = heard_key(identity.id, partition, source);
+                self.read(shard_of(about, shards), &key) >= position.number
+            }
+            (Road::Topic(_), _) => false,
         }
     }
 }

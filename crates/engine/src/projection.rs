@@ -196,8 +196,9 @@ impl Projection {
             (Some(Rebuild::Dropping), Stage::Unknown | Stage::Whole | Stage::Reading(_)) => {
                 self.begin(ground)
             }
-            (Some(Rebuild::Reading), Stage::Unknown) => self.aim(ground)?,
-            (Some(Rebuild::Reading), Stage::Whole | Stage::Dropping { .. }) => self.start_over(ground)?,
+            (Some(Rebuild::Reading), Stage::Unknown | Stage::Whole | Stage::Dropping { .. }) => {
+                self.start_over(ground)?;
+            }
             (None, Stage::Unknown | Stage::Reading(_)) => self.be_whole(),
             (None, Stage::Dropping { .. }) => {
                 self.start_over(ground)?;
@@ -227,6 +228,12 @@ impl Projection {
 
     /// What it held is dropped, here or by another replica.
     fn start_over(&mut self, ground: &mut Ground<'_>) -> Stored<()> {
+        if self.stage == Stage::Whole
+            && let Some(topic) = ground.bus.topic(self.schema.service)
+        {
+            // They may be older than what was shown before.
+            topic.forget_ends();
+        }
         self.anew.set(Some(Rebuilding::default()));
         self.progress.forget();
         self.own(ground.lanes).for_each(|lane| lane.start_over());

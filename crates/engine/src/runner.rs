@@ -12,6 +12,7 @@ use crate::handle::{Doorbell, Handle, Queue};
 use crate::idempotency::WINDOW_MS;
 use crate::lane::{AnyLane, Lane, LaneParts, LaneSettings, Redo};
 use crate::log::ShardName;
+use crate::progress::Road;
 use crate::projection::{Ground, Projection};
 use crate::store::{Commit, Schema, Store, StoreError, WriteSet};
 use std::sync::Arc;
@@ -190,11 +191,14 @@ impl Runner {
         performer: impl Fn(&Handle<S>) -> Box<dyn Performer>,
     ) -> Handle<S> {
         let is_projection = service.is_projection();
-        if let Some(topic) = self.parts.bus.topic(schema.service) {
-            topic.wake_with(self.doorbell.clone());
-        }
+        let topic = self.parts.bus.topic(schema.service);
+        topic.iter().for_each(|topic| topic.wake_with(self.doorbell.clone()));
         let queues = (0..schema.shards).map(|_| Arc::new(Queue::new(self.doorbell.clone()))).collect();
         let handle = Handle::new(service, queues);
+        if topic.is_some() {
+            // Before anybody asks: a row of one partition says nothing of the others.
+            handle.progress.hear_by(Road::Topic(None));
+        }
         for (index, queue) in (0..schema.shards).zip(&handle.queues) {
             let parts =
                 LaneParts { handle: handle.clone(), queue: queue.clone(), performer: performer(&handle) };

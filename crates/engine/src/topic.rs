@@ -26,6 +26,26 @@ pub fn read_key(topic: LogId, partition: u32) -> InboxKey {
     InboxKey { partition, source: Source { log: topic, service: Cow::Borrowed(TOPIC), shard: 0 } }
 }
 
+/// The row that says how far a log was heard by a partition of a topic. It holds for this topic alone: one that is made
+/// anew is told everything again, perhaps by another count of partitions, and then what came by a partition of the old
+/// one says nothing of what comes by the same of the new one. Both ids are in it, either is had from it by the other.
+pub fn heard_key(topic: LogId, partition: u32, source: &Source) -> InboxKey {
+    let log = LogId(source.log.0 ^ topic.0);
+    InboxKey { partition, source: Source { log, ..source.clone() } }
+}
+
+/// The logs of which a row may tell, in an inbox that has rows of these topics: its own, as within a process, or one
+/// that was heard by one of them.
+pub fn logs_of(row: LogId, topics: &BTreeSet<LogId>) -> impl Iterator<Item = LogId> + '_ {
+    std::iter::once(row).chain(topics.iter().map(move |topic| LogId(row.0 ^ topic.0)))
+}
+
+/// The topics that the rows of an inbox tell of.
+pub fn topics_of(rows: &[(InboxKey, u64)]) -> BTreeSet<LogId> {
+    let of_topics = rows.iter().filter(|(key, _)| key.source.service == TOPIC || key.source.service == RELAY);
+    of_topics.map(|(key, _)| key.source.log).collect()
+}
+
 /// The row that says up to which position of its own log a shard has told the topic.
 pub fn told_key(topic: LogId) -> InboxKey {
     InboxKey { partition: 0, source: Source { log: topic, service: Cow::Borrowed(RELAY), shard: 0 } }

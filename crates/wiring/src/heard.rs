@@ -9,7 +9,7 @@
 use crate::{TELLING, call, drive, payment};
 use engine::log::{LogId, Recorded, ShardName, Source};
 use engine::store::InboxKey;
-use engine::topic::{RELAY, TOPIC, partition_of};
+use engine::topic::{RELAY, TOPIC, heard_key, logs_of, partition_of};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use taxi::event::Event;
 
@@ -82,7 +82,8 @@ impl Between {
     }
 
     pub fn heard(&self, read: &Read, event: &Recorded) -> Heard {
-        let rows = read.logs.get(&event.source);
+        let rows = self.rows_of(read, &event.source);
+        let rows = (!rows.is_empty()).then_some(&rows);
         // As long as the row of what was told is behind, so may be those that say under which counts it was.
         if !self.is_told(event) {
             let is_passed =
@@ -106,11 +107,26 @@ impl Between {
         }
     }
 
+    /// How far a log was heard by each partition: of whichever topic, or, within a process, of none.
+    fn rows_of(&self, read: &Read, source: &Source) -> BTreeMap<u32, u64> {
+        let own = read.logs.get(source).into_iter();
+        let by_topics = self.topics.iter().filter_map(|topic| {
+            let InboxKey { source, .. } = heard_key(*topic, 0, source);
+            read.logs.get(&source)
+        });
+        let mut furthest: BTreeMap<u32, u64> = BTreeMap::new();
+        for (partition, position) in own.chain(by_topics).flatten() {
+            let known = furthest.entry(*partition).or_default();
+            *known = (*position).max(*known);
+        }
+        furthest
+    }
+
     /// Perhaps, under the id that its log had before the database was restored.
     fn was_heard_before(&self, read: &Read, event: &Recorded) -> bool {
         let Source { log, service, shard } = &event.source;
         let is_former = |source: &Source| {
-            source.log != *log
+            logs_of(source.log, &self.topics).all(|known| known != *log)
                 && source.service == *service
                 && source.shard == *shard
                 && !self.topics.contains(&source.log)
@@ -218,6 +234,14 @@ mod tests {
         check(&rows, 5, Heard::Yes);
         check(&rows, 6, Heard::No);
         check(&rows[1..], 5, Heard::No);
+        // As the rows are that were heard by this topic, and by one before it.
+        let by = |topic, position| (heard_key(topic, mine, &source(LOG)), position);
+        let before = (read_key(LogId(9), mine), 90);
+        let rows = [by(KAFKA, 5), (read_key(KAFKA, mine), 90), before.clone()];
+        check(&rows, 5, Heard::Yes);
+        check(&rows, 6, Heard::No);
+        check(&[by(KAFKA, 3), by(LogId(9), 5), before], 5, Heard::Yes);
+        check(&[by(LogId(8), 5)], 5, Heard::Unsure);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use super::{Check, Look, Sort};
 use crate::Service;
 use crate::dead_letter::Parcel;
-use crate::log::{Recorded, ShardName, Source, shard_of};
+use crate::log::{LogId, Recorded, ShardName, Source, shard_of};
 use crate::store::{Stored, Visit};
+use crate::topic::{logs_of, topics_of};
 
 pub(super) const POSITIONS: &str = "positions gapless";
 
@@ -57,13 +58,16 @@ pub(super) fn inbox<S: Service>(look: &Look<'_, S>) -> Stored<Check> {
     let mut check = look.check("inbox within the logs");
     for shard in look.shards() {
         passed_over(look, shard, &mut check)?;
-        for (key, read) in look.snapshot.inbox(shard)? {
+        let rows = look.snapshot.inbox(shard)?;
+        let topics = topics_of(&rows);
+        for (key, read) in rows {
             let Source { log, service, shard: index } = &key.source;
             // A row of another log than the one in view is what a restore leaves behind.
+            let is_of = |end: LogId| logs_of(*log, &topics).any(|known| known == end);
             let mut known = look
                 .logs
                 .iter()
-                .filter(|end| end.source.service == *service && end.source.log == *log)
+                .filter(|end| end.source.service == *service && is_of(end.source.log))
                 .peekable();
             if known.peek().is_none() {
                 continue;
@@ -82,8 +86,13 @@ pub(super) fn inbox<S: Service>(look: &Look<'_, S>) -> Stored<Check> {
 /// What was passed over was heard.
 fn passed_over<S: Service>(look: &Look<'_, S>, shard: ShardName, check: &mut Check) -> Stored<()> {
     let inbox = look.snapshot.inbox(shard)?;
+    let topics = topics_of(&inbox);
     for (source, position) in look.snapshot.passed_over(shard)? {
-        let read = inbox.iter().filter(|(key, _)| key.source == source).map(|(_, read)| *read).max();
+        let is_of = |row: &Source| {
+            let has_log = logs_of(row.log, &topics).any(|log| log == source.log);
+            has_log && row.service == source.service && row.shard == source.shard
+        };
+        let read = inbox.iter().filter(|(key, _)| is_of(&key.source)).map(|(_, read)| *read).max();
         let what = format!("{shard} has passed over {}/{}/{position}", source.service, source.shard);
         check.expect(read.is_some_and(|read| position <= read), what, || {
             format!("it has read that log to {}", read.unwrap_or(0))

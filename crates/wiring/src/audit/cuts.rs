@@ -5,6 +5,7 @@ use crate::heard::{Between, Heard, Read};
 use crate::{SERVICES, TELLING, view};
 use engine::log::{LogId, Recorded, ShardName, shard_of};
 use engine::store::{InboxKey, Rebuild, Stored};
+use engine::topic::{logs_of, topics_of};
 use std::collections::{HashMap, HashSet};
 
 /// A log: its producer and shard.
@@ -54,9 +55,11 @@ impl Cuts {
     }
 
     fn note(&mut self, shard: ShardName, rows: Rows, logs: &HashMap<Log, (LogId, u64)>) {
+        let topics = topics_of(&rows);
         for (key, position) in &rows {
+            let is_of = |log: LogId| logs_of(key.source.log, &topics).any(|known| known == log);
             let name = (key.source.service.to_string(), key.source.shard);
-            if logs.get(&name).is_some_and(|(log, last)| *log == key.source.log && position > last) {
+            if logs.get(&name).is_some_and(|(log, last)| is_of(*log) && position > last) {
                 self.ahead.insert(shard);
             }
         }
