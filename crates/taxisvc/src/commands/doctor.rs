@@ -1,12 +1,14 @@
 //! `taxisvc doctor`: whether everything is as it should be, and what to do where it is not.
 
 mod data;
+mod fleet;
 mod holder;
 mod machine;
 mod ports;
 mod settings;
 
 use super::print::{self, Colours, Ink};
+use crate::config::Kind;
 use crate::config::sources::InForce;
 use crate::edge::runtime;
 use serde::Serialize;
@@ -19,7 +21,8 @@ Examples:
   taxisvc doctor --json | jq '.findings[] | select(.state != \"ok\")'
 
 Looks at the settings, the data directory, the disk, the machine, the ports and whoever has to be reached, beside a running \
-server or before its first start; it changes nothing. Give it the settings and the user that the server has. Whether the \
+server or before its first start; with store.kind = \"postgres\" at the databases, the topic and the replicas instead of \
+directory and ports. It changes nothing. Give it the settings and the user that the server has. Whether the \
 data itself is right is the business of `taxisvc audit`.
 
 Exit codes: 0 when nothing is WRONG, 1 when something is.";
@@ -117,9 +120,19 @@ fn look(in_force: &InForce) -> anyhow::Result<Findings> {
     let config = &in_force.config;
     let mut findings = Findings::default();
     settings::look(in_force, &mut findings);
-    let seen = data::look(config, &mut findings);
-    machine::look(config, seen.look.as_ref(), &mut findings)?;
-    runtime()?.block_on(ports::look(config, &seen, &mut findings));
+    match config.store.kind {
+        Kind::Sqlite => {
+            let seen = data::look(config, &mut findings);
+            findings.ok("sqlite", format!("library {}", engine_sqlite::library_version()));
+            machine::look(config, seen.look.as_ref().map(|look| &look.readers), &mut findings)?;
+            runtime()?.block_on(ports::look(config, &seen, &mut findings));
+        }
+        Kind::Postgres => {
+            let readers = fleet::look(config, &mut findings);
+            machine::look(config, readers.as_ref(), &mut findings)?;
+            runtime()?.block_on(ports::of_fleet(config, &mut findings));
+        }
+    }
     findings.is_well = findings.count(State::Wrong) == 0;
     Ok(findings)
 }

@@ -5,11 +5,12 @@ use crate::clock::told::of_server;
 use crate::config::Config;
 use crate::data_dir::{self, Look, listening};
 use crate::disk::{Size, mib};
+use engine::clock::Timestamp;
 use operator::letters;
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use wiring::SERVICES;
+use wiring::{Readers, SERVICES};
 
 const CHECK: &str = "data directory";
 /// With fewer, a start cannot make its files.
@@ -33,7 +34,8 @@ pub(super) fn look(config: &Config, findings: &mut Findings) -> Seen {
         match data_dir::look(config) {
             Ok(look) => {
                 running(path, &look, findings, &mut seen);
-                work(config, &look, findings);
+                let now = look.is_running.then(|| of_server(path));
+                work(&look.readers, now, findings);
                 seen.look = Some(look);
             }
             Err(_) if is_empty(path) => findings.ok("data", "nothing yet: the first start makes it"),
@@ -127,11 +129,15 @@ fn running(path: &Path, look: &Look, findings: &mut Findings, seen: &mut Seen) {
     }
 }
 
-/// What should not be there, or should be done by now.
-fn work(config: &Config, look: &Look, findings: &mut Findings) {
-    match letters::waiting(&look.readers) {
+/// What should not be there, or should be done by now, by the time of whoever does it; nothing where nobody runs.
+pub(super) fn work(readers: &Readers, now: Option<Timestamp>, findings: &mut Findings) {
+    match letters::waiting(readers) {
         Err(error) => {
-            return findings.wrong("data", error.to_string(), "see the disk; stop, and go back to a copy");
+            return findings.wrong(
+                "data",
+                error.to_string(),
+                "see the disk, or the database; stop, and go back to a copy",
+            );
         }
         Ok(0) => findings.ok("dead letters", "none"),
         Ok(waiting) => findings.warn(
@@ -140,11 +146,8 @@ fn work(config: &Config, look: &Look, findings: &mut Findings) {
             "taxisvc dead-letters list",
         ),
     }
-    if !look.is_running {
-        return;
-    }
-    let before = of_server(&config.data).plus_ms(-OVERDUE_MS);
-    let readers = &look.readers;
+    let Some(now) = now else { return };
+    let before = now.plus_ms(-OVERDUE_MS);
     let mut overdue = 0;
     for (service, reader) in SERVICES.iter().zip([
         &readers.call,

@@ -1,16 +1,15 @@
-//! The machine: its database library, what it lets a process open, and its clock.
+//! The machine: what it lets a process open, and its clock.
 
 use super::Findings;
 use crate::clock::recorded_last;
 use crate::config::Config;
-use crate::data_dir::Look;
 use crate::open_files::ENOUGH;
 use engine::clock::{Clock, SystemClock, Timestamp};
 use engine::store::Reader;
 use operator::time::At;
 use rustix::process::{Resource, Rlimit, getrlimit};
 use std::path::Path;
-use wiring::{call, drive, payment, view};
+use wiring::{Readers, call, drive, payment, view};
 
 /// 2026-01-01: no clock that is set is before it.
 const EARLIEST: Timestamp = Timestamp(1_767_225_600_000);
@@ -19,12 +18,15 @@ const BEHIND_MS_MAX: i64 = 1_000;
 /// Made by systemd's own time service once it has heard the time.
 const SYNCHRONIZED: &str = "/run/systemd/timesync/synchronized";
 
-pub(super) fn look(config: &Config, look: Option<&Look>, findings: &mut Findings) -> anyhow::Result<()> {
-    findings.ok("sqlite", format!("library {}", engine_sqlite::library_version()));
+pub(super) fn look(
+    config: &Config,
+    readers: Option<&Readers>,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
     open_files(findings);
-    let recorded = match look {
+    let recorded = match readers {
         None => None,
-        Some(Look { readers, .. }) => {
+        Some(readers) => {
             let logs: [(&[&'static str], &dyn Reader); 4] = [
                 (&[call::NAME], &*readers.call),
                 (&[payment::NAME], &*readers.payment),

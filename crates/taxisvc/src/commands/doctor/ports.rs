@@ -3,7 +3,7 @@
 use super::Findings;
 use super::data::Seen;
 use super::holder::holder;
-use crate::commands::server::exchange;
+use crate::commands::server::{exchange, replicas};
 use crate::config::Config;
 use crate::data_dir::listening::reached_at;
 use crate::data_dir::token;
@@ -18,6 +18,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 use tokio::time::timeout;
+use wiring::{call, drive, payment, view};
 
 /// Whoever has not answered by then is away.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -64,6 +65,40 @@ pub(super) async fn look(config: &Config, seen: &Seen, findings: &mut Findings) 
         for replica in replicas {
             round.ready(&format!("upstream {name}"), replica, None).await;
         }
+    }
+}
+
+/// The gateway and the replicas, where each runs by itself: whether somebody answers for each of them.
+pub(super) async fn of_fleet(config: &Config, findings: &mut Findings) {
+    let gateway = reached_at(SocketAddr::new(config.listen, config.ports.gateway)).to_string();
+    let mut asked = vec![("gateway", vec![gateway])];
+    asked.extend(
+        [call::NAME, payment::NAME, drive::NAME, view::NAME].map(|name| (name, replicas(config, name))),
+    );
+    let mut answers = Vec::new();
+    for (name, addresses) in asked {
+        let mut of_service = Vec::new();
+        for address in addresses {
+            let answer = ask(&address, "/health/ready", None).await;
+            of_service.push((address, answer));
+        }
+        answers.push((name, of_service));
+    }
+    if answers.iter().flat_map(|(_, of_service)| of_service).all(|(_, answer)| answer.is_err()) {
+        let to_do = "start each service: taxisvc call, payment, drive, view, and gateway; where they run, name them in upstreams.*";
+        return findings.warn("replicas", "neither a gateway nor a replica answers", to_do);
+    }
+    let mut round = Round { findings, warned: BTreeSet::new() };
+    for (name, of_service) in answers {
+        let is_ready = |answer: &Asked| matches!(answer, Ok((StatusCode::OK, _)));
+        let has_another = of_service.iter().any(|(_, answer)| is_ready(answer));
+        for (address, answer) in of_service {
+            round.replica((name, &address), answer, has_another);
+        }
+    }
+    if let Ok(Some(token)) = token::find(config) {
+        let gateway = reached_at(SocketAddr::new(config.listen, config.ports.gateway)).to_string();
+        round.lets_in(&gateway, &token.text).await;
     }
 }
 
@@ -133,6 +168,30 @@ impl Round<'_> {
         }
     }
 
+    /// One of several may be away.
+    fn replica(&mut self, (name, address): (&str, &str), answer: Asked, has_another: bool) {
+        let findings = &mut *self.findings;
+        let (says, to_do) = match answer {
+            Ok((StatusCode::OK, body)) => {
+                let told: Told = serde_json::from_slice(&body).unwrap_or_default();
+                findings.ok(name, format!("{address} is ready"));
+                for warning in told.warnings {
+                    if self.warned.insert(warning.clone()) {
+                        findings.warn(name, warning, "see to it while requests are still served");
+                    }
+                }
+                return;
+            }
+            Ok((status, body)) => (format!("{address} answers {status}: {}", in_short(&body)), "see its log"),
+            Err(Away { says, to_do }) => (says, to_do),
+        };
+        if has_another {
+            findings.warn(name, says, to_do);
+        } else {
+            findings.wrong(name, says, to_do);
+        }
+    }
+
     /// Whether the server lets in who shows the operator's token.
     async fn lets_in(&mut self, address: &str, token: &str) {
         const CHECK: &str = "operator access";
@@ -161,7 +220,10 @@ struct Away {
     to_do: &'static str,
 }
 
-async fn ask(address: &str, path: &str, token: Option<&str>) -> Result<(StatusCode, Bytes), Away> {
+/// What came of asking somebody.
+type Asked = Result<(StatusCode, Bytes), Away>;
+
+async fn ask(address: &str, path: &str, token: Option<&str>) -> Asked {
     let request = Request::get(path).header(HOST, address);
     let request = match token {
         Some(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
