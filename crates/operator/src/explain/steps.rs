@@ -46,9 +46,10 @@ pub enum Cause {
         service: String,
         shard: u16,
         position: u64,
-        /// The service has said nothing of the call in a log of ours: another's stands in for it, as the original's does.
+        /// The service says nothing of the call in a log that is here: another's stands in for it, as the original's does,
+        /// or its database was restored from a backup and has lost the call.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
-        is_anothers: bool,
+        is_elsewhere: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         event: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,8 +115,8 @@ impl Story {
             let place = self.place(service, shard, position);
             let event = place.map(|place| self.told[place].recorded.event_type.to_string());
             let step = place.map(|place| place + 1);
-            let is_anothers = !self.told.iter().any(|told| told.recorded.source.service == service);
-            return Cause::Event { service: service.to_owned(), shard, position, is_anothers, event, step };
+            let is_elsewhere = !self.told.iter().any(|told| told.recorded.source.service == service);
+            return Cause::Event { service: service.to_owned(), shard, position, is_elsewhere, event, step };
         }
         if let Some(id) = text.strip_prefix("request ") {
             return Cause::Request { id: id.to_owned() };

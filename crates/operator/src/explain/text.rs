@@ -189,15 +189,16 @@ fn cause_words(cause: &Cause) -> Words {
         Cause::Event { step: Some(step), event: Some(event), .. } => {
             Words::new(format!("because of {event} (step {step})"), format!("{event}({step}번)에 따라"))
         }
-        Cause::Event { service, shard, position, is_anothers: true, .. } => {
+        Cause::Event { service, shard, position, is_elsewhere: true, .. } => {
             let by = speech::service(service);
             Words::new(
                 format!(
-                    "because of what another {} service said ({service}/{shard}/{position}), whose log is not here",
+                    "because of what {} said ({service}/{shard}/{position}), of which no log is here: another's service \
+                     stands in for ours, or its database was restored",
                     by.english
                 ),
                 format!(
-                    "로그가 여기에 없는 다른 {} 서비스의 이벤트({service}/{shard}/{position})에 따라",
+                    "{} 서비스의 이벤트({service}/{shard}/{position})에 따라. 그 로그는 여기에 없습니다. 다른 시스템의 서비스가 대신하고 있거나 데이터베이스가 백업에서 복원되었습니다",
                     by.korean
                 ),
             )
@@ -228,11 +229,11 @@ mod tests {
 
     #[test]
     fn every_cause_has_words_also_where_it_is_not_here() {
-        let event = |is_anothers, step: Option<usize>| Cause::Event {
+        let event = |is_elsewhere, step: Option<usize>| Cause::Event {
             service: "payment".to_owned(),
             shard: 0,
             position: 17,
-            is_anothers,
+            is_elsewhere,
             event: step.map(|_| "FarePaid".to_owned()),
             step,
         };
@@ -252,7 +253,8 @@ mod tests {
         let said = cause_words(&event(true, None)).english;
         assert_eq!(
             said,
-            "because of what another payment service said (payment/0/17), whose log is not here"
+            "because of what payment said (payment/0/17), of which no log is here: another's service stands in for ours, or \
+                        its database was restored"
         );
     }
 }
