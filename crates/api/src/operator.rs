@@ -30,6 +30,8 @@ pub struct Operator {
     pub log: Arc<dyn LogLevel>,
     /// What is in force and from where, as JSON and without secrets.
     pub config: serde_json::Value,
+    /// How many partitions the topic has over which the services hear each other; nothing where they are one process.
+    pub partitions: Option<u32>,
     /// Whether everything around the process is as it should be; it may block.
     pub doctor: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
 }

@@ -29,7 +29,7 @@ pub(crate) fn header_value(position: &Position) -> HeaderValue {
 /// As new as what is told of an entity now, which may be newer than the command was.
 pub(crate) async fn latest(api: &Api, service: &'static str, key: EntityKey, done: &Position) -> Position {
     let found = if api.is_over_topic {
-        last_published(api, service, key.id).await
+        last_published(api, service, key).await
     } else {
         end_of_log(&api.bus, service, key.id)
     };
@@ -43,15 +43,12 @@ fn end_of_log(bus: &Bus, service: &str, entity_id: u64) -> Option<Position> {
 }
 
 /// What was published last about an entity: over a topic, nothing else is ever heard of it.
-async fn last_published(api: &Api, service: &'static str, entity_id: u64) -> Option<Position> {
-    let source = tail_about(&api.bus, service, entity_id)?.source().clone();
+async fn last_published(api: &Api, service: &'static str, key: EntityKey) -> Option<Position> {
+    let source = tail_about(&api.bus, service, key.id)?.source().clone();
     let reader = api.readers.of(service).clone();
-    let read = api.desk.read(move || {
-        let story = reader.snapshot().and_then(|snapshot| snapshot.story(service, entity_id));
-        let story = story.map_err(|error| Problem::unreadable(&error))?;
-        Ok(story.iter().rev().find(|event| event.published).map(|event| event.position))
-    });
-    Some(Position { source, number: read.await.ok()??, about: Some(entity_id) })
+    let read = move || reader.published_last(service, key).map_err(|error| Problem::unreadable(&error));
+    let number = api.desk.read(read).await.ok().filter(|number| *number > 0)?;
+    Some(Position { source, number, about: Some(key.id) })
 }
 
 fn tail_about<'b>(bus: &'b Bus, service: &str, entity_id: u64) -> Option<&'b Arc<Tail>> {

@@ -1,5 +1,7 @@
 //! The PostgreSQL databases of the services: how each is opened, and all of them looked at beside whoever writes them.
 
+mod views;
+
 use crate::config::Config;
 use crate::config::secret::without_password;
 use anyhow::{Context, anyhow};
@@ -20,7 +22,7 @@ pub(crate) fn options(config: &Config, services: &[&'static str]) -> Options {
     Options {
         url: postgres.url(name).to_owned(),
         schemas: services.iter().map(|service| wiring::schema(service, config.store.shards)).collect(),
-        views: Vec::new(),
+        views: views::of(services),
         connections_max: usize::try_from(postgres.connections_max).unwrap_or(usize::MAX),
         ca_file: Some(PathBuf::from(&postgres.ca_file)).filter(|file| !file.as_os_str().is_empty()),
     }
@@ -50,7 +52,12 @@ pub(crate) fn look(config: &Config) -> anyhow::Result<Readers> {
 pub(crate) fn explain(config: &Config, name: &str, error: OpenError) -> anyhow::Error {
     let address = without_password(config.postgres.url(name));
     let to_do = to_do(name, &error);
-    anyhow!(error).context(format!("cannot use the database of {name}, {address} ({to_do})"))
+    let error = match error {
+        // Whoever only looks cannot tell one that is not made yet from one that is another's.
+        OpenError::Foreign => anyhow!("it has no tables of taxisvc"),
+        error => anyhow!(error),
+    };
+    error.context(format!("cannot use the database of {name}, {address} ({to_do})"))
 }
 
 /// What helps against an error at opening.
@@ -62,7 +69,10 @@ pub(crate) fn to_do(name: &str, error: &OpenError) -> String {
         OpenError::Encoding(_) => {
             "make it anew: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0".to_owned()
         }
-        OpenError::Foreign | OpenError::Services { .. } | OpenError::UnknownKind { .. } => {
+        OpenError::Foreign => format!(
+            "start `taxisvc {name}` once, which makes its tables; if something else lies there, name another in postgres.{name}"
+        ),
+        OpenError::Services { .. } | OpenError::UnknownKind { .. } => {
             format!("name the right one in postgres.{name}")
         }
         OpenError::Newer { .. } => "use the program that has written it".to_owned(),
@@ -70,6 +80,13 @@ pub(crate) fn to_do(name: &str, error: &OpenError) -> String {
         OpenError::Shards { .. } => "set store.shards as it was when it was made".to_owned(),
         OpenError::Hash(_) | OpenError::Name(_) => "use the program that has made it".to_owned(),
         OpenError::Damaged(_) => "stop its replicas, and go back to a backup: operations.md".to_owned(),
+        // SQLSTATE: there is no such database, or whoever asks is not let in.
+        OpenError::Unavailable(why) if why.contains("3D000") => {
+            format!("make it, CREATE DATABASE, or set postgres.{name}")
+        }
+        OpenError::Unavailable(why) if ["28P01", "28000"].iter().any(|code| why.contains(code)) => {
+            format!("see user and password in postgres.{name}, and pg_hba.conf")
+        }
         OpenError::Unavailable(_) => format!("see that PostgreSQL runs there, or set postgres.{name}"),
         OpenError::Refused(_) => format!("see user, password and database in postgres.{name}"),
     }

@@ -2,7 +2,7 @@
 
 use crate::commands;
 use crate::config::sources::InForce;
-use crate::config::{Config, Limits};
+use crate::config::{Config, Kind, Limits};
 use crate::data_dir::token;
 use crate::log;
 use anyhow::Context;
@@ -96,6 +96,10 @@ pub(crate) fn operator(
         clock,
         log: log::level().context("the log is not started")?,
         config: serde_json::to_value(commands::config::told(in_force))?,
+        partitions: match in_force.config.store.kind {
+            Kind::Sqlite => None,
+            Kind::Postgres => Some(in_force.config.kafka.partitions),
+        },
         doctor: doctor(in_force),
     })
 }

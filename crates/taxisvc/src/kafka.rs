@@ -104,6 +104,12 @@ fn of_stats(stats: &Stats) -> Vec<String> {
             warnings.push(format!("shard {} is not told to the topic: {why}", shard.shard));
         }
     }
+    if let Some(forgets) = &stats.forgets {
+        warnings.push(format!(
+            "the topic does not keep everything ({forgets}): a service that is away for longer misses something, and the \
+             view cannot be made anew from it for ever"
+        ));
+    }
     if stats.lost > 0 {
         warnings.push(format!(
             "the topic had dropped {} messages before they were read: give it unlimited retention",
@@ -126,9 +132,11 @@ mod tests {
         assert!(away.len() == 1 && away[0].contains("Kafka does not answer"), "{away:?}");
         let held_up =
             ShardStats { shard: 2, held_up: Some("it is too large".into()), ..ShardStats::default() };
-        let warned = of_stats(&Stats { shards: vec![held_up], lost: 3, ..well });
+        let forgets = Some("retention.ms=604800000".to_owned());
+        let warned = of_stats(&Stats { shards: vec![held_up], lost: 3, forgets, ..well });
         assert!(warned[0].contains("shard 2") && warned[0].contains("too large"), "{warned:?}");
-        assert!(warned[1].contains("3 messages") && warned[1].contains("retention"), "{warned:?}");
+        assert!(warned[1].contains("retention.ms=604800000"), "{warned:?}");
+        assert!(warned[2].contains("3 messages") && warned[2].contains("retention"), "{warned:?}");
     }
 
     #[test]

@@ -6,8 +6,8 @@
 mod begin;
 mod health;
 
-use crate::config::Config;
 use crate::config::sources::InForce;
+use crate::config::{Config, Kind};
 use crate::data_dir::token::{self, Token};
 use crate::edge::{api_settings, draw, runtime};
 use crate::kafka::{self, Bus};
@@ -33,6 +33,9 @@ use wiring::{Layout, call, drive, payment, view};
 
 /// A service by itself, from its start to its end.
 pub(crate) fn alone(in_force: &InForce, service: &'static str) -> anyhow::Result<ExitCode> {
+    let mut in_force = in_force.clone();
+    // It has no other data, whatever is said for commands that look.
+    in_force.config.store.kind = Kind::Postgres;
     let config = &in_force.config;
     // What is not understood is said before anything is made.
     api_settings(config)?;
@@ -43,7 +46,7 @@ pub(crate) fn alone(in_force: &InForce, service: &'static str) -> anyhow::Result
     let runtime = runtime()?;
     let (stopping, stopped) = watch::channel(false);
     let process = Arc::new(Process {
-        in_force: in_force.clone(),
+        in_force,
         service,
         token,
         failing: Failing::default(),
@@ -54,14 +57,14 @@ pub(crate) fn alone(in_force: &InForce, service: &'static str) -> anyhow::Result
     });
     let result = runtime.block_on(serve(&process, runtime.handle()));
     process.is_over.store(true, Ordering::SeqCst);
+    // An engine that ends because it is told to, or because nobody can ask it any more, is no failure.
+    let failure = process.failing.borrow().clone();
     // Handlers hold on to the engine; it ends after them.
     runtime.shutdown_timeout(Duration::from_secs(1));
     let starting = result?;
-    let ended = starting.join().unwrap_or_else(|_| bail!("the thread that starts the service panicked"));
-    let ended = ended.and_then(|running| running.map_or(Ok(()), Running::stop));
-    let failure = process.failing.borrow().clone();
+    let running = starting.join().unwrap_or_else(|_| bail!("the thread that starts the service panicked"));
+    let ended = running.and_then(|running| running.map_or(Ok(()), Running::stop));
     match failure {
-        // It was said why before whoever started it came to its end.
         Some(why) => bail!(why),
         None => ended.map(|()| ExitCode::SUCCESS),
     }

@@ -2,7 +2,7 @@
 
 use engine::clock::Timestamp;
 use engine::log::{EntityKey, LogId, Recorded, ShardName};
-use engine::store::{Backlog, EntityRow, Query, Reader, Snapshot, StoreError, Stored};
+use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Snapshot, StoreError, Stored};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -49,6 +49,18 @@ impl Reader for Sentinel {
         self.watched(self.reader.get(service, key))
     }
 
+    fn rows(&self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<Option<EntityRow>>> {
+        self.watched(self.reader.rows(service, keys))
+    }
+
+    fn published_last(&self, service: &'static str, key: EntityKey) -> Stored<u64> {
+        self.watched(self.reader.published_last(service, key))
+    }
+
+    fn inbox(&self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
+        self.watched(self.reader.inbox(shard))
+    }
+
     fn list(&self, query: &Query) -> Stored<Vec<EntityRow>> {
         self.watched(self.reader.list(query))
     }
@@ -82,6 +94,16 @@ mod tests {
     #[derive(Clone)]
     struct Broken(StoreError);
 
+    impl Broken {
+        /// What a store can be asked in one question, and otherwise is asked in several.
+        fn at_once<T>(&self) -> Stored<T> {
+            Err(match &self.0 {
+                StoreError::Unavailable(why) => StoreError::Unavailable(format!("{why}, asked at once")),
+                StoreError::Fatal(why) => StoreError::Fatal(format!("{why}, asked at once")),
+            })
+        }
+    }
+
     impl Reader for Broken {
         fn log(&self) -> LogId {
             LogId(1)
@@ -93,6 +115,18 @@ mod tests {
 
         fn get(&self, _: &'static str, _: EntityKey) -> Stored<Option<EntityRow>> {
             Err(self.0.clone())
+        }
+
+        fn rows(&self, _: &'static str, _: &[EntityKey]) -> Stored<Vec<Option<EntityRow>>> {
+            self.at_once()
+        }
+
+        fn published_last(&self, _: &'static str, _: EntityKey) -> Stored<u64> {
+            self.at_once()
+        }
+
+        fn inbox(&self, _: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
+            self.at_once()
         }
 
         fn list(&self, _: &Query) -> Stored<Vec<EntityRow>> {
@@ -123,7 +157,10 @@ mod tests {
     /// Why the process stops after each way to read.
     fn reasons(error: &StoreError) -> Vec<Option<String>> {
         let shard = ShardName { service: "call", index: 0 };
-        let ways: [fn(&dyn Reader, ShardName); 5] = [
+        let ways: [fn(&dyn Reader, ShardName); 8] = [
+            |reader, _| drop(reader.rows("call", &[EntityKey { kind: "call", id: 1 }])),
+            |reader, _| drop(reader.published_last("call", EntityKey { kind: "call", id: 1 })),
+            |reader, shard| drop(reader.inbox(shard)),
             |reader, _| drop(reader.get("call", EntityKey { kind: "call", id: 1 })),
             |reader, _| drop(reader.counts("call", "call")),
             |reader, shard| drop(reader.events_after(shard, 0, 1)),
@@ -146,6 +183,22 @@ mod tests {
         }
         for reason in reasons(&StoreError::Unavailable("locked".into())) {
             assert_eq!(reason, None, "it may pass");
+        }
+    }
+
+    #[test]
+    fn what_can_be_asked_at_once_is_not_asked_one_by_one() {
+        let reader = Arc::new(Broken(StoreError::Unavailable("locked".into())));
+        let sentinel = Sentinel { reader, failing: Failing::default() };
+        let key = EntityKey { kind: "call", id: 1 };
+        let shard = ShardName { service: "call", index: 0 };
+        let answers = [
+            sentinel.rows("call", &[key]).err(),
+            sentinel.published_last("call", key).err(),
+            sentinel.inbox(shard).err(),
+        ];
+        for error in answers {
+            assert!(error.as_ref().is_some_and(|error| error.to_string().contains("at once")), "{error:?}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! `taxisvc up`: opens the data, starts the engine, listens, says what to try, and stops without losing anything.
 
 use crate::clock;
-use crate::config::{Config, Kind};
 use crate::config::sources::InForce;
+use crate::config::{Config, Kind};
 use crate::data_dir::{self, listening, token};
 use crate::disk::{self, Disk, Marks};
 use crate::edge::{api_settings, draw, gateway_settings, operator, options, runtime};

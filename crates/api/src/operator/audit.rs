@@ -33,7 +33,8 @@ pub(super) async fn look(asked: Asked) -> Answered {
         // Held until it is done, also when whoever asked has gone.
         let _place = place;
         let rules = api.handles.call.service().rules;
-        let options = audit::Options { rules, ..audit::Options::default() };
+        let partitions = api.operator.partitions;
+        let options = audit::Options { rules, partitions, ..audit::Options::default() };
         let report = audit::audit_readers(&api.readers, Some(api.operator.clock.now()), &options);
         report.map_err(|error| Problem::unreadable(&error))
     });

@@ -7,14 +7,16 @@ use std::process::Command;
 use std::time::Duration;
 
 const UNIT: &str = include_str!("../../../../deploy/systemd/taxisvc.service");
+/// For one service by itself, or the gateway.
+const UNIT_OF_ONE: &str = include_str!("../../../../deploy/systemd/taxisvc@.service");
 /// What only newer versions know, and others pass over.
 const NEWER: [&str; 2] = ["RestartSteps", "RestartMaxDelaySec"];
 
 /// What stands under each section, by name; of several, the last.
-fn sections() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
+fn sections(unit: &'static str) -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
     let mut sections = BTreeMap::<_, BTreeMap<_, _>>::new();
     let mut section = "";
-    for line in UNIT.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in unit.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         match line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             Some(name) => section = name,
             None => {
@@ -28,7 +30,7 @@ fn sections() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
 
 #[test]
 fn the_unit_is_what_systemd_understands() {
-    let service = &sections()["Service"];
+    let service = &sections(UNIT)["Service"];
     for (name, value) in [("Type", "notify"), ("DynamicUser", "yes"), ("NoNewPrivileges", "yes")] {
         assert_eq!(service[name], value);
     }
@@ -47,6 +49,21 @@ fn the_unit_is_what_systemd_understands() {
     assert!(verified.status.success() && complaints.is_empty(), "{said}");
 }
 
+/// What keeps the one in its place keeps the other.
+#[test]
+fn the_unit_of_one_service_differs_in_what_it_runs_and_where_it_keeps_it() {
+    let (all, one) = (sections(UNIT), sections(UNIT_OF_ONE));
+    let mut differing = Vec::new();
+    for (section, settings) in &all {
+        assert_eq!(settings.len(), one[section].len(), "{section}");
+        let changed = settings.iter().filter(|(name, value)| one[section].get(*name) != Some(value));
+        differing.extend(changed.map(|(name, _)| *name));
+    }
+    differing.sort_unstable();
+    assert_eq!(differing, ["Description", "Environment", "ExecStart", "StateDirectory"]);
+    assert_eq!(one["Service"]["ExecStart"], "/usr/local/bin/taxisvc %i");
+}
+
 /// As systemd starts it: its command line, its environment, and a socket on which it says that it serves.
 #[test]
 fn it_says_when_it_serves_and_when_it_stops() {
@@ -54,7 +71,7 @@ fn it_says_when_it_serves_and_when_it_stops() {
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let service = &sections()["Service"];
+    let service = &sections(UNIT)["Service"];
     let arguments: Vec<&str> = service["ExecStart"].split(' ').skip(1).collect();
     let (name, _) = service["Environment"].split_once('=').unwrap();
     let mut settings = settings(&[]);

@@ -4,4 +4,5 @@ mod answered_while_kafka_is_away;
 mod day;
 mod flow;
 mod scaling;
+mod seen_from_outside;
 mod while_the_database_is_away;
