@@ -25,10 +25,8 @@ pub enum Heard {
 /// What connects the services: their own process, or a topic, and what the inboxes say of it.
 #[derive(Debug, Clone, Default)]
 pub struct Between {
-    /// The topics that rows tell of.
-    topics: BTreeSet<LogId>,
-    /// The partition counts under which something was told.
-    counts: BTreeSet<u32>,
+    /// The partition counts under which each topic was told something.
+    counts: BTreeMap<LogId, BTreeSet<u32>>,
     is_topic: bool,
     /// Up to which position each shard has told its own log: to that topic which was told the most, since nothing says
     /// which of several is today's.
@@ -46,23 +44,25 @@ impl Between {
         for (shard, rows) in inboxes {
             for (InboxKey { partition, source }, position) in rows {
                 let is_relay = source.service == RELAY;
-                if is_relay || source.service == TOPIC {
-                    between.topics.insert(source.log);
+                if !is_relay {
+                    highest = highest.max(*partition);
                 }
+                if !is_relay && source.service != TOPIC {
+                    continue;
+                }
+                let counts = between.counts.entry(source.log).or_default();
                 if is_relay && *partition > 0 {
-                    between.counts.insert(*partition);
+                    counts.insert(*partition);
                 } else if is_relay {
                     let told = between.told.entry((shard.service, shard.index)).or_default();
                     *told = (*position).max(*told);
-                } else {
-                    highest = highest.max(*partition);
                 }
             }
         }
-        if between.counts.is_empty() {
-            between.counts.insert(partitions.unwrap_or(1).max(highest + 1));
-        }
-        between.is_topic = partitions.is_some() || !between.topics.is_empty();
+        between.is_topic = partitions.is_some() || !between.counts.is_empty();
+        let guess = partitions.unwrap_or(1).max(highest + 1);
+        let unknown = between.counts.values_mut().filter(|counts| counts.is_empty());
+        unknown.for_each(|counts| counts.extend([guess]));
         between
     }
 
@@ -82,58 +82,48 @@ impl Between {
     }
 
     pub fn heard(&self, read: &Read, event: &Recorded) -> Heard {
-        let rows = self.rows_of(read, &event.source);
-        let rows = (!rows.is_empty()).then_some(&rows);
+        let has_passed = |position: &u64| event.position <= *position;
+        let mut may_be = self.was_heard_before(read, event);
+        if !self.is_topic {
+            let position = read.logs.get(&event.source).and_then(|rows| rows.get(&0));
+            return match position.is_some_and(has_passed) {
+                true => Heard::Yes,
+                false if may_be => Heard::Unsure,
+                false => Heard::No,
+            };
+        }
         // As long as the row of what was told is behind, so may be those that say under which counts it was.
-        if !self.is_told(event) {
-            let is_passed =
-                rows.is_some_and(|rows| rows.values().any(|position| event.position <= *position));
-            return if is_passed || self.was_heard_before(read, event) { Heard::Unsure } else { Heard::No };
-        }
-        let (mut passed, mut missed) = (false, false);
-        for partitions in &self.counts {
-            let partition = partition_of(event.entity_id, *partitions);
-            let position = rows.and_then(|rows| rows.get(&partition));
-            match position.is_some_and(|position| event.position <= *position) {
-                true => passed = true,
-                false => missed = true,
+        let is_told = self.is_told(event);
+        for (topic, counts) in &self.counts {
+            let Some(rows) = read.logs.get(&heard_key(*topic, 0, &event.source).source) else { continue };
+            let partitions = counts.iter().map(|count| partition_of(event.entity_id, *count));
+            let passed = partitions.filter(|partition| rows.get(partition).is_some_and(has_passed)).count();
+            if is_told && passed == counts.len() {
+                return Heard::Yes;
             }
+            may_be |= passed > 0 || (!is_told && rows.values().any(has_passed));
         }
-        match (passed, missed) {
-            (true, false) => Heard::Yes,
-            (true, true) => Heard::Unsure,
-            (false, _) if self.was_heard_before(read, event) => Heard::Unsure,
-            (false, _) => Heard::No,
-        }
-    }
-
-    /// How far a log was heard by each partition: of whichever topic, or, within a process, of none.
-    fn rows_of(&self, read: &Read, source: &Source) -> BTreeMap<u32, u64> {
-        let own = read.logs.get(source).into_iter();
-        let by_topics = self.topics.iter().filter_map(|topic| {
-            let InboxKey { source, .. } = heard_key(*topic, 0, source);
-            read.logs.get(&source)
-        });
-        let mut furthest: BTreeMap<u32, u64> = BTreeMap::new();
-        for (partition, position) in own.chain(by_topics).flatten() {
-            let known = furthest.entry(*partition).or_default();
-            *known = (*position).max(*known);
-        }
-        furthest
+        if may_be { Heard::Unsure } else { Heard::No }
     }
 
     /// Perhaps, under the id that its log had before the database was restored.
     fn was_heard_before(&self, read: &Read, event: &Recorded) -> bool {
         let Source { log, service, shard } = &event.source;
+        let topics: BTreeSet<LogId> = self.counts.keys().copied().collect();
         let is_former = |source: &Source| {
-            logs_of(source.log, &self.topics).all(|known| known != *log)
+            logs_of(source.log, &topics).all(|known| known != *log)
                 && source.service == *service
                 && source.shard == *shard
-                && !self.topics.contains(&source.log)
+                && !is_by_place(source, &topics)
         };
         let former = read.logs.iter().filter(|(source, _)| is_former(source));
         former.flat_map(|(_, rows)| rows.values()).any(|position| event.position <= *position)
     }
+}
+
+/// What the original's services say has the topic for its log: it is numbered by offsets, and is no former name of ours.
+fn is_by_place(source: &Source, topics: &BTreeSet<LogId>) -> bool {
+    logs_of(source.log, topics).any(|known| topics.contains(&known))
 }
 
 /// How far one shard has read the logs of others.
@@ -171,7 +161,7 @@ pub fn hearers(event: &Event) -> Vec<&'static str> {
 mod tests {
     use super::*;
     use engine::clock::Timestamp;
-    use engine::topic::{count_key, read_key, told_key};
+    use engine::topic::{count_key, heard_key, read_key, told_key};
 
     const LOG: LogId = LogId(7);
     const KAFKA: LogId = LogId(0xcafe);
@@ -203,7 +193,7 @@ mod tests {
     type Rows = [(InboxKey, u64)];
 
     fn row(partition: u32, log: LogId, position: u64) -> (InboxKey, u64) {
-        (InboxKey { partition, source: source(log) }, position)
+        (heard_key(KAFKA, partition, &source(log)), position)
     }
 
     /// What drive has heard of payment, by drive's rows and by what payment has told under which counts.
@@ -219,8 +209,9 @@ mod tests {
         let check = |rows: &Rows, position, expected| {
             assert_eq!(heard((0, &[]), rows, &event(1, position)), expected, "{rows:?}");
         };
-        check(&[row(0, LOG, 5)], 5, Heard::Yes);
-        check(&[row(0, LOG, 5)], 6, Heard::No);
+        let row = (InboxKey { partition: 0, source: source(LOG) }, 5);
+        check(std::slice::from_ref(&row), 5, Heard::Yes);
+        check(std::slice::from_ref(&row), 6, Heard::No);
         check(&[], 1, Heard::No);
     }
 
@@ -234,14 +225,24 @@ mod tests {
         check(&rows, 5, Heard::Yes);
         check(&rows, 6, Heard::No);
         check(&rows[1..], 5, Heard::No);
-        // As the rows are that were heard by this topic, and by one before it.
-        let by = |topic, position| (heard_key(topic, mine, &source(LOG)), position);
-        let before = (read_key(LogId(9), mine), 90);
-        let rows = [by(KAFKA, 5), (read_key(KAFKA, mine), 90), before.clone()];
-        check(&rows, 5, Heard::Yes);
-        check(&rows, 6, Heard::No);
-        check(&[by(KAFKA, 3), by(LogId(9), 5), before], 5, Heard::Yes);
-        check(&[by(LogId(8), 5)], 5, Heard::Unsure);
+    }
+
+    #[test]
+    fn a_topic_before_it_says_nothing_of_what_comes_by_this_one() {
+        let (id, other) = (1, LogId(9));
+        let (by_four, by_seven) = (partition_of(id, 4), partition_of(id, 7));
+        let by = |topic, partition, position| (heard_key(topic, partition, &source(LOG)), position);
+        let told = [(count_key(other, 4), 1), (count_key(KAFKA, 7), 1), (told_key(KAFKA), 100)];
+        let check = |rows: &Rows, position, expected| {
+            let between = Between::of([(PAYMENT, &told[..]), (DRIVE, rows)], None);
+            assert_eq!(between.heard(&Read::of(rows.to_vec()), &event(id, position)), expected, "{rows:?}");
+        };
+        check(&[by(KAFKA, by_seven, 5)], 5, Heard::Yes);
+        check(&[by(other, by_four, 5)], 5, Heard::Yes);
+        check(&[by(KAFKA, by_seven, 5), by(other, by_four, 5)], 6, Heard::No);
+        // The same numbers, but of partitions of the other topic.
+        assert_ne!(by_four, by_seven);
+        check(&[by(KAFKA, by_four, 90), by(other, by_seven, 90)], 5, Heard::No);
     }
 
     #[test]

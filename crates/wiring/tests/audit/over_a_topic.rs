@@ -6,7 +6,7 @@ use crate::system::{CANCELLED, COMPLETED, START, System, UNDER_WAY, UNHEARD, bus
 use engine::clock::Timestamp;
 use engine::log::{LogId, ShardName, Source};
 use engine::store::InboxKey;
-use engine::topic::{partition_of, read_key, told_key};
+use engine::topic::{heard_key, partition_of, read_key, told_key};
 use std::collections::BTreeMap;
 use wiring::TELLING;
 use wiring::audit::{Moment, Options, Report, audit};
@@ -39,7 +39,7 @@ fn over_a_topic(copy: &mut Copy, count_at: impl Fn(u64) -> u32) {
             for event in log.into_iter().flat_map(|(_, events)| events) {
                 if event.published && event.position <= read {
                     let partition = partition_of(event.entity_id, count_at(event.position));
-                    spread.insert(InboxKey { partition, source: source.clone() }, event.position);
+                    spread.insert(heard_key(KAFKA, partition, &source), event.position);
                     let next = spread.entry(read_key(KAFKA, partition)).or_default();
                     *next += 1;
                 }
@@ -130,7 +130,7 @@ fn a_message_that_is_counted_as_read_and_was_not_is_found() {
         let partition = partition_of(UNHEARD, PARTITIONS);
         for (shard, rows) in &mut copy.inbox {
             if shard.service == "payment" || shard.service == "view" {
-                let key = InboxKey { partition, source: request.source.clone() };
+                let key = heard_key(KAFKA, partition, &request.source);
                 rows.retain(|(known, _)| *known != key);
                 rows.push((key, request.position));
             }
@@ -236,7 +236,7 @@ fn under_a_new_name_what_was_heard_under_the_old_one_is_not_late() {
     for (shard, rows) in &mut copy.inbox {
         for (key, _) in rows.iter_mut() {
             if key.source.service == "drive" {
-                key.source = Source { log: former, ..key.source.clone() };
+                *key = heard_key(KAFKA, key.partition, &Source { log: former, ..key.source.clone() });
             }
         }
         if shard.service == "drive" {
