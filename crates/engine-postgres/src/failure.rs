@@ -2,7 +2,7 @@
 
 use crate::OpenError;
 use engine::store::{Commit, StoreError};
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 /// What the statements of a commit raise themselves: something was not as it was when the batch was decided.
 pub(crate) const CONFLICT: &str = "EN001";
@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Broken(String),
     /// Nothing was changed; later it may work.
     Busy(String),
+    /// The server has ended the connection before it did what was asked.
+    Ended(String),
     /// There is no connection any more, and no answer; what was asked may have been done.
     Lost(String),
 }
@@ -56,6 +58,9 @@ pub(crate) fn of_server(told: &DbError) -> Failure {
         let is_race = by.ends_with(ANSWER_KEY) || by.ends_with(ENTITY_KEY);
         return if is_race { Failure::Conflict } else { Failure::Refused(why) };
     }
+    if matches!(told.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
+        return Failure::Ended(why);
+    }
     match &code.code()[..2] {
         // The data, its size, or what it would break.
         "22" | "23" | "54" => Failure::Refused(why),
@@ -82,7 +87,7 @@ impl Failure {
             Self::Fenced => Commit::Fenced,
             Self::Refused(why) => Commit::Refused(why),
             Self::Broken(why) => Commit::Fatal(why),
-            Self::Busy(why) => Commit::Unavailable(why),
+            Self::Busy(why) | Self::Ended(why) => Commit::Unavailable(why),
             Self::Lost(_) => Commit::Unknown,
         }
     }
@@ -91,17 +96,25 @@ impl Failure {
         match self {
             Self::Conflict | Self::Fenced => StoreError::Unavailable("another writer was faster".into()),
             Self::Refused(why) | Self::Broken(why) => StoreError::Fatal(why),
-            Self::Busy(why) | Self::Lost(why) => StoreError::Unavailable(why),
+            Self::Busy(why) | Self::Ended(why) | Self::Lost(why) => StoreError::Unavailable(why),
         }
+    }
+
+    /// The connection can be used no more; another may do.
+    pub(crate) fn is_of_connection(&self) -> bool {
+        matches!(self, Self::Ended(_) | Self::Lost(_))
     }
 
     /// The same for who has certainly changed nothing.
     pub(crate) fn into_nothing_done(self) -> Self {
         match self {
             Self::Lost(why) => Self::Busy(why),
-            other @ (Self::Conflict | Self::Fenced | Self::Refused(_) | Self::Broken(_) | Self::Busy(_)) => {
-                other
-            }
+            other @ (Self::Conflict
+            | Self::Fenced
+            | Self::Refused(_)
+            | Self::Broken(_)
+            | Self::Busy(_)
+            | Self::Ended(_)) => other,
         }
     }
 }
@@ -111,7 +124,7 @@ impl From<Failure> for OpenError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(why) | Failure::Broken(why) => Self::Refused(why),
-            Failure::Busy(why) | Failure::Lost(why) => Self::Unavailable(why),
+            Failure::Busy(why) | Failure::Ended(why) | Failure::Lost(why) => Self::Unavailable(why),
             Failure::Conflict | Failure::Fenced => Self::Unavailable("another was faster".into()),
         }
     }

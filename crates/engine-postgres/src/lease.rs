@@ -40,7 +40,7 @@ impl Turns {
                 parameters.push(Box::new(for_ms) as _);
             }
             answer = session.query(sql, parameters).map(|rows| !rows.is_empty());
-            if !matches!(answer, Err(Failure::Lost(_))) {
+            if !answer.as_ref().is_err_and(Failure::is_of_connection) {
                 break;
             }
         }

@@ -5,13 +5,22 @@
 //! Why it is laid out so: docs/decisions/0020-postgres-layout.md and 0021-postgres-migrations.md.
 
 mod commit;
+#[cfg(test)]
+#[path = "../tests/it/database.rs"]
+mod database;
 mod ddl;
 mod failure;
 pub mod inspect;
 mod layout;
 mod lease;
 mod list;
+#[cfg(test)]
+mod locking;
 mod migrate;
+#[cfg(test)]
+mod plans;
+#[cfg(test)]
+mod planted;
 mod pool;
 mod read;
 mod read_sql;

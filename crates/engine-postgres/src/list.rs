@@ -86,3 +86,25 @@ fn beyond(id: u64, is_descending: bool) -> (&'static str, i64) {
     let id = i64::try_from(id);
     if is_descending { ("<=", id.map_or(i64::MAX, |id| id - 1)) } else { (">", id.unwrap_or(i64::MAX)) }
 }
+
+/// Every statement that a page can come to.
+#[cfg(test)]
+pub(crate) fn every_statement(kind: &Kind) -> Vec<String> {
+    let mut statements = Vec::new();
+    for order in [Order::Id, Order::Tag] {
+        for (tag, descending) in [(None, false), (None, true), (Some("open"), false), (Some("open"), true)] {
+            for start in [
+                Start::First { skip: 3 },
+                Start::Last { skip: 3 },
+                Start::After { tag: "open".into(), id: 5 },
+                Start::Before { tag: "open".into(), id: 5 },
+            ] {
+                let tag = tag.map(str::to_owned);
+                let query =
+                    Query { service: "order", kind: "order", order, descending, tag, start, limit: 10 };
+                statements.push(statement(kind, &query, &Walk::new(&query)).0);
+            }
+        }
+    }
+    statements
+}

@@ -136,7 +136,7 @@ impl Pool {
     pub(crate) fn read<T>(&self, who: Who, read: impl Fn(&Session, &Layout) -> Answer<T>) -> Answer<T> {
         let mut lent = self.lend(who)?;
         match read(lent.session(), &self.layout) {
-            Err(Failure::Lost(_)) => {
+            Err(failure) if failure.is_of_connection() => {
                 self.state().idle.clear();
                 lent.give_up();
                 let session = lent.session.insert(self.connect()?);

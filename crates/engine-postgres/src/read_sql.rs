@@ -108,14 +108,20 @@ impl LetterSql {
                  WHERE shard = $1 AND {condition} ORDER BY number LIMIT $2"
             )
         };
+        // Said as a range, the order is that of one index alone: of two that would do, a plan made while there are few
+        // letters takes either, and keeps it when there are many.
+        let one_entity = |id: &str| format!("entity_id BETWEEN {id} AND {id}");
+        let of_entity = |side: &str| {
+            letters(&format!("{} AND {side}", one_entity("$3"))).replace("BY number", "BY entity_id, number")
+        };
         let in_shard = |side: &str| format!("SELECT count(*) FROM {table} WHERE shard = $1 AND {side}");
         let counted =
             |side: &str| format!("SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {side} LIMIT $1) AS c");
         Self {
             every: letters("TRUE"),
             waiting: letters(waits),
-            of_entity: letters(&format!("entity_id = $3 AND {waits}")),
-            every_of_entity: letters("entity_id = $3"),
+            of_entity: of_entity(waits),
+            every_of_entity: of_entity("TRUE"),
             one: letters("number = $3"),
             parked: format!(
                 "SELECT DISTINCT entity_id FROM {table} WHERE shard = $1 AND {waits} ORDER BY entity_id"
@@ -125,7 +131,8 @@ impl LetterSql {
             shard_waiting: in_shard(waits),
             shard_skipped: in_shard(skipped),
             numbers_waiting: format!(
-                "SELECT number FROM {table} WHERE shard = $1 AND entity_id = $2 AND {waits} ORDER BY number"
+                "SELECT number FROM {table} WHERE shard = $1 AND {} AND {waits} ORDER BY entity_id, number",
+                one_entity("$2"),
             ),
             count_waiting: counted(waits),
             count_skipped: counted(skipped),

@@ -97,9 +97,12 @@ struct Moment<'a> {
 impl<'a> Moment<'a> {
     fn begin(pool: &'a Pool, who: Who) -> Answer<Self> {
         let mut lent = pool.lend(who)?;
-        if let Err(Failure::Lost(_)) = begin(lent.session()) {
-            lent.replace(pool.connect()?);
-            begin(lent.session())?;
+        match begin(lent.session()) {
+            Err(failure) if failure.is_of_connection() => {
+                lent.replace(pool.connect()?);
+                begin(lent.session())?;
+            }
+            begun => begun?,
         }
         lent.session().be_patient(true);
         Ok(Self { pool, lent })

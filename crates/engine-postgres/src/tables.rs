@@ -111,10 +111,11 @@ impl Kind {
                  WHERE e.id = u.id AND e.version = u.replaces RETURNING 1) \
                  SELECT engine.expect(count(*), $9::bigint, '{CONFLICT}') FROM changed"
             ),
+            // Compared so that no index is used for it: all that are armed would be looked through for each.
             move_timer: format!(
                 "WITH moved AS (UPDATE {table} AS e SET due = u.to_due FROM unnest($1::bigint[], $2::text[], \
                  $3::bigint[], $4::bigint[]) AS u (id, timer, due, to_due) WHERE e.id = u.id AND e.timer = u.timer \
-                 AND e.due = u.due RETURNING 1) SELECT engine.expect(count(*), $5::bigint, '{CONFLICT}') FROM moved"
+                 AND e.due IS NOT DISTINCT FROM u.due RETURNING 1) SELECT engine.expect(count(*), $5::bigint, '{CONFLICT}') FROM moved"
             ),
             drop_some: format!(
                 "WITH dropped AS (DELETE FROM {table} WHERE id <= (SELECT max(id) FROM (SELECT id FROM {table} \

@@ -64,7 +64,9 @@ impl Writer {
         let layout = self.layout.clone();
         let first = self.session().and_then(|(session, _)| read(session, &layout));
         let answer = match first {
-            Err(Failure::Lost(_)) => self.session().and_then(|(session, _)| read(session, &layout)),
+            Err(failure) if failure.is_of_connection() => {
+                self.session().and_then(|(session, _)| read(session, &layout))
+            }
             answer => answer,
         };
         answer.map_err(|failure| self.told(failure).into_store_error())
@@ -72,8 +74,8 @@ impl Writer {
 
     /// After an error that says that the session is not what it was, the next use makes a new one.
     fn told(&mut self, failure: Failure) -> Failure {
-        if let Failure::Lost(why) = &failure {
-            tracing::debug!(why, "the connection to PostgreSQL is lost");
+        if failure.is_of_connection() {
+            tracing::debug!(?failure, "the connection to PostgreSQL is lost");
             self.session = None;
         }
         failure
@@ -90,8 +92,8 @@ impl Writer {
             let plan = Plan::new(&layout, sets, author)?;
             match session.transact(&plan.calls, "COMMIT") {
                 Ok(answers) => return plan.positions(&layout, &answers),
-                // It was lost before anything was begun: a connection that nobody had used for a while.
-                Err(Failure::Busy(_)) if tries == 0 && session.is_broken() => tries += 1,
+                // It ended before anything was stored: a connection that nobody had used for a while.
+                Err(Failure::Busy(_) | Failure::Ended(_)) if tries == 0 && session.is_broken() => tries += 1,
                 Err(failure) => return Err(failure),
             }
         }

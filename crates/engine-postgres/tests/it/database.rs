@@ -31,6 +31,10 @@ impl OwnDatabase {
         Rc::new(Self { name })
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A plain connection, to look and to meddle.
     pub(crate) fn client(&self) -> Client {
         server().dbname(&self.name).connect(NoTls).expect("the server is up")

@@ -1,6 +1,11 @@
 //! The store on a real PostgreSQL: the engine's suite, and what only a server between processes can do.
 
+mod analysis;
 mod conformance;
 mod database;
+mod faults;
+mod opening;
+mod proxy;
+mod users;
 
-pub(crate) use engine_postgres::{Database, Options, view};
+pub(crate) use engine_postgres::{Database, OpenError, Options, view};
