@@ -4,10 +4,10 @@ use crate::context::{Throttle, lock};
 use crate::desk::{Desk, Place};
 use crate::inquiry::topic_id;
 use crate::message;
+use crate::own::Own;
 use crate::reads;
 use crate::shared::{Known, Shared, count};
 use engine::clock::Stopwatch;
-use engine::log::{Recorded, ShardName};
 use engine::topic::{MESSAGES_WAITING_MAX, Message};
 use engine::wire;
 use kafka_topic_id::describe;
@@ -36,8 +36,6 @@ const SEEK_PATIENCE: Duration = Duration::from_secs(5);
 const PLACE_EVERY: Duration = Duration::from_millis(250);
 /// How often it is noted at the brokers how far the shards are, for tools that show it.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
-/// How often it is looked whether the own log is behind what it has told.
-const OWN_EVERY: Duration = Duration::from_secs(1);
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
@@ -432,58 +430,4 @@ fn read(
         !is_own
     });
     Some(Message { partition, after, next, event: event.map(Arc::new) })
-}
-
-/// What the topic has of the own log: if that is more than the log has, the database was restored from a backup.
-struct Own {
-    /// The highest position of each shard that came from the topic, and that the log is known to have.
-    seen: BTreeMap<u16, u64>,
-    has: BTreeMap<u16, u64>,
-    looked: Stopwatch,
-}
-
-impl Default for Own {
-    fn default() -> Self {
-        Self { seen: BTreeMap::new(), has: BTreeMap::new(), looked: Stopwatch::start() }
-    }
-}
-
-impl Own {
-    fn note(&mut self, event: &Recorded, shared: &Shared) {
-        if event.source.log == shared.reader.log() {
-            let seen = self.seen.entry(event.source.shard).or_default();
-            *seen = event.position.max(*seen);
-        }
-    }
-
-    /// What to tell whoever runs it, when the log is behind what it has told.
-    fn restored(&mut self, shared: &Shared) -> Option<String> {
-        if self.looked.elapsed() < OWN_EVERY {
-            return None;
-        }
-        self.looked = Stopwatch::start();
-        for (index, seen) in &self.seen {
-            if self.has.get(index).is_some_and(|has| has >= seen) {
-                continue;
-            }
-            let shard = ShardName { service: shared.topic.service(), index: *index };
-            // One whose answer does not come is asked again.
-            let Ok(last) = shared.reader.last_position(shard) else { continue };
-            self.has.insert(*index, last);
-            if last < *seen {
-                return Some(restored(shared, shard, *seen, last));
-            }
-        }
-        None
-    }
-}
-
-pub(crate) fn restored(shared: &Shared, shard: ShardName, seen: u64, last: u64) -> String {
-    let service = shard.service;
-    format!(
-        "the topic {:?} has event {seen} of {shard}, but the log in the database ends at {last}: the database was restored \
-         from a backup, or is another copy. Going on would use positions again, and others would take new events for old \
-         ones. Stop every replica of {service}, run `taxisvc restored {service}`, and start them again",
-        shared.settings.topic
-    )
 }

@@ -148,7 +148,7 @@ impl Desk {
     }
 }
 
-fn lowest(rows: &[Rows], known: Known, partitions: &[u32]) -> BTreeMap<u32, u64> {
+pub(crate) fn lowest(rows: &[Rows], known: Known, partitions: &[u32]) -> BTreeMap<u32, u64> {
     let next = |partition: u32| {
         let key = read_key(known.identity.id, partition);
         let of_shard = |rows: &Rows| rows.iter().find(|(row, _)| *row == key).map_or(0, |(_, next)| *next);

@@ -13,6 +13,7 @@ pub mod inspect;
 mod message;
 #[cfg(test)]
 mod mocked;
+mod own;
 mod producer;
 mod reads;
 mod relay;

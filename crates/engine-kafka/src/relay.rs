@@ -2,12 +2,13 @@
 
 use crate::context::{Throttle, lock};
 use crate::flow::{Flow, Progress, Turn};
+use crate::own::look_ahead;
 use crate::producer::{Delivery, Teller, is_refusal, measure};
 use crate::run::UNDER_WAY_MAX;
 use crate::shared::{Known, Shared};
 use engine::clock::Stopwatch;
 use engine::lease::Lease;
-use engine::log::ShardName;
+use engine::log::{LogId, ShardName};
 use engine::store::Reader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +52,8 @@ pub(crate) struct Relay {
     has_news: Arc<AtomicBool>,
     /// The topic that is told, with the count of partitions that is used.
     known: Option<Known>,
+    /// The topic in which it was looked for what a log that was restored has lost.
+    looked_ahead: Option<LogId>,
     /// By which count of partitions a predecessor has told.
     count_before: Option<u32>,
     /// What failed with the producer that has just ended.
@@ -75,6 +78,7 @@ impl Relay {
             holds: shards.iter().map(|_| Hold::default()).collect(),
             has_news,
             known: None,
+            looked_ahead: None,
             count_before: None,
             failures: Vec::new(),
             backoff: BACKOFF_FIRST,
@@ -89,7 +93,7 @@ impl Relay {
                 self.shared.bells.relay.wait(LOOK_EVERY);
                 continue;
             };
-            match self.tell(&known) {
+            match self.look_ahead(known).unwrap_or_else(|| self.tell(&known)) {
                 Ended::Stopped | Ended::Settled | Ended::AnotherTopic => self.backoff = BACKOFF_FIRST,
                 Ended::Failed(why) => {
                     tracing::warn!(wait = ?self.backoff, "the topic was not told everything, and is told again: {why}");
@@ -98,6 +102,24 @@ impl Relay {
             }
         }
         self.give_back();
+    }
+
+    /// Before a topic is told for the first time: whether this log is the one that it was told of before.
+    fn look_ahead(&mut self, known: Known) -> Option<Ended> {
+        if self.looked_ahead == Some(known.identity.id) {
+            return None;
+        }
+        match look_ahead(&self.shared, known) {
+            Ok(None) => {
+                self.looked_ahead = Some(known.identity.id);
+                None
+            }
+            Ok(Some(restored)) => {
+                self.shared.fail(restored);
+                Some(Ended::Stopped)
+            }
+            Err(error) => Some(Ended::Failed(error.to_string())),
+        }
     }
 
     /// The topic to be told, and how. The count of partitions is raised only when everything that was given by the old
