@@ -51,7 +51,7 @@ impl Poller {
                     UNAVAILABLE_WAIT
                 }
             };
-            std::thread::sleep(rest);
+            std::thread::park_timeout(rest);
         }
     }
 

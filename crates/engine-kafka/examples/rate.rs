@@ -124,7 +124,7 @@ fn until(mut holds: impl FnMut() -> bool) {
     let since = Stopwatch::start();
     while !holds() {
         assert!(since.elapsed() < PATIENCE, "the brokers do not keep up");
-        thread::sleep(LOOK_EVERY);
+        thread::park_timeout(LOOK_EVERY);
     }
 }
 

@@ -115,7 +115,7 @@ impl Kafka {
         let since = Stopwatch::start();
         let threads = std::mem::take(&mut self.threads);
         while threads.iter().any(|thread| !thread.is_finished()) && since.elapsed() < STOP {
-            thread::sleep(STOP_LOOK_EVERY);
+            thread::park_timeout(STOP_LOOK_EVERY);
         }
         for thread in threads {
             if !thread.is_finished() {

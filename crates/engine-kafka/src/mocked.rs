@@ -87,7 +87,7 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let since = Stopwatch::start();
     while !holds() {
         assert!(since.elapsed() < PATIENCE, "it never came to this: {what}");
-        thread::sleep(LOOK_EVERY);
+        thread::park_timeout(LOOK_EVERY);
     }
 }
 

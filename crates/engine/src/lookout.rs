@@ -65,12 +65,12 @@ impl<S: Service> Lookout<S> {
     pub fn run(mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::SeqCst) {
             match self.turn() {
-                Ok(true) => std::thread::sleep(LOOK_EVERY),
+                Ok(true) => std::thread::park_timeout(LOOK_EVERY),
                 Ok(false) => self.doorbell.wait(IDLE_WAIT),
                 // The runner of the same store tells of it, and ends the process where it must end.
                 Err(StoreError::Unavailable(why) | StoreError::Fatal(why)) => {
                     tracing::debug!(why, service = self.service.name(), "the lookout sees nothing");
-                    std::thread::sleep(UNAVAILABLE_WAIT);
+                    std::thread::park_timeout(UNAVAILABLE_WAIT);
                 }
             }
         }

@@ -21,7 +21,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     loop {
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(done) => return done,
-            Poll::Pending => thread::sleep(LOOK_AGAIN),
+            Poll::Pending => thread::park_timeout(LOOK_AGAIN),
         }
     }
 }
@@ -67,7 +67,7 @@ fn a_topic_made_anew_has_another_id_and_a_missing_one_is_not_made() {
     assert_eq!(brokers.describe(&topic), Some(first));
     brokers.delete(&topic);
     while brokers.describe(&topic).is_some() {
-        thread::sleep(LOOK_AGAIN);
+        thread::park_timeout(LOOK_AGAIN);
     }
     brokers.create(&topic, 5);
     let second = brokers.describe(&topic).unwrap();

@@ -28,7 +28,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     loop {
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(done) => return done,
-            Poll::Pending => thread::sleep(LOOK_EVERY),
+            Poll::Pending => thread::park_timeout(LOOK_EVERY),
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let since = Stopwatch::start();
     while !holds() {
         assert!(since.elapsed() < PATIENCE, "it never came to this: {what}");
-        thread::sleep(LOOK_EVERY);
+        thread::park_timeout(LOOK_EVERY);
     }
 }
 
@@ -261,7 +261,7 @@ pub(crate) fn each_is_heard_once(street: &MemoryStore, ear: &MemoryStore, least:
     let since = Stopwatch::start();
     while count(&heard(ear)) < count(&said(street)) {
         assert!(since.elapsed() < PATIENCE, "not heard: {:?}", missing(street, ear));
-        thread::sleep(LOOK_EVERY);
+        thread::park_timeout(LOOK_EVERY);
     }
     assert_eq!(heard(ear), said(street), "lost, doubled or out of order");
 }

@@ -108,7 +108,7 @@ impl Merged {
                 // Also what is no matter of time: whoever makes a database is not to start the gateway again for it.
                 Err(error) => self.tell(Some(format!("{error:#}"))),
             }
-            std::thread::sleep(again);
+            std::thread::park_timeout(again);
             again = AGAIN_MAX.min(again * 2);
         }
     }
