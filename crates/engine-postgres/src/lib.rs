@@ -5,6 +5,7 @@
 //! Why it is laid out so: docs/decisions/0020-postgres-layout.md and 0021-postgres-migrations.md.
 
 mod commit;
+pub mod connections;
 #[cfg(test)]
 #[path = "../tests/it/database.rs"]
 mod database;
@@ -35,6 +36,7 @@ pub mod view;
 mod writer;
 mod writes;
 
+use connections::Connections;
 use engine::lease::Lease;
 use engine::log::LogId;
 use engine::store::{Reader, Schema, Store, Stored};
@@ -149,6 +151,11 @@ impl Database {
 
     pub fn log(&self) -> LogId {
         self.layout.log
+    }
+
+    /// The counts of its connections.
+    pub fn connections(&self) -> Arc<Connections> {
+        self.server.connections.clone()
     }
 
     /// Another writer, with a connection of its own; it connects when it is first used.

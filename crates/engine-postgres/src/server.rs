@@ -1,6 +1,8 @@
 //! The server's address, and how long one waits for it.
 
+use crate::connections::Connections;
 use crate::{OpenError, Options, tls};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -27,6 +29,7 @@ const APPLICATION_NAME: &str = "engine";
 pub(crate) struct Server {
     pub(crate) config: Config,
     pub(crate) tls: Option<MakeRustlsConnect>,
+    pub(crate) connections: Arc<Connections>,
 }
 
 impl Server {
@@ -47,6 +50,6 @@ impl Server {
             config.application_name(APPLICATION_NAME);
         }
         let tls = tls::connector(config.get_ssl_mode(), options.ca_file.as_deref())?;
-        Ok(Self { config, tls })
+        Ok(Self { config, tls, connections: Arc::default() })
     }
 }

@@ -1,5 +1,6 @@
 //! One connection: its settings, its prepared statements, and any number of statements asked in one go.
 
+use crate::connections::Open;
 use crate::failure::{Answer, Failure};
 use crate::server::{GREET_WAIT_MAX, Server};
 use std::cell::{Cell, RefCell};
@@ -77,6 +78,7 @@ pub(crate) struct Session {
     statements: RefCell<HashMap<String, Statement>>,
     wait_max: Cell<Duration>,
     is_broken: Cell<bool>,
+    _open: Open,
 }
 
 impl Session {
@@ -96,6 +98,7 @@ impl Session {
         let (client, row) = match started {
             Ok(started) => started,
             Err(failure) => {
+                server.connections.fail();
                 runtime.shutdown_background();
                 return Err(failure.into_nothing_done());
             }
@@ -106,6 +109,7 @@ impl Session {
             statements: RefCell::default(),
             wait_max: Cell::new(ANSWER_WAIT_MAX),
             is_broken: Cell::new(false),
+            _open: server.connections.begin(),
         };
         Ok((session, row))
     }

@@ -6,6 +6,7 @@ mod database;
 mod faults;
 mod opening;
 mod proxy;
+mod tls;
 mod users;
 
 pub(crate) use engine_postgres::{Database, OpenError, Options, view};
