@@ -6,24 +6,31 @@ use simulator::tally::Tally;
 use std::ops::Range;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: simulate --seed N [--trace]   one world, step by step
-       simulate --seeds FROM..TO   many worlds, and a count of all that was survived";
+const USAGE: &str = "usage: simulate [--topic] --seed N [--trace]   one world, step by step
+       simulate [--topic] --seeds FROM..TO   many worlds, and a count of all that was survived";
 
 enum Order {
     One { seed: u64, is_traced: bool },
     Many(Range<u64>),
 }
 
+/// The world of a seed.
+type World = fn(u64) -> Setup;
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let Some(order) = read(&words) else {
+    let (world, words): (World, &[&str]) = match &words[..] {
+        ["--topic", rest @ ..] => (Setup::over_a_topic, rest),
+        all => (Setup::of, all),
+    };
+    let Some(order) = read(words) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
     let ran = match order {
-        Order::One { seed, is_traced } => simulator::run(&Setup { is_traced, ..Setup::of(seed) }),
-        Order::Many(seeds) => run_many(seeds),
+        Order::One { seed, is_traced } => simulator::run(&Setup { is_traced, ..world(seed) }),
+        Order::Many(seeds) => run_many(world, seeds),
     };
     match ran {
         Ok(tally) => {
@@ -49,10 +56,10 @@ fn read(words: &[&str]) -> Option<Order> {
     }
 }
 
-fn run_many(seeds: Range<u64>) -> Result<Tally, Box<Failure>> {
+fn run_many(world: World, seeds: Range<u64>) -> Result<Tally, Box<Failure>> {
     let mut tally = Tally::default();
     for seed in seeds {
-        tally.merge(&simulator::run(&Setup::of(seed))?);
+        tally.merge(&simulator::run(&world(seed))?);
     }
     Ok(tally)
 }

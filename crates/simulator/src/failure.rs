@@ -1,6 +1,6 @@
 //! What can be found broken, and how it is told so that it can be seen again.
 
-use crate::setup::Setup;
+use crate::setup::{Road, Setup};
 use std::fmt;
 
 /// What sort of promise was broken.
@@ -98,9 +98,13 @@ impl fmt::Display for Failure {
         for line in &self.last {
             writeln!(formatter, "  {line}")?;
         }
+        let (test, topic) = match self.setup.road {
+            Road::Logs => ("seeds", ""),
+            Road::Topic(_) => ("topic", "--topic "),
+        };
         write!(
             formatter,
-            "see it again: SEED={seed} cargo test -p simulator, or cargo run -p simulator --example simulate -- --seed {seed} --trace"
+            "see it again: SEED={seed} cargo test -p simulator --test {test}, or cargo run -p simulator --example simulate -- {topic}--seed {seed} --trace"
         )
     }
 }

@@ -5,6 +5,7 @@ use crate::failure::{Breach, Kind, must, readable};
 use crate::lock;
 use crate::observer::{cause, to_json};
 use crate::people::{Fate, What};
+use crate::road::ROLES;
 use crate::world::World;
 use engine::log::ShardName;
 use engine::store::{Reader, Snapshot, Visit};
@@ -21,6 +22,8 @@ const ROUNDS_MAX: usize = 200;
 const TURNS_MAX: usize = 400;
 /// Longer than any effect waits to be begun again, and than most deadlines.
 const ROUND_MS: u64 = 61_000;
+/// Rounds until all that was told and read is stored: a count, what is told by it, and how far that was.
+const STORED_AFTER_ROUNDS: usize = 3;
 /// Longer than the longest deadline, which only reports.
 const REPORT_MS: i64 = 25 * 60 * 60 * 1_000;
 
@@ -47,7 +50,17 @@ impl World {
         must(self.observer.published.len() == published, Kind::Stuck, || {
             "something was still to be said after a day".to_owned()
         })?;
+        self.come_to_store()?;
         self.audit()
+    }
+
+    /// What was told and read last is stored a moment later, and more may follow from that.
+    fn come_to_store(&mut self) -> Result<(), Breach> {
+        for _ in 0..STORED_AFTER_ROUNDS {
+            self.wait(ROUND_MS);
+            self.turn_until_idle()?;
+        }
+        Ok(())
     }
 
     fn end_late_rides(&mut self) -> Result<(), Breach> {
@@ -79,12 +92,14 @@ impl World {
     }
 
     fn turn_until_idle(&mut self) -> Result<(), Breach> {
+        self.settle_groups()?;
         for _ in 0..TURNS_MAX {
             let mut is_idle = true;
             for place in 0..self.replicas.len() {
                 for database in 0..self.ground.stores.len() {
                     is_idle &= !self.turn(place, database)?;
                 }
+                is_idle &= !self.travel_on(place)?;
                 let delays = self.replicas[place].as_ref().map(|replica| replica.delays.clone());
                 while delays.as_ref().is_some_and(|delays| delays.due() > 0) {
                     delays.iter().for_each(|delays| delays.arrive(0));
@@ -102,7 +117,7 @@ impl World {
     /// Where order does not matter, a fence drops what it cuts off, as a rebalanced consumer would: it is read again
     /// from further back. So each log is told once more, by one replica that nobody can fence the second time.
     fn tell_everything_again(&mut self) -> Result<(), Breach> {
-        if self.ground.plan.defence == crate::setup::Defence::Inbox {
+        if self.ground.plan.defence == crate::setup::Defence::Inbox || self.road.is_some() {
             return Ok(());
         }
         for _ in 0..2 {
@@ -126,6 +141,9 @@ impl World {
         }
         if let Some(wish) = self.unread() {
             return Ok(Some(format!("the view is not read: {wish:?}")));
+        }
+        if let Some(watching) = self.unseen() {
+            return Ok(Some(format!("a watcher was not shown what it waits for: {watching:?}")));
         }
         let mut unrest = None;
         let under_way = self.under_way();
@@ -152,6 +170,7 @@ impl World {
         self.look_at_all()?;
         self.audit_calls()?;
         self.audit_keys()?;
+        self.audit_rows()?;
         self.audit_moment(2 * REPORT_MS)?;
         let stores = self.ground.stores.clone();
         for (services, store) in &stores {
@@ -299,8 +318,10 @@ impl World {
         for (_, store) in stores.filter(|(services, _)| holds_view(services)) {
             readable(engine::projection::reset(&mut *store.writer(), view::NAME))?;
         }
-        self.start(0)?;
-        self.turn_until_idle()
+        let first = if self.road.is_some() { ROLES } else { 1 };
+        (0..first).try_for_each(|place| self.start(place))?;
+        self.turn_until_idle()?;
+        self.come_to_store()
     }
 }
 

@@ -51,6 +51,10 @@ impl Store for Flaky {
         self.readable()?.last_position(shard)
     }
 
+    fn published_last(&mut self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<u64>> {
+        self.readable()?.published_last(service, keys)
+    }
+
     fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>> {
         self.readable()?.timers_due(shard, now, limit)
     }

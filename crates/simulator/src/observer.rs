@@ -2,7 +2,6 @@
 
 use crate::failure::{Breach, Kind, must, readable};
 use crate::said::Said;
-use crate::setup::Defence;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, shard_of};
 use engine::store::{EntityRow, Reader};
 use serde::Serialize;
@@ -84,7 +83,8 @@ impl<S: Serialize> Lore<S> {
 
 /// What the services own together, as one who reads only their logs knows it.
 pub(crate) struct Observer {
-    defence: Defence,
+    /// A message may lead to something twice.
+    may_repeat: bool,
     shards: u16,
     readers: Readers,
     read: BTreeMap<ShardName, Vec<u64>>,
@@ -103,9 +103,9 @@ pub(crate) struct Observer {
 pub(crate) type Changed = BTreeSet<(&'static str, u64)>;
 
 impl Observer {
-    pub(crate) fn new(defence: Defence, shards: u16, readers: Readers) -> Self {
+    pub(crate) fn new(may_repeat: bool, shards: u16, readers: Readers) -> Self {
         Self {
-            defence,
+            may_repeat,
             shards,
             readers,
             read: BTreeMap::new(),
@@ -173,6 +173,15 @@ impl Observer {
         self.read.get(&shard).map_or(0, |entities| entities.len() as u64)
     }
 
+    /// Whether something was published of an entity at a position; at the beginning of a log, that nothing ever was.
+    pub(crate) fn is_published(&self, shard: ShardName, position: u64, id: u64) -> bool {
+        let reader = self.reader(shard.service);
+        let before = position.saturating_sub(1);
+        let found = reader.events_after(shard, before, 1).unwrap_or_default();
+        let is_there = found.first().is_some_and(|event| event.published && event.entity_id == id);
+        is_there || position == 0
+    }
+
     /// Every state that an entity was ever in.
     pub(crate) fn history(&self, service: &str, id: u64) -> &[String] {
         let history = match service {
@@ -237,7 +246,7 @@ impl Observer {
         let decided = (service, recorded.entity_id, recorded.cause.clone());
         let before = self.decided.insert(decided, recorded.version);
         let is_same = before.is_none_or(|before| before + 1 == recorded.version);
-        must(is_same || self.defence == Defence::Business, Kind::DecidedTwice, || {
+        must(is_same || self.may_repeat, Kind::DecidedTwice, || {
             format!("{service}/{} heard {} again", recorded.entity_id, recorded.cause)
         })
     }

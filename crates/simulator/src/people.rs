@@ -9,6 +9,7 @@ use engine::log::Position;
 use engine::progress::Reading;
 use serde::Serialize;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use taxi::distance::Meters;
 
@@ -76,6 +77,14 @@ pub(crate) struct Wish {
     pub(crate) is_told: bool,
 }
 
+/// Somebody who waits at a replica for a call to come further.
+#[derive(Debug)]
+pub(crate) struct Watching {
+    pub(crate) start: u64,
+    pub(crate) call: u64,
+    pub(crate) has_seen: Arc<AtomicBool>,
+}
+
 /// An idempotency key and what was answered under it.
 #[derive(Debug)]
 pub(crate) struct Key {
@@ -105,6 +114,7 @@ pub(crate) struct People {
     pub(crate) readings: Vec<Reading>,
     /// Wishes that came true just now.
     pub(crate) told: Arc<Mutex<Vec<usize>>>,
+    pub(crate) watching: Vec<Watching>,
     /// States that watchers saw.
     pub(crate) watched: Arc<Mutex<Vec<(u64, String)>>>,
 }

@@ -2,10 +2,11 @@
 
 use crate::failure::{Breach, Kind, must, readable};
 use crate::lock;
-use crate::people::{Answer, Wish};
+use crate::people::{Answer, Watching, Wish};
 use crate::setup::Defence;
 use crate::world::World;
 use engine::log::EntityKey;
+use std::sync::atomic::Ordering;
 use taxi::call::Call;
 use taxi::status::CallStatus;
 use taxi::view::CallView;
@@ -19,10 +20,19 @@ impl World {
             return Ok(());
         };
         let start = self.people.submissions[submission].start;
-        let up = self.replicas.iter().flatten().find(|replica| replica.start == start);
-        let Some(replica) = up.filter(|_| self.ground.plan.defence == Defence::Inbox) else {
+        let place = self
+            .replicas
+            .iter()
+            .position(|replica| replica.as_ref().is_some_and(|replica| replica.start == start));
+        let place = place.and_then(|place| self.place_of(view::NAME, place));
+        let is_told = self.ground.plan.defence == Defence::Inbox || self.road.is_some();
+        let up = place.and_then(|place| self.replicas[place].as_ref());
+        // By which partition an event comes while their count is raised nobody knows who was told of it before.
+        let has_grown = self.road.as_ref().is_some_and(|road| road.has_grown);
+        let Some(replica) = up.filter(|_| is_told && !has_grown) else {
             return Ok(());
         };
+        let start = replica.start;
         let (told, number) = (self.people.told.clone(), self.people.wishes.len());
         self.people.wishes.push(Wish {
             start,
@@ -42,8 +52,16 @@ impl World {
     pub(crate) fn check_reads(&mut self) -> Result<(), Breach> {
         let told = std::mem::take(&mut *lock(&self.people.told));
         for number in told {
-            self.tally.add("reads of one's own write", 1);
             self.people.wishes[number].is_told = true;
+            let stage = readable(self.observer.readers().view.snapshot())?;
+            let has_grown = self.road.as_ref().is_some_and(|road| road.has_grown);
+            if readable(stage.rebuild(view::NAME))?.is_some() || has_grown {
+                // Whoever asks before and after knows that it is not whole.
+                self.tally.add("reads while the view is made anew", 1);
+                continue;
+            }
+            drop(stage);
+            self.tally.add("reads of one's own write", 1);
             let Wish { call, written, position, .. } = &self.people.wishes[number];
             let key = EntityKey { kind: view::NAME, id: *call };
             let row = readable(self.observer.readers().view.get(view::NAME, key))?;
@@ -64,6 +82,8 @@ impl World {
     /// one there is; and where order does not matter, the road would have to tell everything again.
     pub(crate) fn make_view_anew(&mut self, place: usize) {
         let is_alone = self.replicas.len() == 1 && self.ground.plan.defence == Defence::Inbox;
+        let is_alone = is_alone || self.road.is_some();
+        let Some(place) = self.place_of(view::NAME, place) else { return };
         let Some(replica) = self.replicas[place].as_ref().filter(|_| is_alone) else {
             return;
         };
@@ -78,10 +98,24 @@ impl World {
         self.trace(|| format!("the view of replica {place} is to be made anew"));
     }
 
+    /// Nor does anybody who watches a call that has come further.
+    pub(crate) fn unseen(&self) -> Option<&Watching> {
+        let is_up = |start| self.replicas.iter().flatten().any(|replica| replica.start == start);
+        let has_come = |id: &u64| {
+            let known = self.observer.call.known.get(id).and_then(|known| known.state.as_ref());
+            known.is_some_and(|call| call.call_status > CallStatus::PayRequest)
+        };
+        self.people.watching.iter().find(|watching| {
+            let has_seen = watching.has_seen.load(Ordering::SeqCst);
+            !has_seen && is_up(watching.start) && has_come(&watching.call)
+        })
+    }
+
     /// Nobody waits for ever at a replica that lives.
     pub(crate) fn unread(&self) -> Option<&Wish> {
         let is_up = |start| self.replicas.iter().flatten().any(|replica| replica.start == start);
-        self.people.wishes.iter().find(|wish| !wish.is_told && is_up(wish.start))
+        let has_grown = self.road.as_ref().is_some_and(|road| road.has_grown);
+        self.people.wishes.iter().find(|wish| !wish.is_told && is_up(wish.start) && !has_grown)
     }
 }
 

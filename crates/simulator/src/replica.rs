@@ -6,13 +6,16 @@ use crate::delays::Delays;
 use crate::failure::{Breach, readable};
 use crate::fate::Fate;
 use crate::flaky::Flaky;
+use crate::line::Line;
 use crate::lock;
 use crate::plan::Plan;
+use crate::road::ROLES;
 use crate::setup::Setup;
 use engine::clock::ManualClock;
 use engine::handle::Watch;
 use engine::lane::LaneSettings;
 use engine::memory::MemoryStore;
+use engine::topic::Topic;
 use std::sync::{Arc, Mutex};
 use taxi::rules::Rules;
 use wiring::call::CallService;
@@ -34,32 +37,26 @@ pub(crate) struct Replica {
     pub(crate) delays: Arc<Delays>,
     pub(crate) courier: Arc<Mutex<Courier>>,
     pub(crate) watches: Vec<Watch<CallService>>,
+    /// How it tells and hears the topic, where there is one: then it runs one service alone.
+    pub(crate) line: Option<Line>,
 }
 
 impl Replica {
-    pub(crate) fn start(ground: &Ground, start: u64, chance: &mut Chance) -> Result<Self, Breach> {
+    pub(crate) fn start(
+        ground: &Ground,
+        place: usize,
+        start: u64,
+        chance: &mut Chance,
+    ) -> Result<Self, Breach> {
         let plan = &ground.plan;
-        let databases = ground.stores.iter().map(|(services, store)| {
-            let fate = ground.fate.clone();
-            let writer = store.faulty_writer(move || lock(&fate).draw());
-            let sound = match ground.setup.tamper {
-                Some(tamper) => tamper(writer),
-                None => writer,
-            };
-            let (fate, is_exclusive) = (ground.fate.clone(), plan.is_exclusive);
-            Database {
-                services: services.clone(),
-                store: Box::new(Flaky { sound, fate, is_exclusive }),
-                reader: store.reader(),
-            }
-        });
         let delays = Arc::new(Delays::new(ground.clock.clone()));
         let options = Options {
             rules: Rules::default(),
             provider: plan.provider.clone(),
             lane: LaneSettings {
                 batch_max: plan.batch_max,
-                deduplicate: plan.defence == crate::setup::Defence::Inbox,
+                deduplicate: plan.deduplicates(),
+                drop_passed: plan.drops_passed(),
                 ..LaneSettings::default()
             },
             shards: plan.shards,
@@ -68,14 +65,45 @@ impl Replica {
             clock: ground.clock.clone(),
             delay: delays.clone(),
         };
-        let assembled = wiring::assemble_with(databases.collect(), &options, &ground.setup.business);
-        let assembly = readable(assembled)?;
         let courier = Courier::new(plan.defence, chance.fork(), plan.delivery_vices_per_mille);
         let courier = Arc::new(Mutex::new(courier));
         if lock(&ground.fate).is_calm() {
             lock(&courier).calm();
         }
-        assembly.bus.deliver_by(Box::new(SharedCourier(courier.clone())));
-        Ok(Self { start, assembly, delays, courier, watches: Vec::new() })
+        let (assembly, line) = match &plan.topic {
+            None => {
+                let databases = ground.stores.iter().map(|holding| database(ground, holding)).collect();
+                let assembled = wiring::assemble_with(databases, &options, &ground.setup.business);
+                let assembly = readable(assembled)?;
+                assembly.bus.deliver_by(Box::new(SharedCourier(courier.clone())));
+                (assembly, None)
+            }
+            Some(_) => {
+                let holding = &ground.stores[place % ROLES];
+                let topic = Topic::new(holding.0[0], plan.shards);
+                let database = database(ground, holding);
+                let assembled =
+                    wiring::assemble_alone_with(database, &topic, &options, &ground.setup.business);
+                let assembly = readable(assembled)?;
+                let line = Line::new(topic, &assembly, holding.1.clone(), ground.setup.plant);
+                (assembly, Some(line))
+            }
+        };
+        Ok(Self { start, assembly, delays, courier, watches: Vec::new(), line })
+    }
+}
+
+fn database(ground: &Ground, (services, stored): &(Vec<&'static str>, MemoryStore)) -> Database {
+    let fate = ground.fate.clone();
+    let writer = stored.faulty_writer(move || lock(&fate).draw());
+    let sound = match ground.setup.tamper {
+        Some(tamper) => tamper(writer),
+        None => writer,
+    };
+    let (fate, is_exclusive) = (ground.fate.clone(), ground.plan.is_exclusive);
+    Database {
+        services: services.clone(),
+        store: Box::new(Flaky { sound, fate, is_exclusive }),
+        reader: stored.reader(),
     }
 }

@@ -3,14 +3,16 @@
 use crate::failure::{Breach, Kind, must};
 use crate::lock;
 use crate::observer::to_json;
-use crate::people::{Fate, Key, Submission, What};
+use crate::people::{Fate, Key, Submission, Watching, What};
 use crate::replica::Replica;
+use crate::road::{ROLES, Travel};
 use crate::verdicts;
 use crate::world::World;
 use engine::Service;
 use engine::handle::{Handle, Request};
 use engine::log::{EntityKey, Origin, shard_of};
 use engine::runner::Turn;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use taxi::distance::Meters;
 use taxi::id::CallId;
@@ -35,6 +37,7 @@ enum Action {
     Start,
     LateArrival,
     Rebuild,
+    Road(Travel),
 }
 
 const ACTIONS: [(u64, Action); 13] = [
@@ -53,16 +56,32 @@ const ACTIONS: [(u64, Action); 13] = [
     (2, Action::Rebuild),
 ];
 
-/// The furthest that the clock is set back.
-const SET_BACK_MS_MAX: u64 = 2 * 60 * 60 * 1_000;
+/// The same over a topic.
+const ACTIONS_OVER_A_TOPIC: [(u64, Action); 20] = [
+    (40, Action::Turn),
+    (9, Action::Request),
+    (4, Action::Repeat),
+    (1, Action::Misuse),
+    (2, Action::Cancel),
+    (10, Action::End),
+    (1, Action::CallPay),
+    (14, Action::Answer),
+    (9, Action::Clock),
+    (4, Action::Start),
+    (2, Action::LateArrival),
+    (1, Action::Rebuild),
+    (25, Action::Road(Travel::Relay)),
+    (30, Action::Road(Travel::Consume)),
+    (12, Action::Road(Travel::Rebalance)),
+    (3, Action::Road(Travel::Retire)),
+    (10, Action::Road(Travel::Look)),
+    (5, Action::Road(Travel::Notice)),
+    (1, Action::Road(Travel::MakeAnew)),
+    (60, Action::Road(Travel::All)),
+];
 
-/// A moment later, and what may run out in it.
-const STEPS_MS: [(u64, (u64, u64)); 3] = [(5, (1, 50)), (3, (50, 1_000)), (1, (1_000, 3_000))];
-const LEAPS_MS: [(u64, (u64, u64)); 4] =
-    [(4, (2_000, 12_000)), (3, (15_000, 70_000)), (2, (300_000, 660_000)), (1, (3_600_000, 90_000_000))];
-
-/// Longer than that no commit is on its way.
-const LATE_MS_MAX: u64 = 10_000;
+/// Of the steps of a world whose topic grows: how often that is.
+const GROWS_PER_MILLE: u64 = 4;
 
 /// A call that nobody ever made.
 const NOBODY: u64 = 999_999_999;
@@ -92,7 +111,13 @@ impl World {
             self.crash(place, "chance");
             return Ok(());
         }
-        let action = self.chance.weighed(&ACTIONS);
+        let action = if self.road.is_none() {
+            self.chance.weighed(&ACTIONS)
+        } else if self.chance.per_mille(GROWS_PER_MILLE) {
+            Action::Road(Travel::Grow)
+        } else {
+            self.chance.weighed(&ACTIONS_OVER_A_TOPIC)
+        };
         let Some(place) = self.someone() else {
             return self.start_one();
         };
@@ -128,6 +153,7 @@ impl World {
                 self.make_view_anew(place);
                 Ok(())
             }
+            Action::Road(travel) => self.travel(place, travel),
         }
     }
 
@@ -143,10 +169,15 @@ impl World {
         let Some(replica) = self.replicas[place].as_mut() else {
             return Ok(false);
         };
-        let turned = replica.assembly.runners[database].turn();
+        let runner = match replica.line {
+            None => database,
+            Some(_) if database == place % ROLES => 0,
+            Some(_) => return Ok(false),
+        };
+        let turned = replica.assembly.runners[runner].turn();
         let faults = lock(&self.ground.fate).take_recent();
         let service = self.ground.stores[database].0[0];
-        let letters = replica.assembly.runners[database].stats();
+        let letters = replica.assembly.runners[runner].stats();
         let letters = letters.dead_letters.load(Ordering::Relaxed);
         if turned != Ok(Turn::Idle) {
             let told = format!("replica {place} turns {service}…: {turned:?} {faults:?}");
@@ -165,7 +196,7 @@ impl World {
 
     pub(crate) fn start(&mut self, place: usize) -> Result<(), Breach> {
         self.starts += 1;
-        let replica = Replica::start(&self.ground, self.starts, &mut self.chance)?;
+        let replica = Replica::start(&self.ground, place, self.starts, &mut self.chance)?;
         self.replicas[place] = Some(replica);
         let start = self.starts;
         self.trace(|| format!("replica {place} starts as number {start}"));
@@ -300,6 +331,12 @@ impl World {
         key: Option<usize>,
         is_misuse: bool,
     ) -> Result<(), Breach> {
+        let service = match what {
+            What::Request { .. } | What::Cancel(_) => call::NAME,
+            What::End(_) => drive::NAME,
+            What::PayNow { .. } | What::GiveUp(_) => payment::NAME,
+        };
+        let Some(place) = self.place_of(service, place) else { return Ok(()) };
         let number = self.people.submissions.len();
         self.trace(|| format!("submission {number} to replica {place} under {key:?}: {what:?}"));
         let Some(start) = self.replicas[place].as_ref().map(|replica| replica.start) else {
@@ -364,9 +401,14 @@ impl World {
         }
         if self.chance.per_mille(300) {
             let (watched, key) = (self.people.watched.clone(), EntityKey { kind: call::NAME, id: number });
+            let watching = Watching { start: submission.start, call: number, has_seen: Arc::default() };
+            let has_seen = watching.has_seen.clone();
+            self.people.watching.push(watching);
             let watch = handle.watch(key, move |call| {
                 lock(&watched).push((number, to_json(call)));
-                call.call_status > CallStatus::PayRequest
+                let has_come = call.call_status > CallStatus::PayRequest;
+                has_seen.fetch_or(has_come, Ordering::SeqCst);
+                has_come
             });
             replica.watches.extend(watch);
         }
@@ -405,6 +447,7 @@ impl World {
     }
 
     fn answer(&mut self, place: usize) {
+        let Some(place) = self.place_of(payment::NAME, place) else { return };
         let Some(delays) = self.replicas[place].as_ref().map(|replica| replica.delays.clone()) else {
             return;
         };
@@ -413,44 +456,6 @@ impl World {
             self.trace(|| format!("the provider answers replica {place}"));
             delays.arrive(self.chance.index(due));
         }
-    }
-
-    fn move_clock(&mut self) {
-        let leaps = self.ground.plan.leaps_per_mille;
-        let (least, most) = if self.chance.per_mille(leaps) {
-            self.chance.weighed(&LEAPS_MS)
-        } else {
-            self.chance.weighed(&STEPS_MS)
-        };
-        let span = self.chance.between(least, most);
-        self.wait(span);
-        if self.chance.per_mille(leaps / 4) {
-            self.set_back();
-        }
-    }
-
-    /// Somebody corrects the machine's clock.
-    fn set_back(&mut self) {
-        let span_ms = self.chance.between(1, SET_BACK_MS_MAX);
-        self.ground.clock.advance_ms(-i64::try_from(span_ms).unwrap_or(0));
-        self.set_back_ms += span_ms;
-        self.tally.add("times the clock was set back", 1);
-        self.trace(|| format!("the clock is set back by {span_ms} ms"));
-    }
-
-    pub(crate) fn wait(&mut self, span_ms: u64) {
-        if span_ms > LATE_MS_MAX {
-            self.arrive();
-        }
-        self.ground.clock.advance_ms(i64::try_from(span_ms).unwrap_or(i64::MAX));
-        let now = self.now().0;
-        self.people.expire_keys(now);
-        self.trace(|| format!("{span_ms} ms later"));
-    }
-
-    /// What a dead writer had sent arrives at last.
-    pub(crate) fn arrive(&mut self) {
-        self.ground.stores.iter().for_each(|(_, store)| store.arrive());
     }
 }
 

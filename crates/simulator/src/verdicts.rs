@@ -83,6 +83,12 @@ fn check_position(
     let last = observer.last(shard);
     must(is_there && position.number <= last, Kind::Reply, || {
         format!("a reply about {service}/{id} says {position}, and {shard} ends at {last}")
+    })?;
+    // Over a topic only what was published of it is ever read.
+    let is_right =
+        position.about.is_none_or(|about| about == id && observer.is_published(shard, position.number, id));
+    must(is_right, Kind::Reply, || {
+        format!("a reply about {service}/{id} says {position}, where nothing of it was published")
     })
 }
 

@@ -9,6 +9,7 @@ use crate::observer::Observer;
 use crate::people::People;
 use crate::plan::Plan;
 use crate::replica::{Ground, Replica};
+use crate::road::Road;
 use crate::setup::{Defence, Setup};
 use crate::tally::Tally;
 use crate::verdicts;
@@ -38,6 +39,8 @@ pub(crate) struct World {
     /// Nothing where one is down.
     pub(crate) replicas: Vec<Option<Replica>>,
     pub(crate) starts: u64,
+    /// The topic, where the services hear each other over one.
+    pub(crate) road: Option<Road>,
     pub(crate) observer: Observer,
     pub(crate) people: People,
     pub(crate) tally: Tally,
@@ -59,7 +62,8 @@ impl World {
                 (services, MemoryStore::new(&schemas, LogId(chance.draw())))
             })
             .collect();
-        let observer = Observer::new(plan.defence, plan.shards, readers(&stores));
+        let observer = Observer::new(plan.may_repeat(), plan.shards, readers(&stores));
+        let road = plan.topic.as_ref().map(|topic| Road::new(LogId(chance.draw()), topic.partitions));
         let fate = Fate::new(chance.fork(), &plan);
         let replicas = (0..plan.replicas).map(|_| None).collect();
         Self {
@@ -73,6 +77,7 @@ impl World {
             chance,
             replicas,
             starts: 0,
+            road,
             observer,
             people: People::default(),
             tally: Tally::default(),
@@ -158,6 +163,9 @@ impl World {
         self.tally.add("worlds", 1);
         self.tally.add("steps", self.step as u64);
         self.tally.merge(&lock(&self.ground.fate).tally);
+        if let Some(road) = &self.road {
+            self.tally.merge(&road.broker.tally);
+        }
         for (deadline, count) in self.observer.deadlines {
             self.tally.add(deadline, count);
         }

@@ -2,6 +2,7 @@
 
 mod rules;
 mod stores;
+mod topic;
 
 use simulator::failure::Kind;
 use simulator::setup::{Defence, Setup, Tamper};

@@ -7,6 +7,8 @@ use engine::idempotency::{IdempotencyRow, RequestKey};
 use engine::log::{EntityKey, LogId, ShardName};
 use engine::store::{Commit, EntityRow, InboxKey, InboxMove, Rebuild, Store, Stored, WriteSet};
 use engine::timer::DueTimer;
+use engine::topic::{RELAY, TOPIC};
+use std::collections::HashMap;
 
 /// How often a bug strikes that would otherwise stop everything.
 const STRIKES_EVERY: u64 = 5;
@@ -25,16 +27,22 @@ enum Bug {
     IgnoreVersions,
     ForgetKeys,
     DropNoPositions,
+    ForgetOffsets,
+    ForgetHeard,
+    FenceNobody,
+    KeepOldRows,
 }
 
 struct Broken {
     sound: Box<dyn Store>,
     bug: Bug,
     commits: u64,
+    /// The inboxes as they were when they were read first.
+    rows: HashMap<ShardName, Vec<(InboxKey, u64)>>,
 }
 
 fn broken(sound: Box<dyn Store>, bug: Bug) -> Box<dyn Store> {
-    Box::new(Broken { sound, bug, commits: 0 })
+    Box::new(Broken { sound, bug, commits: 0, rows: HashMap::new() })
 }
 
 pub(crate) fn forget_inbox(sound: Box<dyn Store>) -> Box<dyn Store> {
@@ -77,6 +85,22 @@ pub(crate) fn drop_no_positions(sound: Box<dyn Store>) -> Box<dyn Store> {
     broken(sound, Bug::DropNoPositions)
 }
 
+pub(crate) fn forget_offsets(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::ForgetOffsets)
+}
+
+pub(crate) fn forget_heard(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::ForgetHeard)
+}
+
+pub(crate) fn fence_nobody(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::FenceNobody)
+}
+
+pub(crate) fn keep_old_rows(sound: Box<dyn Store>) -> Box<dyn Store> {
+    broken(sound, Bug::KeepOldRows)
+}
+
 impl Broken {
     fn tamper(&mut self, set: &mut WriteSet) {
         match self.bug {
@@ -89,11 +113,24 @@ impl Broken {
             Bug::LoseTimers => set.entities.iter_mut().for_each(|write| write.row.timer = None),
             Bug::IgnoreVersions => self.replace_whatever_there_is(set),
             Bug::ForgetKeys => set.idempotency.clear(),
+            Bug::ForgetOffsets => set.inbox.retain(|step| step.key.source.service != TOPIC),
+            Bug::ForgetHeard => {
+                set.inbox.retain(|step| [TOPIC, RELAY].contains(&&*step.key.source.service));
+            }
+            Bug::FenceNobody => self.move_from_wherever_it_stands(set),
             Bug::KeepOnlyPositions
             | Bug::SayDone
             | Bug::KeepHalf
             | Bug::BelieveTheBest
+            | Bug::KeepOldRows
             | Bug::DropNoPositions => {}
+        }
+    }
+
+    fn move_from_wherever_it_stands(&mut self, set: &mut WriteSet) {
+        let rows = self.sound.inbox(set.shard).expect(READABLE);
+        for step in &mut set.inbox {
+            step.from = rows.iter().find(|(key, _)| *key == step.key).map_or(0, |(_, row)| *row);
         }
     }
 
@@ -119,7 +156,7 @@ impl Broken {
 impl Store for Broken {
     fn commit(&mut self, sets: &[WriteSet]) -> Commit {
         self.commits += 1;
-        let strikes = self.commits.is_multiple_of(STRIKES_EVERY);
+        let strikes = self.bug == Bug::FenceNobody || self.commits.is_multiple_of(STRIKES_EVERY);
         if !strikes {
             return self.sound.commit(sets);
         }
@@ -138,6 +175,10 @@ impl Store for Broken {
             | Bug::BelieveTheBest
             | Bug::IgnoreVersions
             | Bug::ForgetKeys
+            | Bug::ForgetOffsets
+            | Bug::ForgetHeard
+            | Bug::FenceNobody
+            | Bug::KeepOldRows
             | Bug::DropNoPositions => {
                 let mut tampered = sets.to_vec();
                 tampered.iter_mut().for_each(|set| self.tamper(set));
@@ -170,11 +211,19 @@ impl Store for Broken {
     }
 
     fn inbox(&mut self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
-        self.sound.inbox(shard)
+        let rows = self.sound.inbox(shard)?;
+        if self.bug == Bug::KeepOldRows {
+            return Ok(self.rows.entry(shard).or_insert(rows).clone());
+        }
+        Ok(rows)
     }
 
     fn last_position(&mut self, shard: ShardName) -> Stored<u64> {
         self.sound.last_position(shard)
+    }
+
+    fn published_last(&mut self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<u64>> {
+        self.sound.published_last(service, keys)
     }
 
     fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>> {

@@ -1,0 +1,299 @@
+//! How one process tells the topic and hears it, with everything that can go wrong on the way; only the broker is made up.
+
+use crate::broker::Broker;
+use crate::chance::Chance;
+use crate::setup::Plant;
+use engine::bus::Bus;
+use engine::log::{LogId, Recorded, ShardName};
+use engine::lookout::Lookout;
+use engine::memory::MemoryStore;
+use engine::store::{InboxKey, Reader, Stored};
+use engine::topic::{Identity, Message, Topic, count_key, partition_of, read_key, told_key};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use wiring::{Assembly, call, provider, view};
+
+/// Events that a relay gives at once, and messages that a consumer takes at once.
+const AT_ONCE_MAX: u64 = 6;
+
+type Look = Box<dyn FnMut() -> Stored<bool>>;
+
+pub(crate) struct Line {
+    pub(crate) topic: Arc<Topic>,
+    bus: Arc<Bus>,
+    store: MemoryStore,
+    /// The next offset of each partition that is read here.
+    reads: BTreeMap<u32, u64>,
+    relays: BTreeMap<u16, Relay>,
+    look: Option<Look>,
+    plant: Option<Plant>,
+}
+
+/// A run through one shard's log, in order from where it was acknowledged.
+struct Relay {
+    topic: LogId,
+    /// By how many partitions it tells.
+    count: u32,
+    /// Up to there everything is acknowledged.
+    cursor: u64,
+    given: u64,
+    /// Up to there something may have gone by this count already, here or in a run before.
+    until: u64,
+    /// Something failed, and in these partitions nothing more gets through.
+    has_failed: bool,
+    broken: BTreeSet<u32>,
+}
+
+/// The luck of a relay.
+pub(crate) struct Luck<'a> {
+    pub(crate) chance: &'a mut Chance,
+    pub(crate) vices_per_mille: u64,
+    /// Nothing is ever told twice, since whoever tells knows how far the topic was told.
+    pub(crate) tells_once: bool,
+}
+
+impl Line {
+    pub(crate) fn new(
+        topic: Arc<Topic>,
+        assembly: &Assembly,
+        store: MemoryStore,
+        plant: Option<Plant>,
+    ) -> Self {
+        let reader = || assembly.readers.of(topic.service()).apart();
+        let look: Option<Look> = match topic.service() {
+            _ if plant == Some(Plant::NoLookout) => None,
+            call::NAME => {
+                let mut lookout = Lookout::new(&assembly.handles.call, reader());
+                Some(Box::new(move || lookout.turn()))
+            }
+            view::NAME => {
+                let mut lookout = Lookout::new(&assembly.handles.view, reader());
+                Some(Box::new(move || lookout.turn()))
+            }
+            _ => None,
+        };
+        let (reads, relays) = (BTreeMap::new(), BTreeMap::new());
+        Self { topic, bus: assembly.bus.clone(), store, reads, relays, look, plant }
+    }
+
+    pub(crate) fn look(&mut self) -> Stored<()> {
+        self.bus.poll()?;
+        self.look.as_mut().map_or(Ok(()), |look| look().map(drop))
+    }
+
+    /// Asks the broker which topic it has and how far that goes. Another one is told and read from its rows.
+    pub(crate) fn notice(&mut self, broker: &Broker) -> Stored<()> {
+        let identity = broker.identity();
+        let known = self.topic.identity();
+        if known != Some(identity) {
+            self.topic.identify(identity);
+        }
+        for (partition, end) in broker.ends() {
+            self.topic.note_end(partition, end);
+        }
+        if known.is_some_and(|known| known.id != identity.id) {
+            self.relays.clear();
+            for partition in self.reads.keys().copied().collect::<Vec<_>>() {
+                let next = self.begin_at(identity.id, partition)?;
+                self.reads.insert(partition, next);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whatever it was about to tell, it begins again from its rows.
+    pub(crate) fn forget_relays(&mut self) {
+        self.relays.clear();
+    }
+
+    fn rows(&self, shard: u16) -> Stored<Vec<(InboxKey, u64)>> {
+        self.store.inbox(ShardName { service: self.topic.service(), index: shard })
+    }
+
+    /// Whether all shards say that they tell by so many partitions, or tell nothing.
+    pub(crate) fn tells_by(&self, identity: Identity) -> Stored<bool> {
+        let key = count_key(identity.id, identity.partitions);
+        for tail in self.bus.tails() {
+            if !self.rows(tail.shard().index)?.iter().any(|(known, _)| *known == key) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Where reading begins: at the lowest row of all shards.
+    fn begin_at(&self, topic: LogId, partition: u32) -> Stored<u64> {
+        let key = read_key(topic, partition);
+        let mut rows = Vec::new();
+        for shard in 0..self.topic.shards() {
+            let rows_of = self.rows(shard)?;
+            rows.push(rows_of.iter().find(|(known, _)| *known == key).map_or(0, |(_, next)| *next));
+        }
+        let highest = self.plant == Some(Plant::BeginAtHighest);
+        Ok(if highest { rows.into_iter().max() } else { rows.into_iter().min() }.unwrap_or(0))
+    }
+
+    /// The partition is read here from now on.
+    pub(crate) fn assign(&mut self, broker: &Broker, (role, partition): (usize, u32)) -> Stored<()> {
+        self.notice(broker)?;
+        let is_anywhere = matches!(self.plant, Some(Plant::BeginWhereOthersStopped | Plant::HideGaps));
+        let next = if is_anywhere {
+            broker.stopped.get(&(role, partition)).copied().unwrap_or(0)
+        } else {
+            self.begin_at(broker.identity().id, partition)?
+        };
+        self.topic.forget(partition);
+        self.reads.insert(partition, next);
+        Ok(())
+    }
+
+    pub(crate) fn revoke(&mut self, partition: u32) {
+        self.reads.remove(&partition);
+        self.topic.forget(partition);
+    }
+
+    pub(crate) fn reads(&self) -> Vec<u32> {
+        self.reads.keys().copied().collect()
+    }
+
+    /// Reads on in one partition. Says whether there was anything.
+    pub(crate) fn consume(
+        &mut self,
+        broker: &mut Broker,
+        (role, partition): (usize, u32),
+        most: u64,
+    ) -> bool {
+        let rewinds = self.topic.take_rewinds();
+        broker.tally.add("partitions read again", rewinds.len() as u64);
+        let is_asked = !rewinds.is_empty();
+        for (partition, next) in rewinds.into_iter().filter(|_| self.plant != Some(Plant::NeverRewind)) {
+            self.reads.entry(partition).and_modify(|known| *known = next);
+        }
+        let (Some(identity), Some(from)) = (self.topic.identity(), self.reads.get_mut(&partition)) else {
+            return is_asked;
+        };
+        let most = usize::try_from(most.min(AT_ONCE_MAX)).unwrap_or(1).min(self.topic.room());
+        let mut messages = Vec::new();
+        for (offset, event) in broker.read(identity.id, (partition, *from), most) {
+            let after = if self.plant == Some(Plant::HideGaps) { 0 } else { *from };
+            *from = offset + 1;
+            // Payment's provider says nothing that is published.
+            let is_own =
+                event.source.service == self.topic.service() || event.source.service == provider::NAME;
+            messages.push(Message { partition, after, next: offset + 1, event: (!is_own).then_some(event) });
+        }
+        if let (Some(first), Some(last)) = (messages.first(), messages.last()) {
+            let (after, next) = (first.after, last.next);
+            broker
+                .news
+                .push(format!("{} reads {after} to {next} of partition {partition}", self.topic.service()));
+        }
+        broker.stopped.insert((role, partition), *from);
+        self.topic.push(identity.id, &messages);
+        is_asked || !messages.is_empty()
+    }
+
+    /// Tells some more of one shard. Says whether there was anything.
+    pub(crate) fn relay(&mut self, broker: &mut Broker, shard: u16, luck: &mut Luck<'_>) -> Stored<bool> {
+        let Some(identity) = self.topic.identity() else { return Ok(false) };
+        let name = ShardName { service: self.topic.service(), index: shard };
+        let Some(tail) = self.bus.tail(name).cloned() else { return Ok(false) };
+        let rows = self.rows(shard)?;
+        let is_there = self.relays.get(&shard).is_some_and(|relay| relay.topic == identity.id);
+        if !is_there {
+            let told = if luck.tells_once { Some(broker.told(tail.source())) } else { None };
+            let Some(relay) = self.begin(identity, (shard, &rows), (told, tail.last()?)) else {
+                return Ok(false);
+            };
+            self.relays.insert(shard, relay);
+        }
+        let (topic, plant) = (self.topic.clone(), self.plant);
+        let Some(relay) = self.relays.get_mut(&shard) else { return Ok(false) };
+        if relay.count < identity.partitions && relay.cursor >= relay.until {
+            let key = count_key(identity.id, identity.partitions);
+            if !rows.iter().any(|(known, _)| *known == key) && plant != Some(Plant::ChangeCountAtOnce) {
+                topic.note_count(identity.id, shard, identity.partitions);
+                return Ok(false);
+            }
+            relay.count = identity.partitions;
+        }
+        let most = luck.chance.between(1, AT_ONCE_MAX);
+        let events = tail.read(relay.given, usize::try_from(most).unwrap_or(1))?;
+        let is_old =
+            |event: &Arc<Recorded>| relay.count == identity.partitions || event.position <= relay.until;
+        let events: Vec<Arc<Recorded>> = events.into_iter().filter(is_old).collect();
+        for event in &events {
+            relay.tell(broker, event, (luck, plant));
+        }
+        let ends = relay.has_failed && (events.is_empty() || luck.chance.per_mille(500));
+        if ends {
+            relay.end();
+            broker.tally.add("runs of a relay that were broken off", 1);
+        }
+        topic.note_told(identity.id, shard, relay.cursor);
+        Ok(ends || !events.is_empty())
+    }
+
+    /// Begins where the rows say that the topic was told, by the count by which it was told last. What that was must be
+    /// stored before anything goes by it.
+    fn begin(
+        &self,
+        identity: Identity,
+        (shard, rows): (u16, &[(InboxKey, u64)]),
+        (told, last): (Option<u64>, u64),
+    ) -> Option<Relay> {
+        let key = told_key(identity.id);
+        let stored = rows.iter().find(|(known, _)| *known == key).map_or(0, |(_, told)| *told);
+        let counts = rows.iter().filter(|(known, _)| known.source == key.source && *known != key);
+        let count = counts.map(|(known, _)| known.partition).max();
+        if count.is_none() {
+            self.topic.note_count(identity.id, shard, identity.partitions);
+        }
+        let count = if self.plant == Some(Plant::ChangeCountAtOnce) { identity.partitions } else { count? };
+        let cursor = told.unwrap_or(stored);
+        Some(Relay {
+            topic: identity.id,
+            count,
+            cursor,
+            given: cursor,
+            until: last,
+            has_failed: false,
+            broken: BTreeSet::new(),
+        })
+    }
+}
+
+impl Relay {
+    fn tell(
+        &mut self,
+        broker: &mut Broker,
+        event: &Arc<Recorded>,
+        (luck, plant): (&mut Luck<'_>, Option<Plant>),
+    ) {
+        self.given = event.position;
+        self.until = self.until.max(event.position);
+        let is_told = !event.published || {
+            let partition = partition_of(event.entity_id, self.count);
+            let is_lost = luck.chance.per_mille(luck.vices_per_mille);
+            let is_taken = is_lost && luck.chance.per_mille(500);
+            let hole = u64::from(luck.chance.per_mille(100));
+            let gets_through = !self.broken.contains(&partition) && (!is_lost || is_taken);
+            let is_taken = gets_through && broker.take(self.topic, (partition, hole), event);
+            if !is_taken && plant != Some(Plant::TellOutOfOrder) {
+                self.broken.insert(partition);
+            }
+            is_taken && !is_lost
+        };
+        self.has_failed |= !is_told;
+        if !self.has_failed || plant == Some(Plant::TellPastUnacknowledged) {
+            self.cursor = event.position;
+        }
+    }
+
+    /// This run is over, and another one begins where it was acknowledged.
+    fn end(&mut self) {
+        self.given = self.cursor;
+        self.has_failed = false;
+        self.broken.clear();
+    }
+}
