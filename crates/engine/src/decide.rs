@@ -367,6 +367,8 @@ impl<S: Service> Batch<S> {
         let known = self.touched.get(&effect.key).map(|touched| &touched.entry);
         let known = known.or_else(|| lane.cache.get(effect.key));
         if known.is_some_and(|entry| !entry.effects_open.contains(&effect.sequence)) {
+            // What is known may be older than the effect, which another replica has ordered: the store is asked next time.
+            self.stale.push(effect.key);
             return;
         }
         let attempts = effect.attempts + 1;

@@ -140,8 +140,10 @@ pub struct Lane<S: Service> {
     pub(crate) listening: Option<Listening>,
     /// All rows may be gone: everything that comes by a topic is read again from where they are now.
     pub(crate) is_to_rewind: bool,
-    /// Conflicts in a row, where others write as well.
-    conflicts: u32,
+    /// Conflicts in a row.
+    pub(crate) conflicts: u32,
+    /// Others write the same store.
+    is_shared: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -218,6 +220,7 @@ impl<S: Service> Lane<S> {
             listening: None,
             is_to_rewind: false,
             conflicts: 0,
+            is_shared: false,
         }
     }
 
@@ -227,22 +230,6 @@ impl<S: Service> Lane<S> {
 
     pub(crate) fn retries(&self) -> MutexGuard<'_, BTreeSet<u64>> {
         lock(&self.queue.retries)
-    }
-
-    /// What conflicts again is decided by halves, so that a part of it gets through.
-    pub(crate) fn conflict_shift(&self) -> u32 {
-        self.conflicts.saturating_sub(1).min(usize::BITS - 1)
-    }
-
-    /// While others write the same entities, what conflicts with them is decided again and again; the rest must not
-    /// wait for that. What a batch may have only once, or alone, does.
-    fn has_room_beside(&self) -> bool {
-        let is_alone = |input: &Input<S>| matches!(input, Input::Skip(_) | Input::Due(_) | Input::Begin(_));
-        self.conflicts > 0
-            && self.narrowed.is_none()
-            && self.pending.len() < self.settings.batch_max
-            && self.asked().skips.is_empty()
-            && !self.pending.iter().any(is_alone)
     }
 
     fn gather_rest(
@@ -332,6 +319,7 @@ impl<S: Service> AnyLane for Lane<S> {
         if self.is_paused {
             return Ok(0);
         }
+        self.is_shared = !store.is_exclusive();
         self.load_once(store)?;
         if self.shard.index == 0
             && let Some(least) = self.numbers.run_low()
@@ -426,6 +414,9 @@ impl<S: Service> AnyLane for Lane<S> {
                 }
                 !matches!(input, Input::Due(_) | Input::Begin(_) | Input::Again(_))
             });
+            if decided == 1 && self.is_shared {
+                self.let_others_by();
+            }
         }
     }
 

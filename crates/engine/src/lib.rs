@@ -9,6 +9,7 @@ pub mod audit;
 pub mod bus;
 mod cache;
 pub mod clock;
+mod conflict;
 pub mod conformance;
 pub mod dead_letter;
 mod decide;

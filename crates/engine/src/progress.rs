@@ -168,3 +168,67 @@ impl Drop for Reading {
         lock(&self.progress.waiting).retain(|waiter| waiter.number != self.number);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{LogId, Source};
+    use std::borrow::Cow;
+
+    const SHARDS: u16 = 2;
+    const IDENTITY: Identity = Identity { id: LogId(7), partitions: 4 };
+
+    fn position(number: u64, about: Option<u64>) -> Position {
+        Position { source: Source { log: LogId(3), service: Cow::Borrowed("call"), shard: 0 }, number, about }
+    }
+
+    #[test]
+    fn within_a_process_every_shard_has_to_have_read_the_log() {
+        let progress = Progress::default();
+        let wanted = position(5, Some(1));
+        let row = (InboxKey { partition: 0, source: wanted.source.clone() }, 5);
+        progress.note(0, [row.clone()].into_iter(), SHARDS);
+        assert!(!progress.has_read(&wanted, SHARDS));
+        progress.note(1, [row].into_iter(), SHARDS);
+        assert!(progress.has_read(&wanted, SHARDS) && progress.has_read(&position(5, None), SHARDS));
+        assert!(!progress.has_read(&position(6, None), SHARDS));
+    }
+
+    #[test]
+    fn over_a_topic_the_shard_and_the_partition_of_what_it_is_about_tell() {
+        let progress = Progress::default();
+        progress.hear_by(Road::Topic(None));
+        let (shard, partition) = (shard_of(1, SHARDS), partition_of(1, IDENTITY.partitions));
+        let wanted = position(5, Some(1));
+        // Rows of other partitions, of the other shard, of another topic, and as within a process.
+        for partition in (0..IDENTITY.partitions).filter(|other| *other != partition) {
+            let row = heard_key(IDENTITY.id, partition, &wanted.source);
+            progress.note(shard, [(row, 9)].into_iter(), SHARDS);
+        }
+        let mine = heard_key(IDENTITY.id, partition, &wanted.source);
+        progress.note(1 - shard, [(mine.clone(), 9)].into_iter(), SHARDS);
+        let former = heard_key(LogId(8), partition, &wanted.source);
+        let plain = InboxKey { partition: 0, source: wanted.source.clone() };
+        progress.note(shard, [(former, 9), (plain, 9)].into_iter(), SHARDS);
+        for road in [Road::Topic(None), Road::Topic(Some(IDENTITY))] {
+            progress.hear_by(road);
+            assert!(!progress.has_read(&wanted, SHARDS), "{road:?}");
+            assert!(progress.has_read(&position(0, None), SHARDS));
+        }
+        let progress = Arc::new(progress);
+        let told = Arc::new(AtomicU64::new(0));
+        let tell = told.clone();
+        let tell: Tell = Box::new(move || {
+            tell.fetch_add(1, Ordering::SeqCst);
+        });
+        let reading = progress.when_read(wanted.clone(), SHARDS, tell);
+        assert_eq!(progress.awaited(SHARDS), BTreeSet::from([shard]));
+        progress.note(shard, [(mine.clone(), 4)].into_iter(), SHARDS);
+        assert_eq!(told.load(Ordering::SeqCst), 0);
+        progress.note(shard, [(mine, 5)].into_iter(), SHARDS);
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+        assert!(progress.has_read(&wanted, SHARDS) && progress.awaited(SHARDS).is_empty());
+        assert!(!progress.has_read(&position(5, None), SHARDS), "it does not say what it is about");
+        drop(reading);
+    }
+}

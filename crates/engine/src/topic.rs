@@ -291,3 +291,102 @@ impl Topic {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOPIC_ID: LogId = LogId(7);
+
+    fn topic() -> Arc<Topic> {
+        let topic = Topic::new("order", 2);
+        topic.identify(Identity { id: TOPIC_ID, partitions: 3 });
+        topic
+    }
+
+    fn message(partition: u32, after: u64) -> Message {
+        Message { partition, after, next: after + 1, event: None }
+    }
+
+    fn taken(topic: &Topic, shard: u16) -> Vec<(u32, u64)> {
+        let (identity, messages) = topic.take(shard, 100).expect("it is known which topic it is");
+        assert_eq!(identity.id, TOPIC_ID);
+        messages.iter().map(|message| (message.partition, message.after)).collect()
+    }
+
+    #[test]
+    fn every_shard_gets_what_is_of_the_topic_that_is_known() {
+        let topic = Topic::new("order", 2);
+        topic.push(TOPIC_ID, &[message(0, 0)]);
+        assert!(topic.take(0, 100).is_none(), "nobody knows which topic it is");
+        topic.identify(Identity { id: TOPIC_ID, partitions: 3 });
+        topic.push(TOPIC_ID, &[message(0, 1), message(2, 0)]);
+        topic.push(LogId(8), &[message(1, 0)]);
+        for shard in 0..2 {
+            assert_eq!(taken(&topic, shard), [(0, 1), (2, 0)]);
+        }
+        topic.push(TOPIC_ID, &[message(1, 0)]);
+        topic.note_told(TOPIC_ID, 0, 9);
+        topic.identify(Identity { id: LogId(8), partitions: 3 });
+        topic.note_told(TOPIC_ID, 1, 9);
+        let (_, left) = topic.take(0, 100).expect("it is known which topic it is");
+        assert!(left.is_empty(), "of another topic");
+        for shard in 0..2 {
+            let [(told, position), _] = topic.told(shard).expect("it is known which topic it is");
+            assert_eq!((told, position), (told_key(LogId(8)), 0));
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_read_again_is_not_taken_before() {
+        let topic = topic();
+        topic.push(TOPIC_ID, &[message(0, 5), message(1, 5)]);
+        topic.rewind(TOPIC_ID, 0, 4);
+        topic.rewind(TOPIC_ID, 0, 2);
+        topic.rewind(TOPIC_ID, 0, 3);
+        topic.rewind(LogId(8), 1, 0);
+        topic.push(TOPIC_ID, &[message(0, 6)]);
+        assert_eq!(taken(&topic, 0), [(1, 5)]);
+        assert_eq!(topic.take_rewinds(), BTreeMap::from([(0, 2)]), "from the lowest that a shard asked for");
+        topic.push(TOPIC_ID, &[message(0, 2)]);
+        assert_eq!(taken(&topic, 1), [(1, 5), (0, 2)]);
+        topic.rewind(TOPIC_ID, 0, 1);
+        topic.forget(0);
+        assert_eq!(topic.take_rewinds(), BTreeMap::new(), "it is read elsewhere now");
+    }
+
+    #[test]
+    fn it_is_read_whole_only_once_every_end_is_known() {
+        let topic = topic();
+        topic.note_end(0, 4);
+        topic.note_end(2, 1);
+        assert_eq!(topic.until(), None);
+        topic.note_end(1, 0);
+        let ends = [(0, 4), (1, 0), (2, 1)].map(|(partition, end)| (read_key(TOPIC_ID, partition), end));
+        assert_eq!(topic.until(), Some((TOPIC_ID, ends.to_vec())));
+        topic.forget_ends();
+        assert_eq!(topic.until(), None);
+    }
+
+    #[test]
+    fn a_relay_may_say_by_how_many_partitions_it_tells_before_it_does() {
+        let topic = topic();
+        let count = |shard: u16| topic.told(shard).map(|[_, count]| count);
+        assert_eq!(count(0), Some((count_key(TOPIC_ID, 3), 0)), "nothing is told yet");
+        topic.note_told(TOPIC_ID, 0, 5);
+        assert_eq!(count(0), Some((count_key(TOPIC_ID, 3), 1)));
+        topic.note_count(TOPIC_ID, 1, 2);
+        assert_eq!(count(1), Some((count_key(TOPIC_ID, 2), 1)));
+    }
+
+    #[test]
+    fn a_row_tells_of_its_log_by_its_topic() {
+        let source = Source { log: LogId(3), service: Cow::Borrowed("far"), shard: 1 };
+        let row = heard_key(TOPIC_ID, 2, &source);
+        assert_eq!((row.partition, &*row.source.service, row.source.shard), (2, "far", 1));
+        let topics = topics_of(&[(read_key(TOPIC_ID, 0), 1), (told_key(LogId(9)), 1), (row.clone(), 1)]);
+        assert_eq!(topics, BTreeSet::from([TOPIC_ID, LogId(9)]));
+        assert!(logs_of(row.source.log, &topics).any(|log| log == LogId(3)));
+        assert!(heard_key(LogId(9), 2, &source) != row, "another topic knows nothing of it");
+    }
+}

@@ -12,7 +12,7 @@ use engine::log::EntityKey;
 use engine::memory::Fault;
 use engine::runner::Turn;
 use rank::{Command, DRIVER, RIDE, State};
-use world::World;
+use world::{Asked, World};
 
 fn give(ride: u64, driver: u64) -> Command {
     Command::Give { ride, driver }
@@ -58,6 +58,34 @@ fn two_replicas_that_give_one_driver_at_once_make_one_ride() {
         "the second was decided on a stale driver, and again on a fresh one"
     );
     assert_eq!(world.state(RIDE, 3), None);
+}
+
+/// One driver of all is changed by somebody who is always faster; his rides wait, and nobody else's do.
+#[test]
+fn what_conflicts_again_and_again_does_not_hold_up_the_rest() {
+    let mut world = World::new();
+    for driver in 1..=4 {
+        world.ask(give(driver, driver));
+        world.ask(Command::Finish { ride: driver, driver });
+    }
+    let mut replica = world.replica_with_a_rival(1);
+    let hopeless: Vec<Asked> = (10..13).map(|ride| replica.submit(give(ride, 1))).collect();
+    let mut asked = Vec::new();
+    for round in 0..40_u64 {
+        let (ride, driver) = (100 + round, 2 + round % 3);
+        asked.push(replica.submit(give(ride, driver)));
+        asked.push(replica.submit(Command::Finish { ride, driver }));
+        for _ in 0..12 {
+            assert!(replica.turn().is_ok());
+        }
+    }
+    for _ in 0..400 {
+        assert!(replica.turn().is_ok());
+    }
+    assert!(asked.iter().all(|asked| matches!(asked.take(), Some(Reply::Done { .. }))));
+    assert!(hopeless.iter().all(|asked| asked.take().is_none()));
+    let mut calm = world.replica(Vec::new());
+    assert!(matches!(calm.ask(give(20, 1)), Reply::Done { .. }));
 }
 
 #[test]

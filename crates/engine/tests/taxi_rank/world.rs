@@ -12,7 +12,7 @@ use engine::letters::{Retried, Skipped};
 use engine::log::{EntityKey, LogId, Origin, ShardName};
 use engine::memory::{Fault, MemoryStore};
 use engine::runner::{Fatal, Parts, Runner, Turn};
-use engine::store::{Commit, EntityRow, EntityWrite, NewEvent, Schema, WriteSet};
+use engine::store::{Commit, EntityRow, EntityWrite, NewEvent, Schema, Store, WriteSet};
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::AtomicBool;
@@ -184,6 +184,23 @@ impl World {
         start(&self.store, &self.clock, faults)
     }
 
+    /// One that has a rival, who changes a driver right before each of its commits.
+    pub(crate) fn replica_with_a_rival(&self, driver: u64) -> Replica {
+        let (store, mut rival, mut batch) = (self.store.clone(), self.store.writer(), 1 << 40);
+        let key = EntityKey { kind: rank::DRIVER, id: driver };
+        let faults = move || {
+            let row = rival.load("rank", &[key]).expect("a store in memory can be read").pop().flatten();
+            let row = row.expect("the driver is there");
+            batch += 1;
+            let mut set = WriteSet::new(RANK_SHARD, batch);
+            let replaces = row.version;
+            set.entities.push(EntityWrite { row: EntityRow { version: replaces + 1, ..row }, replaces });
+            assert!(matches!(rival.commit(&[set]), Commit::Done(_)));
+            None
+        };
+        start_over(store.faulty_writer(faults), &store, &self.clock)
+    }
+
     pub(crate) fn state(&self, kind: &'static str, id: u64) -> Option<State> {
         let row = self
             .store
@@ -266,11 +283,15 @@ impl World {
 }
 
 fn start(store: &MemoryStore, clock: &Arc<ManualClock>, faults: Vec<Fault>) -> Replica {
+    let mut faults = faults.into_iter();
+    start_over(store.faulty_writer(move || faults.next()), store, clock)
+}
+
+fn start_over(writer: Box<dyn Store>, store: &MemoryStore, clock: &Arc<ManualClock>) -> Replica {
     let mut bus = Bus::default();
     bus.add(STREET_SHARD, store.reader(), false).expect("a store in memory can be read");
-    let mut faults = faults.into_iter();
     let mut runner = Runner::new(Parts {
-        store: store.faulty_writer(move || faults.next()),
+        store: writer,
         bus: Arc::new(bus),
         clock: clock.clone(),
         replica: 77 + Arc::strong_count(clock) as u64 * 1_000_000,
