@@ -1,9 +1,11 @@
 //! The consumer: partitions that move between replicas, what is read again, and what is nobody's business.
 
+use crate::database::Away;
+use crate::ear::{EAR, Ear};
 use crate::street::{STREET, Street};
 use crate::wire::Envelopes;
 use crate::world::{
-    EAR_LOG, Process, STREET_LOG, Setting, World, count, each_is_heard_once, ear_store, eventually, heard,
+    Process, STREET_LOG, Setting, World, count, each_is_heard_once, ear_store, eventually, heard,
     street_store,
 };
 use engine::log::{LogId, Recorded, ShardName};
@@ -16,7 +18,12 @@ use rdkafka::config::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+fn assigned(process: &Process<Ear>) -> usize {
+    process.stats().partitions.iter().filter(|partition| partition.assigned).count()
+}
 
 #[test]
 #[ignore = "wants Kafka: cargo xtask services up"]
@@ -28,9 +35,6 @@ fn partitions_move_between_replicas_and_nothing_is_lost_or_doubled() {
     street.talk(1..=200);
     each_is_heard_once(&street_rows, &ear_rows, 200);
     let other = world.ear(&ear_rows);
-    let assigned = |process: &Process<crate::ear::Ear>| {
-        process.stats().partitions.iter().filter(|partition| partition.assigned).count()
-    };
     eventually("both read something", || {
         street.talk(1..=20);
         assigned(&one) == 2 && assigned(&other) == 2
@@ -46,6 +50,41 @@ fn partitions_move_between_replicas_and_nothing_is_lost_or_doubled() {
     each_is_heard_once(&street_rows, &ear_rows, sum + 200);
     assert!(other.stats().rebalances >= 2);
     drop((street, other));
+}
+
+#[test]
+#[ignore = "wants Kafka: cargo xtask services up"]
+fn partitions_that_come_while_the_database_is_away_are_read_when_it_is_back() {
+    let world = World::new("database");
+    let (street_rows, ear_rows) = (street_store(), ear_store());
+    let street = world.street(&street_rows);
+    let away = Away::not_yet(&ear_rows);
+    let looking = Setting::of(world.settings("ear")).hearing().looking_by(Arc::new(away.clone()));
+    let one = Process::start(&ear_rows, (Ear, EAR), looking);
+    let other = world.ear(&ear_rows);
+    eventually("both read something", || assigned(&one) == 2 && assigned(&other) == 2);
+    street.talk(1..=200);
+    each_is_heard_once(&street_rows, &ear_rows, 200);
+    away.set(true);
+    other.stop();
+    let waiting = |process: &Process<Ear>| {
+        process
+            .stats()
+            .partitions
+            .iter()
+            .filter(|partition| partition.assigned && partition.next.is_none())
+            .count()
+    };
+    eventually("two partitions wait for the database", || waiting(&one) == 2);
+    street.talk(1..=200);
+    eventually("the others are read on", || count(&heard(&ear_rows)) > 250);
+    assert!(count(&heard(&ear_rows)) < 400, "what waits is not read");
+    away.set(false);
+    each_is_heard_once(&street_rows, &ear_rows, 400);
+    assert_eq!(waiting(&one), 0);
+    street.talk(1..=200);
+    each_is_heard_once(&street_rows, &ear_rows, 600);
+    drop((street, one));
 }
 
 #[test]
@@ -184,7 +223,7 @@ fn a_topic_that_is_shorter_than_what_was_read_of_it_is_read_anew() {
     eventually("all is told", || street.stats().acknowledged == 50);
     // The rows of a topic whose last thousand messages a broker has lost.
     let id = street.stats().topic.unwrap().id;
-    for index in 0..crate::ear::EAR.shards {
+    for index in 0..EAR.shards {
         let mut set = WriteSet::new(ShardName { service: "ear", index }, 1);
         set.inbox =
             (0..4).map(|partition| InboxMove { key: read_key(id, partition), from: 0, to: 1_000 }).collect();
@@ -239,6 +278,5 @@ fn a_scan_shows_everything_and_then_what_comes() {
     let missing = World::new("missing");
     let refused = scan(&missing.settings("scan"), &Envelopes, &ScanFrom::Beginning, &mut |_| Visit::On);
     assert!(refused.unwrap_err().to_string().contains("no topic"));
-    let _ = (EAR_LOG, heard);
     drop(street);
 }

@@ -4,6 +4,7 @@
 
 mod brokers;
 mod changes;
+mod database;
 mod ear;
 mod hearing;
 mod street;

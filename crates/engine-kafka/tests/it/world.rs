@@ -14,7 +14,7 @@ use engine::lease::{Alone, Lease};
 use engine::log::{LogId, Origin, ShardName};
 use engine::memory::MemoryStore;
 use engine::runner::{Parts as RunnerParts, Runner};
-use engine::store::{Schema, Visit};
+use engine::store::{Reader, Schema, Visit};
 use engine::topic::Topic;
 use engine_kafka::settings::{Security, Settings};
 use engine_kafka::stats::Stats;
@@ -102,11 +102,12 @@ pub(crate) struct Setting {
     tells: bool,
     hears: bool,
     lease: Box<dyn Lease>,
+    reader: Option<Arc<dyn Reader>>,
 }
 
 impl Setting {
     pub(crate) fn of(settings: Settings) -> Self {
-        Self { settings, tells: false, hears: false, lease: Box::new(Alone) }
+        Self { settings, tells: false, hears: false, lease: Box::new(Alone), reader: None }
     }
 
     pub(crate) fn telling(self) -> Self {
@@ -115,6 +116,11 @@ impl Setting {
 
     pub(crate) fn hearing(self) -> Self {
         Self { hears: true, ..self }
+    }
+
+    /// The bus looks at the database by this one.
+    pub(crate) fn looking_by(self, reader: Arc<dyn Reader>) -> Self {
+        Self { reader: Some(reader), ..self }
     }
 
     pub(crate) fn by_turns(self, lease: Box<dyn Lease>) -> Self {
@@ -156,7 +162,7 @@ impl<S: Service> Process<S> {
             settings: setting.settings,
             wire: Arc::new(Envelopes),
             topic,
-            reader: store.reader(),
+            reader: setting.reader.unwrap_or_else(|| store.reader()),
             relays: if setting.tells { shards } else { Vec::new() },
             hears: setting.hears,
             lease: setting.lease,
