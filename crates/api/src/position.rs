@@ -4,6 +4,7 @@ use engine::bus::{Bus, Tail};
 use engine::log::{EntityKey, Position, ShardName, Source, shard_of};
 use engine::progress::Reading;
 use engine::store::Stored;
+use engine::topic::{logs_of, topics_of};
 use http::HeaderValue;
 use http::header::HeaderName;
 use std::sync::Arc;
@@ -150,11 +151,12 @@ async fn knows_another(api: &Api, service: &'static str, source: Source) -> Resu
         let schema = snapshot.schemas().iter().find(|schema| schema.service == service);
         let (mut knows_it, mut knows_another) = (false, false);
         for index in 0..schema.map_or(0, |schema| schema.shards) {
-            for (key, _) in snapshot.inbox(ShardName { service, index })? {
-                if key.source.service == source.service {
-                    knows_it |= key.source.log == source.log;
-                    knows_another |= key.source.log != source.log;
-                }
+            let rows = snapshot.inbox(ShardName { service, index })?;
+            let topics = topics_of(&rows);
+            for (key, _) in rows.iter().filter(|(key, _)| key.source.service == source.service) {
+                let is_it = logs_of(key.source.log, &topics).any(|log| log == source.log);
+                knows_it |= is_it;
+                knows_another |= !is_it;
             }
         }
         Ok(knows_another && !knows_it)
