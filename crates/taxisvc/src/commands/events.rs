@@ -1,11 +1,12 @@
-//! `taxisvc events`: what happened and happens, one line each, read from the data directory.
+//! `taxisvc events`: what happened and happens, one line each, read from where they are stored.
 
 mod begin;
+mod topic;
 
 use super::explain::call_id;
+use super::look::look;
 use super::print::Out;
 use crate::config::Config;
-use crate::data_dir;
 use crate::edge::runtime;
 use anyhow::{Context, anyhow, bail};
 use engine::log::Recorded;
@@ -19,7 +20,7 @@ use taxi::id::CallId;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the files are looked at for more.
+/// How often the logs are looked at for more.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Events that are shown of the past when nobody says from where, and nobody follows.
 const LAST: usize = 10;
@@ -31,12 +32,16 @@ Examples:
   taxisvc events --from-beginning --type FarePaid,FareRefunded --json
   taxisvc events --from payment/0/17 --follow       from that one on; of the other logs, from its time on
   taxisvc events --from-beginning --call 7 --private
+  taxisvc events --topic --from 3/41                the message at offset 41 of partition 3, and what comes after it
 
-Read from the data directory, whether or not a server runs on it. Each service keeps its events in order; those of several \
+Read from the data directory, or the services' databases, whether or not anybody writes them. Each service keeps its events in order; those of several \
 services are put in order by time, and none before the one that led to it. Private events are what a service notes for \
 itself and tells nobody. With --json, each line is one object. Ctrl-C ends it.
 
-Exit codes: 0, also when it is ended or nobody reads on; 1 when the directory cannot be read or there is no such event.";
+With --topic, what the services tell each other on the topic of Kafka is read instead, each partition's in order, with \
+partition and offset and the log in front. Nobody else's reading is touched.
+
+Exit codes: 0, also when it is ended or nobody reads on; 1 when the data or the topic cannot be read, or there is no such event.";
 
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = HELP)]
@@ -44,7 +49,8 @@ pub(crate) struct Options {
     /// Begin with the first event of all
     #[arg(long, conflicts_with_all = ["from", "last"])]
     from_beginning: bool,
-    /// Begin with this event, payment/0/17 or a Taxisvc-Position; or after an id of GET /events
+    /// Begin with this event, payment/0/17 or a Taxisvc-Position; or after an id of GET /events. With --topic, with a
+    /// message: 3/41
     #[arg(long, value_name = "POSITION", conflicts_with = "last")]
     from: Option<String>,
     /// Begin with the last so many [default: 10, or with --follow none]
@@ -60,8 +66,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "CALL_ID", value_parser = call_id)]
     call: Option<CallId>,
     /// Also those that a service notes for itself
-    #[arg(long)]
+    #[arg(long, conflicts_with = "topic")]
     private: bool,
+    /// Read the topic of Kafka
+    #[arg(long)]
+    topic: bool,
     /// An object a line
     #[arg(long)]
     json: bool,
@@ -69,8 +78,10 @@ pub(crate) struct Options {
 
 pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     options.check_types()?;
-    let look = data_dir::look(config)?;
-    let logs = logs(&look.readers)?;
+    if options.topic {
+        return topic::run(config, options);
+    }
+    let logs = logs(&look(config)?.readers)?;
     let from = begin::begin(&logs, options)?;
     // Without --follow, it ends with what is there when it begins.
     let ends = Ends::of(&logs, options.follow)?;

@@ -2,7 +2,7 @@
 
 use super::dead_letters::poison;
 use crate::world::http::Ask;
-use crate::world::process::{Server, Settings, run, settings, taxisvc};
+use crate::world::process::{Ended, Server, Settings, run, settings, taxisvc};
 use crate::world::until;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -134,18 +134,33 @@ fn is_told(expected: &[String], said: &[String]) -> bool {
 
 #[test]
 fn every_command_of_the_document_says_what_stands_there() {
-    let document = include_str!("../../../../../docs/commands.md");
     let folder = tempfile::tempdir().unwrap();
     prepare(folder.path());
-    let examples = examples(document);
-    assert!(examples.len() >= 12, "{}", examples.len());
-    for (words, expected) in examples {
-        let ended = run(folder.path(), &settings(&[]), &words);
+    let shown = assert_says_what_stands_there(
+        // They want Kafka: the tests over it hold them.
+        |words| !words.contains(&"--topic"),
+        |words| run(folder.path(), &settings(&[]), words),
+    );
+    assert!(shown >= 12, "{shown}");
+}
+
+/// Runs those commands of the document that are meant, and returns how many they were.
+#[track_caller]
+pub(crate) fn assert_says_what_stands_there(
+    is_meant: impl Fn(&[&str]) -> bool,
+    run: impl Fn(&[&str]) -> Ended,
+) -> usize {
+    let document = include_str!("../../../../../docs/commands.md");
+    let examples: Vec<_> =
+        examples(document).into_iter().filter(|(words, _)| is_meant(words.as_slice())).collect();
+    for (words, expected) in &examples {
+        let ended = run(words);
         let text = format!("{}{}", ended.stderr, ended.stdout);
         let said: Vec<String> = text.lines().map(masked).collect();
-        let expected: Vec<String> = expected.into_iter().map(masked).collect();
+        let expected: Vec<String> = expected.iter().map(|line| masked(line)).collect();
         assert!(is_told(&expected, &said), "taxisvc {} says\n{text}", words.join(" "));
     }
+    examples.len()
 }
 
 /// What is masked is no more than that.

@@ -3,7 +3,7 @@
 mod config;
 mod dead_letters;
 mod doctor;
-mod document;
+pub(crate) mod document;
 mod events;
 mod explain;
 mod log;

@@ -6,7 +6,8 @@ use crate::world::process::Settings;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{BorrowedMessage, Headers, Message as _};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message as _, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -151,6 +152,18 @@ impl Outside {
             }
         }
         messages
+    }
+
+    /// Puts a message without a key on the topic, as whoever else writes to it does; it has to be there already.
+    pub(crate) fn put(&self, headers: &[(&str, &str)], value: &[u8]) {
+        let producer: BaseProducer =
+            ClientConfig::new().set("bootstrap.servers", &self.kafka).create().unwrap();
+        let named = headers.iter().fold(OwnedHeaders::new(), |named, (key, value)| {
+            named.insert(Header { key, value: Some(*value) })
+        });
+        let record = BaseRecord::<(), [u8]>::to(&self.topic).payload(value).headers(named);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+        producer.flush(ANSWER_MAX).unwrap();
     }
 
     fn remove_topic(&self) {
