@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Connection, NoTls, Row, SimpleQueryMessage, Statement};
 
@@ -91,10 +91,11 @@ impl Session {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::Busy(format!("no thread's runtime: {error}")))?;
         let sql = format!("{} {greeting}", purpose.settings());
-        let started = runtime.block_on(async {
+        let greeted = async {
             let greeted = tokio::time::timeout(GREET_WAIT_MAX, greet(server, &sql)).await;
             greeted.unwrap_or_else(|_| Err(Failure::Busy("the server does not finish its greeting".into())))
-        });
+        };
+        let started = blocking(|| runtime.block_on(greeted));
         let (client, row) = match started {
             Ok(started) => started,
             Err(failure) => {
@@ -213,13 +214,14 @@ impl Session {
 
     fn wait_for<T>(&self, future: impl Future<Output = Answer<T>>) -> Answer<T> {
         let runtime = self.runtime.as_ref().expect("it is taken out only when it is dropped");
-        let answer = runtime.block_on(async {
-            let limit = self.wait_max.get();
+        let limit = self.wait_max.get();
+        let answered = async {
             let answer = tokio::time::timeout(limit, future).await;
             answer.unwrap_or_else(|_| {
                 Err(Failure::Lost(format!("the server has not answered for {} s", limit.as_secs())))
             })
-        });
+        };
+        let answer = blocking(|| runtime.block_on(answered));
         if answer.as_ref().is_err_and(Failure::is_of_connection) {
             self.is_broken.set(true);
         }
@@ -234,6 +236,15 @@ impl Drop for Session {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Waits, also on a thread of another runtime: one that has other work to do hands it over first.
+fn blocking<T>(wait: impl FnOnce() -> T) -> T {
+    let outer = Handle::try_current().map(|outer| outer.runtime_flavor());
+    if outer.is_ok_and(|flavor| flavor == RuntimeFlavor::MultiThread) {
+        return tokio::task::block_in_place(wait);
+    }
+    wait()
 }
 
 /// A statement as it goes to the server; tests plant bugs here.

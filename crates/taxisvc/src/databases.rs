@@ -52,11 +52,9 @@ pub(crate) fn look(config: &Config) -> anyhow::Result<Readers> {
 pub(crate) fn explain(config: &Config, name: &str, error: OpenError) -> anyhow::Error {
     let address = without_password(config.postgres.url(name));
     let to_do = to_do(name, &error);
-    let error = match error {
-        // Whoever only looks cannot tell one that is not made yet from one that is another's.
-        OpenError::Foreign => anyhow!("it has no tables of taxisvc"),
-        error => anyhow!(error),
-    };
+    // Whoever only looks cannot tell one that is not made yet from one that is another's.
+    let is_foreign = matches!(error, OpenError::Foreign);
+    let error = if is_foreign { anyhow!("it has no tables of taxisvc") } else { anyhow!(error) };
     error.context(format!("cannot use the database of {name}, {address} ({to_do})"))
 }
 

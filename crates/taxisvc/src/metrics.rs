@@ -3,6 +3,7 @@
 mod engines;
 mod gateway;
 mod machine;
+mod postgres;
 mod process;
 mod services;
 mod store;
@@ -15,6 +16,7 @@ use ::gateway::Gateway;
 use api::{Exposition, Requests};
 use engine::clock::steady::SteadyClock;
 use engine::log::LogId;
+use engine_postgres::connections::Connections;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -70,6 +72,8 @@ pub(crate) struct Services {
     pub(crate) clock: Arc<SteadyClock>,
     /// Where services hear each other over Kafka.
     pub(crate) bus: Option<Bus>,
+    /// Where the data is in PostgreSQL: those to the database of this name.
+    pub(crate) connections: Option<(&'static str, Arc<Connections>)>,
 }
 
 impl api::Health for Health {
@@ -142,6 +146,9 @@ impl Health {
             registry.register_collector(Box::new(services.figures.read()));
             let (disk, clock) = (services.disk.clone(), services.clock.clone());
             registry.register_collector(Box::new(machine::Machine { disk, clock }));
+            if let Some((database, connections)) = &services.connections {
+                registry.register_collector(Box::new(postgres::Told(database, connections.counted())));
+            }
             if let Some(bus) = &services.bus {
                 registry.register_collector(Box::new(topic::Told(bus.stats())));
             }

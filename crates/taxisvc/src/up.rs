@@ -126,6 +126,7 @@ async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
             disk: Some(system.disk.clone()),
             clock: system.clock.clone(),
             bus: None,
+            connections: None,
         });
         let health =
             Health { engines, gateway, services, looking: None, stopping: system.stopping.subscribe() };

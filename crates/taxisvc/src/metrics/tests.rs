@@ -63,7 +63,8 @@ fn assembled() -> (Services, Vec<Runner>) {
     let requests = Requests::default();
     requests.count(("/calls", "POST"), "2xx", Duration::from_millis(3));
     let bus = Some(Bus::told(stats_of_kafka()));
-    (Services { requests: Arc::new(requests), handles, figures, disk, clock, bus }, runners)
+    let connections = Some(("call", Arc::default()));
+    (Services { requests: Arc::new(requests), handles, figures, disk, clock, bus, connections }, runners)
 }
 
 fn stats_of_kafka() -> KafkaStats {
@@ -167,6 +168,7 @@ fn figures_are_told_as_they_are() {
         "taxisvc_gateway_rate_limited_total 0",
         "taxisvc_gateway_in_flight 0",
         "taxisvc_kafka_connected 1",
+        "taxisvc_database_connections{database=\"call\"} 0",
         "taxisvc_kafka_partition_lag{partition=\"3\"} 2",
         "taxisvc_kafka_partitions_read 1",
         "taxisvc_relay_age_seconds{shard=\"0\"} 1.5",

@@ -87,6 +87,7 @@ impl Process {
                 disk: None,
                 clock,
                 bus: Some(bus.clone()),
+                connections: Some((self.service, database.connections())),
             }),
             looking: None,
             stopping: self.stopping.subscribe(),
@@ -118,7 +119,7 @@ impl Process {
         let mut left = duration;
         while !left.is_zero() && !*self.stopping.borrow() {
             let step = LOOK_EVERY.min(left);
-            std::thread::sleep(step);
+            std::thread::park_timeout(step);
             left -= step;
         }
     }
