@@ -149,7 +149,7 @@ fn who_rides_can_be_kept_from_those_who_count_rides() {
     let own = OwnDatabase::new();
     fill(&mut *open(&own, views()).store());
     let (url, drop_role) = own.plain_user();
-    let role = own.name();
+    let role = &own.name;
     let mut owner = own.client();
     owner
         .batch_execute(&format!(

@@ -18,7 +18,7 @@ fn server() -> Config {
 
 /// Dropped with everything in it, also when the test fails.
 pub(crate) struct OwnDatabase {
-    name: String,
+    pub(crate) name: String,
 }
 
 impl OwnDatabase {
@@ -29,10 +29,6 @@ impl OwnDatabase {
         let sql = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'");
         client.batch_execute(&sql).expect("a superuser may make databases");
         Rc::new(Self { name })
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
     }
 
     /// A plain connection, to look and to meddle.

@@ -224,3 +224,22 @@ fn a_server_without_room_is_tried_again() {
     drop((writer, reader, limited));
     drop_plain();
 }
+
+/// Nobody should; whoever does is slow, and nothing breaks.
+#[test]
+#[ignore = "wants PostgreSQL: cargo xtask services up"]
+fn a_thread_that_has_other_work_may_read_as_well() {
+    let own = OwnDatabase::new();
+    let database = own.open(&[ORDER], LOG);
+    let outer = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+    let reader = database.reader();
+    let read = outer.block_on(async {
+        let worker = tokio::spawn(async move {
+            let on_worker = reader.last_position(SHARD);
+            let other = tokio::task::spawn_blocking(move || reader.last_position(SHARD)).await;
+            (on_worker, other.expect("it does not panic"))
+        });
+        worker.await.expect("it does not panic")
+    });
+    assert_eq!(read, (Ok(0), Ok(0)));
+}

@@ -157,9 +157,7 @@ fn an_answer_is_on_the_disk_whatever_the_server_is_set_to() {
     let own = OwnDatabase::new();
     let database = own.open(&[ORDER], LogId(1));
     let mut client = own.client();
-    client
-        .batch_execute(&format!("ALTER DATABASE {} SET synchronous_commit = off", own.name()))
-        .expect("set");
+    client.batch_execute(&format!("ALTER DATABASE {} SET synchronous_commit = off", own.name)).expect("set");
     assert_eq!(client.query_one("SHOW synchronous_commit", &[]).expect("read").get::<_, String>(0), "on");
     let fresh = own.client().query_one("SHOW synchronous_commit", &[]).expect("read").get::<_, String>(0);
     assert_eq!(fresh, "off");

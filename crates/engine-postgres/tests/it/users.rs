@@ -5,7 +5,7 @@ use crate::database::OwnDatabase;
 impl OwnDatabase {
     /// Somebody who is no superuser and may use the tables: an address for him, and what drops him again.
     pub(crate) fn plain_user(&self) -> (String, impl FnOnce() + use<>) {
-        let role = self.name().to_owned();
+        let role = self.name.clone();
         let mut client = self.client();
         let sql = format!(
             "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA engine TO {role}; \
@@ -23,7 +23,7 @@ impl OwnDatabase {
 
     /// For everybody but superusers.
     pub(crate) fn limit_connections(&self, limit: u32) {
-        let sql = format!("ALTER DATABASE {} CONNECTION LIMIT {limit}", self.name());
+        let sql = format!("ALTER DATABASE {} CONNECTION LIMIT {limit}", self.name);
         self.client().batch_execute(&sql).expect("a superuser may");
     }
 }
