@@ -71,7 +71,7 @@ pub(super) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
     };
     let mut failure = None;
     topic.scan(&from, &mut |sight| {
-        let visit = telling.see(sight);
+        let visit = telling.see(&sight);
         visit.unwrap_or_else(|error| {
             failure = Some(error);
             Visit::Enough
@@ -166,14 +166,12 @@ struct Telling<'a> {
 }
 
 impl Telling<'_> {
-    fn see(&mut self, sight: Sight<'_>) -> anyhow::Result<Visit> {
+    fn see(&mut self, sight: &Sight<'_>) -> anyhow::Result<Visit> {
         match sight {
-            Sight::Message { place, event, .. } => {
-                match event.filter(|event| self.is_wanted(&place, event)) {
-                    Some(event) => self.take(&place, event),
-                    None => Ok(Visit::On),
-                }
-            }
+            Sight::Message { place, event, .. } => match event.filter(|event| self.is_wanted(place, event)) {
+                Some(event) => self.take(place, event),
+                None => Ok(Visit::On),
+            },
             Sight::CaughtUp => {
                 self.is_caught_up = true;
                 self.tell_kept()?;
