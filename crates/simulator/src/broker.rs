@@ -60,9 +60,9 @@ impl Broker {
         found.messages.push((offset, event.clone()));
         found.end = offset + 1;
         let Source { service, shard, .. } = &event.source;
+        let (position, what, id) = (event.position, &event.event_type, event.entity_id);
         self.news.push(format!(
-            "{service}.{shard}.{} is told as {offset} of partition {partition}",
-            event.position
+            "{service}.{shard}.{position} ({what} {id}) is told as {offset} of partition {partition}"
         ));
         let told = self.told.entry(event.source.clone()).or_default();
         let name = if event.position <= *told { "messages told again" } else { "messages told" };

@@ -106,6 +106,11 @@ impl Line {
         self.relays.clear();
     }
 
+    /// A run that began by fewer partitions is for whoever has the turn alone.
+    pub(crate) fn forget_old_runs(&mut self, partitions: u32) {
+        self.relays.retain(|_, relay| relay.count == partitions);
+    }
+
     fn rows(&self, shard: u16) -> Stored<Vec<(InboxKey, u64)>> {
         self.store.inbox(ShardName { service: self.topic.service(), index: shard })
     }

@@ -115,13 +115,16 @@ impl World {
     }
 
     /// Only the first replica that is up has the turn, by rights; and no other tells while the count of partitions
-    /// changes, which is more than a lease can promise.
+    /// changes, nor goes on by the old count after it, which is more than a lease can promise.
     fn may_relay(&mut self, place: usize) -> Result<bool, Breach> {
         let has_turn = self.up(place % ROLES).first() == Some(&place);
         let Some(road) = &self.road else { return Ok(false) };
         let identity = road.broker.identity();
         let tells_by = self.replicas[place].as_ref().and_then(|replica| replica.line.as_ref());
         let is_settled = readable(tells_by.map_or(Ok(true), |line| line.tells_by(identity)))?;
+        if !has_turn && let Some(line) = self.line(place) {
+            line.forget_old_runs(identity.partitions);
+        }
         let vices = self.vices();
         Ok(has_turn || (is_settled && self.retells() && self.chance.per_mille(vices)))
     }
