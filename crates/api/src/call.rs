@@ -14,6 +14,7 @@ use taxi::id::CallId;
 use taxi::money::Won;
 use taxi::rider::{Rider, RiderError, TextFault, check_text};
 use taxi::status::CallStatus;
+use tokio::time::Instant;
 use wiring::call::{CallService, NAME};
 use wiring::provider::is_test_method;
 
@@ -102,6 +103,8 @@ impl<'a> Resource<'a> {
 pub(crate) async fn place(asked: Asked, body: Body) -> Answered {
     let (form, base) = (asked.form()?, asked.base()?);
     let body = asked.read(body).await?;
+    // The rider waits for all of it, so a slow commit leaves less for payment's word.
+    let patience = Instant::now() + asked.api.settings.answer_wait;
     let is_async = asked.prefers_async();
     let idempotency = asked.idempotency(PLACE, &body)?;
     let handle = &asked.api.handles.call;
@@ -118,7 +121,7 @@ pub(crate) async fn place(asked: Asked, body: Body) -> Answered {
         watching => watching,
     };
     if let Some(watching) = watching {
-        settle(&asked.api, &mut done, watching).await;
+        settle(&asked.api, &mut done, watching, patience).await;
     }
     let settled = done.state.settled.filter(|_| !is_async);
     let (status, call_status) = match settled {
@@ -150,10 +153,11 @@ pub(crate) async fn cancel_by(asked: Asked, body: Body, (actor, route): (Actor, 
         idempotency: asked.idempotency(route, &body)?,
     };
     let handle = &asked.api.handles.call;
+    let patience = Instant::now() + asked.api.settings.answer_wait;
     let watching = watch(handle, key(&CALLS, call_id), is_cancelled_or_over)?;
     let mut done = give(handle, order, asked.api.settings.reply_wait_max, refused).await?;
     if !is_cancelled_or_over(&done.state)
-        && let Some(call) = watching.within(asked.api.settings.answer_wait).await
+        && let Some(call) = watching.until(patience).await
     {
         done.state = call;
         done.position = position::latest(&asked.api, NAME, done.key, &done.position).await;
@@ -167,11 +171,11 @@ pub(crate) async fn cancel_by(asked: Asked, body: Body, (actor, route): (Actor, 
 }
 
 /// Waits for payment's word, which the rider is told.
-async fn settle(api: &Api, done: &mut Done<Call>, watching: Watching<CallService>) {
+async fn settle(api: &Api, done: &mut Done<Call>, watching: Watching<CallService>, patience: Instant) {
     if is_settled(&done.state) {
         return;
     }
-    if let Some(call) = watching.within(api.settings.answer_wait).await {
+    if let Some(call) = watching.until(patience).await {
         done.state = call;
         done.position = position::latest(api, NAME, done.key, &done.position).await;
     }

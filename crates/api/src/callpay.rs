@@ -6,6 +6,7 @@ use taxi::event::FailReason;
 use taxi::money::{FareError, Won};
 use taxi::payment::{Command, Payment, Refusal};
 use taxi::status::PayStatus;
+use tokio::time::Instant;
 
 use crate::asked::{Answered, Asked};
 use crate::body;
@@ -33,10 +34,12 @@ pub(crate) async fn pay(asked: Asked, body: Body) -> Answered {
         idempotency: asked.idempotency(ROUTE, &body)?,
     };
     let (handle, settings) = (&asked.api.handles.payment, &asked.api.settings);
+    // Whoever asks has so much patience, and a slow commit takes of it.
+    let patience = Instant::now() + settings.callpay_wait;
     let watching = watch(handle, key(&PAYMENTS, call_id), is_decided)?;
     let mut done = give(handle, order, settings.reply_wait_max, refused).await?;
     if !is_decided(&done.state) {
-        match watching.within(settings.callpay_wait).await {
+        match watching.until(patience).await {
             Some(payment) => done.state = payment,
             None => {
                 let order = Order { command: Command::GiveUp(call_id), origin, idempotency: None };

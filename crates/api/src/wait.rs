@@ -8,6 +8,7 @@ use engine::log::{EntityKey, Origin, Position};
 use http::HeaderValue;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::detail::Detail;
 use crate::idempotency::REPLAYED;
@@ -125,7 +126,7 @@ pub(crate) fn watch<S: Service>(
 
 impl<S: Service> Watching<S> {
     /// The state, if it comes in time.
-    pub(crate) async fn within(self, limit: Duration) -> Option<S::State> {
-        tokio::time::timeout(limit, self.states).await.ok()?.ok()
+    pub(crate) async fn until(self, deadline: Instant) -> Option<S::State> {
+        tokio::time::timeout_at(deadline, self.states).await.ok()?.ok()
     }
 }
