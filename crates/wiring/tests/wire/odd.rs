@@ -97,7 +97,7 @@ fn what_was_put_aside_is_all_there_and_can_be_read_again() {
 fn a_message_without_a_call_is_put_aside_all_the_same() {
     let packet = message(&[("type", "FarePaid")], "{}");
     assert_eq!(read(&packet).unwrap().entity_id, 0);
-    let in_header = with(packet.clone(), "ce_partitionkey", b"7");
+    let in_header = with(packet, "ce_partitionkey", b"7");
     assert_eq!(read(&in_header).unwrap().entity_id, 7);
     let in_key = Packet { key: Some(b"8".to_vec()), ..in_header };
     assert_eq!(read(&in_key).unwrap().entity_id, 8);

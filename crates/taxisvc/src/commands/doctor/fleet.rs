@@ -300,7 +300,7 @@ mod tests {
         let states =
             |inspection: &Inspection| of(inspection).into_iter().map(|(_, state)| state).collect::<Vec<_>>();
         assert_eq!(states(&well), [State::Ok, State::Ok, State::Ok]);
-        let mut lax = well.clone();
+        let mut lax = well;
         lax.durable[2].1 = "off".to_owned();
         assert_eq!(states(&lax), [State::Ok, State::Ok, State::Ok], "our sessions set it");
         lax.durable[0].1 = "off".to_owned();
