@@ -96,7 +96,6 @@ fn what_is_no_text_in_the_environment_is_passed_over_or_refused_by_name() {
 fn what_the_command_says_wrongly_is_named() {
     check(&["fly"], &[], "", &["fly"]);
     check(&["--listen", "everywhere"], &[], "", &["everywhere"]);
-    check(&["gateway"], &[], "", &["upstreams.call"]);
     check(&["gateway"], &[("UPSTREAMS_CALL", "not a host")], "", &["upstreams.call"]);
 }
 
