@@ -272,6 +272,23 @@ pub(crate) fn each_is_heard_once(street: &MemoryStore, ear: &MemoryStore, least:
     assert_eq!(heard(ear), said(street), "lost, doubled or out of order");
 }
 
+/// The same where the topic was made anew meanwhile: each new one tells everything from the beginning, and it is heard
+/// again. Nothing is missing, whatever is new is in order, and the last that was heard is the whole of the last topic.
+pub(crate) fn each_is_heard_in_the_last_topic(street: &MemoryStore, ear: &MemoryStore, least: usize) {
+    eventually("all is said", || count(&said(street)) >= least);
+    eventually("all is heard of the last topic", || {
+        let heard = heard(ear);
+        said(street).iter().all(|(train, said)| heard.get(train).is_some_and(|heard| heard.ends_with(said)))
+    });
+    let first_heard = |positions: Vec<u64>| {
+        let mut known = std::collections::BTreeSet::new();
+        positions.into_iter().filter(|position| known.insert(*position)).collect::<Vec<u64>>()
+    };
+    let first: BTreeMap<u64, Vec<u64>> =
+        heard(ear).into_iter().map(|(train, positions)| (train, first_heard(positions))).collect();
+    assert_eq!(first, said(street), "lost or out of order");
+}
+
 /// What was said and not heard: the train, and the positions of its shard's log.
 fn missing(street: &MemoryStore, ear: &MemoryStore) -> Vec<(u64, Vec<u64>)> {
     let heard = heard(ear);
