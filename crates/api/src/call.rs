@@ -186,13 +186,10 @@ async fn settle(api: &Api, done: &mut Done<Call>, watching: Watching<CallService
 async fn watch_again(api: &Api, done: &mut Done<Call>) -> Option<Watching<CallService>> {
     let watching = watch(&api.handles.call, done.key, is_settled).ok();
     if !is_settled(&done.state) {
-        let (reader, key) = (api.readers.call.clone(), done.key);
-        let call = api.desk.read(move || {
-            let row = reader.get(NAME, key).map_err(|error| Problem::unreadable(&error))?;
-            let call = row.map(|row| state(&row)).transpose();
-            call.map_err(|error| Problem::internal(&format!("the state of {key} cannot be read: {error}")))
-        });
-        if let Ok(Some(call)) = call.await {
+        let row = api.desk.row(&api.readers.call, NAME, done.key).await;
+        if let Ok(Some(row)) = row
+            && let Ok(call) = state(&row)
+        {
             done.state = call;
         }
     }

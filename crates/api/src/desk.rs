@@ -1,11 +1,14 @@
 //! Reads that may block, on few threads: each goes on while there is more to read, so that not every read wakes one.
 
+use engine::log::EntityKey;
+use engine::store::{EntityRow, Reader};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::detail::Detail;
+use crate::gather::Gather;
 use crate::problem::Problem;
 
 /// More threads than this only take the processor and the store's connections from each other.
@@ -13,13 +16,15 @@ const THREADS_MAX: usize = 4;
 /// What operators ask for may read much, and must not keep riders and drivers waiting.
 const OPERATOR_THREADS_MAX: usize = 2;
 /// Who comes when so many wait already is sent away.
-const WAITING_MAX: usize = 16_384;
+pub(crate) const WAITING_MAX: usize = 16_384;
 
 type Job = Box<dyn FnOnce() + Send>;
 
 pub(crate) struct Desk {
     threads_max: usize,
     state: Mutex<State>,
+    rows: Arc<Gather<Option<EntityRow>>>,
+    published: Arc<Gather<u64>>,
 }
 
 #[derive(Default)]
@@ -30,11 +35,40 @@ struct State {
 
 impl Desk {
     pub(crate) fn for_everybody() -> Arc<Self> {
-        Arc::new(Self { threads_max: THREADS_MAX, state: Mutex::default() })
+        Self::with(THREADS_MAX)
     }
 
     pub(crate) fn for_operators() -> Arc<Self> {
-        Arc::new(Self { threads_max: OPERATOR_THREADS_MAX, state: Mutex::default() })
+        Self::with(OPERATOR_THREADS_MAX)
+    }
+
+    fn with(threads_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            threads_max,
+            state: Mutex::default(),
+            rows: Gather::of(|reader, service, keys| reader.rows(service, keys)),
+            published: Gather::of(|reader, service, keys| reader.published_last(service, keys)),
+        })
+    }
+
+    /// The row of an entity of a service, read together with those that others want at the same time.
+    pub(crate) async fn row(
+        self: &Arc<Self>,
+        reader: &Arc<dyn Reader>,
+        service: &'static str,
+        key: EntityKey,
+    ) -> Result<Option<EntityRow>, Problem> {
+        self.rows.ask(self, reader, (service, key)).await
+    }
+
+    /// The position of the last published event of an entity, likewise; 0 for none.
+    pub(crate) async fn published_last(
+        self: &Arc<Self>,
+        reader: &Arc<dyn Reader>,
+        service: &'static str,
+        key: EntityKey,
+    ) -> Result<u64, Problem> {
+        self.published.ask(self, reader, (service, key)).await
     }
 
     /// Does the work on a thread that may block: a store is a file, and a file may be slow.
@@ -50,7 +84,7 @@ impl Desk {
         told.await.unwrap_or_else(|_| Err(Problem::internal("a read broke off")))
     }
 
-    fn give(self: &Arc<Self>, job: Job) -> Result<(), Problem> {
+    pub(crate) fn give(self: &Arc<Self>, job: Job) -> Result<(), Problem> {
         let mut state = self.state();
         if state.waiting.len() >= WAITING_MAX {
             return Err(Problem::too_busy(Detail::ReadersWait));

@@ -13,6 +13,7 @@ mod documents;
 mod drive;
 mod events;
 mod fare;
+mod gather;
 mod hal;
 mod health;
 mod idempotency;

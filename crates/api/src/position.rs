@@ -46,9 +46,8 @@ fn end_of_log(bus: &Bus, service: &str, entity_id: u64) -> Option<Position> {
 /// What was published last about an entity: over a topic, nothing else is ever heard of it.
 async fn last_published(api: &Api, service: &'static str, key: EntityKey) -> Option<Position> {
     let source = tail_about(&api.bus, service, key.id)?.source().clone();
-    let reader = api.readers.of(service).clone();
-    let read = move || reader.published_last(service, key).map_err(|error| Problem::unreadable(&error));
-    let number = api.desk.read(read).await.ok().filter(|number| *number > 0)?;
+    let asked = api.desk.published_last(api.readers.of(service), service, key).await;
+    let number = asked.ok().filter(|number| *number > 0)?;
     Some(Position { source, number, about: Some(key.id) })
 }
 

@@ -71,7 +71,7 @@ pub(crate) async fn one(asked: Asked, collection: &'static Collection) -> Answer
     };
     let call_id: CallId = segment.parse().map_err(|_| unknown(&segment))?;
     let seen = catch_up(&asked, collection).await?;
-    let found = resource(&asked, collection, call_id, base).await?;
+    let found = resource(&asked, collection, call_id, &base).await?;
     refuse_changed(&asked.api, collection, seen)?;
     match found {
         Some(body) => Ok(respond(StatusCode::OK, form, body)),
@@ -84,15 +84,11 @@ pub(crate) async fn resource(
     asked: &Asked,
     collection: &'static Collection,
     call_id: CallId,
-    base: Base,
+    base: &Base,
 ) -> Result<Option<Vec<u8>>, Problem> {
-    let reader = (collection.reader)(&asked.api.readers).clone();
-    let read = asked.api.desk.read(move || {
-        let row = reader.get(collection.service, key(collection, call_id));
-        let row = row.map_err(|error| Problem::unreadable(&error))?;
-        row.map(|row| render(collection, &row, &base)).transpose()
-    });
-    read.await
+    let reader = (collection.reader)(&asked.api.readers);
+    let row = asked.api.desk.row(reader, collection.service, key(collection, call_id)).await?;
+    row.map(|row| render(collection, &row, base)).transpose()
 }
 
 /// Waits for as much as the client asks to see. Returns what [`refuse_changed`] is to be given after the read.

@@ -122,20 +122,15 @@ pub(crate) async fn find_by_call_id(asked: Asked) -> Answered {
     };
     asked.note_call(call_id);
     let seen = catch_up(&asked, &CALL_VIEWS).await?;
-    let reader = asked.api.readers.view.clone();
-    let body = asked.api.desk.read(move || {
-        let row = reader.get(NAME, key(&CALL_VIEWS, call_id));
-        let row = row.map_err(|error| Problem::unreadable(&error))?;
-        let rows: Vec<EntityRow> = row.into_iter().collect();
-        let href = format!("{}{}/search/findByCallId?callId={call_id}", base.as_str(), CALL_VIEWS.path);
-        let mut body = embed(&CALL_VIEWS, &rows, &base)?;
-        body.extend_from_slice(b",\"_links\":");
-        body.extend_from_slice(&to_json(&PageLinks(vec![("self", href)])));
-        body.push(b'}');
-        Ok(body)
-    });
-    let body = body.await?;
-    refuse_changed(&asked.api, &CALL_VIEWS, seen)?;
+    let api = &asked.api;
+    let row = api.desk.row(&api.readers.view, NAME, key(&CALL_VIEWS, call_id)).await?;
+    let rows: Vec<EntityRow> = row.into_iter().collect();
+    let href = format!("{}{}/search/findByCallId?callId={call_id}", base.as_str(), CALL_VIEWS.path);
+    let mut body = embed(&CALL_VIEWS, &rows, &base)?;
+    body.extend_from_slice(b",\"_links\":");
+    body.extend_from_slice(&to_json(&PageLinks(vec![("self", href)])));
+    body.push(b'}');
+    refuse_changed(api, &CALL_VIEWS, seen)?;
     Ok(respond(StatusCode::OK, form, body))
 }
 

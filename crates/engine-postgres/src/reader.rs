@@ -55,10 +55,11 @@ impl Reader for Onlooker {
         self.read(|session, layout| read::inbox(session, layout, shard))
     }
 
-    fn published_last(&self, service: &'static str, key: EntityKey) -> Stored<u64> {
-        let last =
-            self.read(|session, layout| read::published_last(session, layout.tables(service)?, &[key]));
-        last.map(|last| last.first().copied().unwrap_or(0))
+    fn published_last(&self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<u64>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read(|session, layout| read::published_last(session, layout.tables(service)?, keys))
     }
 
     fn list(&self, query: &Query) -> Stored<Vec<EntityRow>> {

@@ -142,8 +142,11 @@ impl Reader for Pool {
         self.read(|connection, layout| read::inbox(connection, layout, shard))
     }
 
-    fn published_last(&self, service: &'static str, key: EntityKey) -> Stored<u64> {
-        self.read(|connection, layout| read::published_last(connection, layout.tables(service)?, key))
+    fn published_last(&self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<u64>> {
+        self.read(|connection, layout| {
+            let tables = layout.tables(service)?;
+            keys.iter().map(|key| read::published_last(connection, tables, *key)).collect()
+        })
     }
 
     fn list(&self, query: &Query) -> Stored<Vec<EntityRow>> {

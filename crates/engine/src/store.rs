@@ -380,11 +380,14 @@ pub trait Reader: Send + Sync {
         keys.iter().map(|key| self.get(service, *key)).collect()
     }
 
-    /// The position of the last published event of an entity; 0 for none.
-    fn published_last(&self, service: &'static str, key: EntityKey) -> Stored<u64> {
-        let story = self.snapshot()?.story(service, key.id)?;
-        let own = story.iter().filter(|event| event.published && event.entity_kind == key.kind);
-        Ok(own.map(|event| event.position).max().unwrap_or(0))
+    /// The position of the last published event of each entity, in the order asked; 0 for none.
+    fn published_last(&self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<u64>> {
+        let last = |key: &EntityKey| {
+            let story = self.snapshot()?.story(service, key.id)?;
+            let own = story.iter().filter(|event| event.published && event.entity_kind == key.kind);
+            Ok(own.map(|event| event.position).max().unwrap_or(0))
+        };
+        keys.iter().map(last).collect()
     }
 
     /// How far a shard has read the logs of others.

@@ -53,8 +53,8 @@ impl Reader for Sentinel {
         self.watched(self.reader.rows(service, keys))
     }
 
-    fn published_last(&self, service: &'static str, key: EntityKey) -> Stored<u64> {
-        self.watched(self.reader.published_last(service, key))
+    fn published_last(&self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<u64>> {
+        self.watched(self.reader.published_last(service, keys))
     }
 
     fn inbox(&self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
@@ -121,7 +121,7 @@ mod tests {
             self.at_once()
         }
 
-        fn published_last(&self, _: &'static str, _: EntityKey) -> Stored<u64> {
+        fn published_last(&self, _: &'static str, _: &[EntityKey]) -> Stored<Vec<u64>> {
             self.at_once()
         }
 
@@ -159,7 +159,7 @@ mod tests {
         let shard = ShardName { service: "call", index: 0 };
         let ways: [fn(&dyn Reader, ShardName); 8] = [
             |reader, _| drop(reader.rows("call", &[EntityKey { kind: "call", id: 1 }])),
-            |reader, _| drop(reader.published_last("call", EntityKey { kind: "call", id: 1 })),
+            |reader, _| drop(reader.published_last("call", &[EntityKey { kind: "call", id: 1 }])),
             |reader, shard| drop(reader.inbox(shard)),
             |reader, _| drop(reader.get("call", EntityKey { kind: "call", id: 1 })),
             |reader, _| drop(reader.counts("call", "call")),
@@ -194,7 +194,7 @@ mod tests {
         let shard = ShardName { service: "call", index: 0 };
         let answers = [
             sentinel.rows("call", &[key]).err(),
-            sentinel.published_last("call", key).err(),
+            sentinel.published_last("call", &[key]).err(),
             sentinel.inbox(shard).err(),
         ];
         for error in answers {

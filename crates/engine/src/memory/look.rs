@@ -32,8 +32,10 @@ impl Reader for MemoryStore {
         lock(&self.data).snapshot_inbox(shard)
     }
 
-    fn published_last(&self, service: &'static str, key: EntityKey) -> Stored<u64> {
-        Ok(lock(&self.data).tables(service)?.published_last(key))
+    fn published_last(&self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<u64>> {
+        let data = lock(&self.data);
+        let tables = data.tables(service)?;
+        Ok(keys.iter().map(|key| tables.published_last(*key)).collect())
     }
 
     fn list(&self, query: &Query) -> Stored<Vec<EntityRow>> {
