@@ -5,9 +5,9 @@ use crate::layout::Layout;
 use crate::read_sql::POSITION;
 use crate::session::{Call, Session};
 use crate::tables::{Kind, Tables};
-use crate::value::{column, number, small, text, text_if_any, unsigned};
+use crate::value::{column, integer, number, small, text, text_if_any, unsigned};
 use engine::clock::Timestamp;
-use engine::dead_letter::{DeadLetter, Skip};
+use engine::dead_letter::{DeadLetter, Parked, Skip};
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use engine::store::{BACKLOG_AGED_MAX, BACKLOG_COUNTED_MAX, Backlog, EntityRow, InboxKey, Side, Visit};
@@ -328,15 +328,30 @@ pub(crate) fn dead_letters(
     rows.iter().flatten().map(dead_letter_of).collect()
 }
 
-/// The entities of a shard that have a dead letter that waits, each once.
-pub(crate) fn parked(session: &Session, layout: &Layout, shard: ShardName) -> Answer<Vec<u64>> {
+/// The entities of a shard that have a dead letter that waits, of a number after this one.
+pub(crate) fn parked(session: &Session, layout: &Layout, (shard, after): (ShardName, u64)) -> Answer<Parked> {
     let tables = layout.tables(shard.service)?;
     let index = tables.own_shard(shard)?;
-    let rows = session.query(&tables.read.letter.parked, vec![Box::new(index)])?;
-    let ids: Answer<Vec<i64>> = rows.iter().map(|row| column(row, 0)).collect();
-    let mut ids: Vec<u64> = ids?.into_iter().map(i64::cast_unsigned).collect();
-    ids.sort_unstable();
-    Ok(ids)
+    let sql = &tables.read.letter.parked;
+    let mut parked = Parked { last: after, ..Parked::default() };
+    for row in session.query(sql, vec![Box::new(index), Box::new(integer(after)?)])? {
+        parked.entities.insert(column::<i64>(&row, 0)?.cast_unsigned());
+        parked.last = parked.last.max(number(&row, 1)?);
+    }
+    Ok(parked)
+}
+
+pub(crate) fn still_parked(
+    session: &Session,
+    layout: &Layout,
+    (shard, entities): (ShardName, &[u64]),
+) -> Answer<Vec<u64>> {
+    let tables = layout.tables(shard.service)?;
+    let index = tables.own_shard(shard)?;
+    let asked: Vec<i64> = entities.iter().map(|id| id.cast_signed()).collect();
+    let sql = &tables.read.letter.still_parked;
+    let rows = session.query(sql, vec![Box::new(index), Box::new(asked)])?;
+    rows.iter().map(|row| Ok(column::<i64>(row, 0)?.cast_unsigned())).collect()
 }
 
 pub(crate) fn dead_letters_counted(

@@ -89,6 +89,7 @@ pub(crate) struct LetterSql {
     pub(crate) every_of_entity: String,
     pub(crate) one: String,
     pub(crate) parked: String,
+    pub(crate) still_parked: String,
     pub(crate) first_waiting: String,
     pub(crate) first_skipped: String,
     pub(crate) shard_waiting: String,
@@ -124,7 +125,11 @@ impl LetterSql {
             every_of_entity: of_entity("TRUE"),
             one: letters("number = $3"),
             parked: format!(
-                "SELECT DISTINCT entity_id FROM {table} WHERE shard = $1 AND {waits} ORDER BY entity_id"
+                "SELECT entity_id, max(number) FROM {table} WHERE shard = $1 AND number > $2 AND {waits} GROUP BY entity_id"
+            ),
+            still_parked: format!(
+                "SELECT u.entity_id FROM unnest($2::bigint[]) AS u (entity_id) WHERE EXISTS (SELECT 1 FROM {table} AS l \
+                 WHERE l.shard = $1 AND l.entity_id = u.entity_id AND l.{waits})"
             ),
             first_waiting: letters(waits),
             first_skipped: letters(skipped),

@@ -186,6 +186,8 @@ pub(crate) struct WriteSql {
     pub(crate) effects_done: String,
     pub(crate) answers: String,
     pub(crate) letters: String,
+    pub(crate) letters_known: String,
+    pub(crate) behind: String,
     pub(crate) letters_done: String,
     pub(crate) letters_skip: String,
     pub(crate) passed_over: String,
@@ -255,6 +257,16 @@ impl WriteSql {
                  SELECT shard, entity_id, parcel, reason, at FROM unnest($1::integer[], $2::bigint[], $3::text[], \
                  $4::text[], $5::bigint[]) WITH ORDINALITY AS u (shard, entity_id, parcel, reason, at, place) \
                  ORDER BY place"
+            ),
+            letters_known: format!(
+                "SELECT engine.expect(count(*), 0, '{CONFLICT}') FROM unnest($1::integer[], $2::bigint[]) AS u (shard, last), \
+                 LATERAL (SELECT 1 FROM engine.\"{s}_dead_letter\" AS l WHERE l.shard = u.shard AND l.number > u.last \
+                 AND l.skipped_at IS NULL LIMIT 1) AS later"
+            ),
+            behind: format!(
+                "SELECT engine.expect(count(*), $3::bigint, '{CONFLICT}') FROM unnest($1::integer[], $2::bigint[]) \
+                 AS u (shard, entity_id), LATERAL (SELECT 1 FROM engine.\"{s}_dead_letter\" AS l \
+                 WHERE l.shard = u.shard AND l.entity_id = u.entity_id AND l.skipped_at IS NULL LIMIT 1) AS first"
             ),
             letters_done: format!(
                 "WITH gone AS (DELETE FROM engine.\"{s}_dead_letter\" AS l USING unnest($1::integer[], $2::bigint[]) \

@@ -10,7 +10,7 @@ use crate::session::{Call, Purpose, Session};
 use crate::tables::common;
 use crate::value::{Digest, column, number, text, text_if_any};
 use engine::clock::Timestamp;
-use engine::dead_letter::DeadLetter;
+use engine::dead_letter::{DeadLetter, Parked};
 use engine::effect::Effect;
 use engine::idempotency::{IdempotencyRow, RequestKey};
 use engine::log::{EntityKey, LogId, ShardName};
@@ -222,8 +222,12 @@ impl Store for Writer {
         self.read(|session, layout| read::dead_letters(session, layout, shard, which))
     }
 
-    fn parked(&mut self, shard: ShardName) -> Stored<Vec<u64>> {
-        self.read(|session, layout| read::parked(session, layout, shard))
+    fn parked(&mut self, shard: ShardName, after: u64) -> Stored<Parked> {
+        self.read(|session, layout| read::parked(session, layout, (shard, after)))
+    }
+
+    fn still_parked(&mut self, shard: ShardName, entities: &[u64]) -> Stored<Vec<u64>> {
+        self.read(|session, layout| read::still_parked(session, layout, (shard, entities)))
     }
 
     fn dead_letters_first(

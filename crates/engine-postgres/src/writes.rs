@@ -29,6 +29,7 @@ macro_rules! arrays {
 impl<'a> Writes<'a, '_> {
     pub(crate) fn add_all(&mut self) -> Answer<()> {
         self.add_reads()?;
+        self.add_aside();
         self.add_inbox()?;
         self.add_entities()?;
         self.add_timers()?;
@@ -86,6 +87,25 @@ impl<'a> Writes<'a, '_> {
             self.add(&kind.read, arrays![ids, versions, count]);
         }
         Ok(())
+    }
+
+    /// Before any letter is put aside or taken up by these sets themselves.
+    fn add_aside(&mut self) {
+        let known = self.sets.iter().filter_map(|set| {
+            let last = i64::try_from(set.letters_known?).unwrap_or(i64::MAX);
+            Some((i32::from(set.shard.index), last))
+        });
+        let (shards, lasts): (Vec<i32>, Vec<i64>) = known.unzip();
+        if !shards.is_empty() {
+            self.add(&self.tables.write.letters_known, arrays![shards, lasts]);
+        }
+        let behind = self.each(|set| &set.behind);
+        if !behind.is_empty() {
+            let shards: Vec<i32> = behind.iter().map(|(shard, _)| *shard).collect();
+            let ids: Vec<i64> = behind.iter().map(|(_, id)| id.cast_signed()).collect();
+            let count = behind.len() as i64;
+            self.add(&self.tables.write.behind, arrays![shards, ids, count]);
+        }
     }
 
     fn add_inbox(&mut self) -> Answer<()> {

@@ -83,6 +83,7 @@ impl One<'_> {
                 return Err(Failure::Conflict);
             }
         }
+        self.check_aside()?;
         self.move_inbox()?;
         self.write_entities()?;
         let position = self.write_events()?;
@@ -95,6 +96,23 @@ impl One<'_> {
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Failure> {
         Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    /// What was known of dead letters that wait is so still.
+    fn check_aside(&self) -> Result<(), Failure> {
+        let shard = self.tables.own_shard(self.set.shard)?;
+        if let Some(last) = self.set.letters_known {
+            let mut later = self.prepare(&self.tables.letter.later)?;
+            if later.exists(params![shard, integer(last)?])? {
+                return Err(Failure::Conflict);
+            }
+        }
+        for id in &self.set.behind {
+            if !read::is_parked(self.connection, self.tables, (shard, *id))? {
+                return Err(Failure::Conflict);
+            }
+        }
+        Ok(())
     }
 
     fn move_inbox(&self) -> Result<(), Failure> {

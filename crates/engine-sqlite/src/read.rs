@@ -4,7 +4,7 @@ use crate::failure::{Failure, integer, number, small};
 use crate::layout::Layout;
 use crate::tables::{Kind, POSITION_MAX, Tables, place, position_of, shard_of_place};
 use engine::clock::Timestamp;
-use engine::dead_letter::{DeadLetter, Skip};
+use engine::dead_letter::{DeadLetter, Parked, Skip};
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source, shard_of};
 use engine::store::{BACKLOG_AGED_MAX, BACKLOG_COUNTED_MAX, Backlog, EntityRow, InboxKey, Side, Visit};
@@ -263,17 +263,47 @@ pub(crate) fn dead_letters(
     Ok(found)
 }
 
-/// The entities of a shard that have a dead letter that waits, each once.
-pub(crate) fn parked(connection: &Connection, layout: &Layout, shard: ShardName) -> Read<Vec<u64>> {
+/// The entities of a shard that have a dead letter that waits, of a number after this one.
+pub(crate) fn parked(
+    connection: &Connection,
+    layout: &Layout,
+    (shard, after): (ShardName, u64),
+) -> Read<Parked> {
     let tables = layout.tables(shard.service)?;
     let index = tables.own_shard(shard)?;
     let mut statement = connection.prepare_cached(&tables.letter.parked)?;
-    let mut rows = statement.query([index])?;
-    let mut found = Vec::new();
+    let mut rows = statement.query(params![index, integer(after)?])?;
+    let mut found = Parked { last: after, ..Parked::default() };
     while let Some(row) = rows.next()? {
-        found.push(row.get::<_, i64>(0)?.cast_unsigned());
+        found.entities.insert(row.get::<_, i64>(0)?.cast_unsigned());
+        found.last = found.last.max(number(row, 1)?);
     }
     Ok(found)
+}
+
+pub(crate) fn still_parked(
+    connection: &Connection,
+    layout: &Layout,
+    (shard, entities): (ShardName, &[u64]),
+) -> Read<Vec<u64>> {
+    let tables = layout.tables(shard.service)?;
+    let index = tables.own_shard(shard)?;
+    let mut found = Vec::new();
+    for id in entities {
+        if is_parked(connection, tables, (index, *id))? {
+            found.push(*id);
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn is_parked(
+    connection: &Connection,
+    tables: &Tables,
+    (shard, entity_id): (i64, u64),
+) -> Read<bool> {
+    let mut statement = connection.prepare_cached(&tables.letter.is_parked)?;
+    Ok(statement.exists(params![shard, entity_id.cast_signed()])?)
 }
 
 pub(crate) fn dead_letters_counted(
@@ -459,6 +489,8 @@ mod tests {
             (&tables.letter.count_skipped, "INDEX order_dead_letter_by_skip"),
             (&tables.letter.waiting, "INDEX order_dead_letter_by_entity (shard=?)"),
             (&tables.letter.parked, "USING INDEX order_dead_letter_by_entity (shard=?)"),
+            (&tables.letter.is_parked, "INDEX order_dead_letter_by_entity (shard=? AND entity_id=?)"),
+            (&tables.letter.later, "USING INTEGER PRIMARY KEY (rowid>?)"),
             (&tables.log.published_last, "INDEX order_event_by_entity (kind=? AND id=?)"),
             (&tables.letter.of_entity, "INDEX order_dead_letter_by_entity (shard=? AND entity_id=?)"),
             (&tables.letter.look.first_waiting, "SCAN order_dead_letter"),

@@ -333,6 +333,8 @@ pub(crate) struct LetterSql {
     pub(crate) every: String,
     pub(crate) waiting: String,
     pub(crate) parked: String,
+    pub(crate) is_parked: String,
+    pub(crate) later: String,
     pub(crate) of_entity: String,
     pub(crate) one: String,
     pub(crate) look: LetterLookSql,
@@ -373,7 +375,14 @@ impl LetterSql {
                  ORDER BY number"
             ),
             parked: format!(
-                "SELECT DISTINCT entity_id FROM \"{s}_dead_letter\" WHERE shard = ?1 AND {waits} ORDER BY entity_id"
+                "SELECT entity_id, max(number) FROM \"{s}_dead_letter\" WHERE shard = ?1 AND number > ?2 AND {waits} \
+                 GROUP BY entity_id"
+            ),
+            is_parked: format!(
+                "SELECT 1 FROM \"{s}_dead_letter\" WHERE shard = ?1 AND entity_id = ?2 AND {waits} LIMIT 1"
+            ),
+            later: format!(
+                "SELECT 1 FROM \"{s}_dead_letter\" NOT INDEXED WHERE number > ?2 AND shard = ?1 AND {waits} LIMIT 1"
             ),
             one: format!("SELECT {letter} FROM \"{s}_dead_letter\" WHERE shard = ?1 AND number = ?2"),
             skip: format!(

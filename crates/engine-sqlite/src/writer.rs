@@ -8,7 +8,7 @@ use crate::read;
 use crate::rebuild;
 use crate::tables::Tables;
 use engine::clock::Timestamp;
-use engine::dead_letter::DeadLetter;
+use engine::dead_letter::{DeadLetter, Parked};
 use engine::effect::Effect;
 use engine::idempotency::{IdempotencyRow, RequestKey};
 use engine::log::{EntityKey, LogId, ShardName};
@@ -206,8 +206,12 @@ impl Store for Writer {
         stored(read::dead_letters(&self.connection, &self.layout, shard, which))
     }
 
-    fn parked(&mut self, shard: ShardName) -> Stored<Vec<u64>> {
-        stored(read::parked(&self.connection, &self.layout, shard))
+    fn parked(&mut self, shard: ShardName, after: u64) -> Stored<Parked> {
+        stored(read::parked(&self.connection, &self.layout, (shard, after)))
+    }
+
+    fn still_parked(&mut self, shard: ShardName, entities: &[u64]) -> Stored<Vec<u64>> {
+        stored(read::still_parked(&self.connection, &self.layout, (shard, entities)))
     }
 
     fn dead_letters_first(

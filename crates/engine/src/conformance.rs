@@ -61,6 +61,7 @@ macro_rules! conformance {
             due::effects_are_begun_in_order_one_by_one,
             due::an_effect_is_claimed_once_and_answered_once,
             due::dead_letters_keep_their_order,
+            due::nothing_goes_past_a_dead_letter_that_was_not_known,
             letters::a_dead_letter_is_passed_over_once_and_stays_on_record,
             letters::dead_letters_are_found_without_reading_all,
             letters::letters_that_were_passed_over_are_forgotten_by_age,

@@ -6,6 +6,7 @@ use crate::log::{EntityKey, Recorded};
 use crate::timer::{DueTimer, Timer};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// A message that was put aside, with why. Later ones of the same key wait behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,23 @@ pub struct DeadLetter {
     pub at: Timestamp,
     /// Set once an operator has passed it over: then it waits for nothing, and nothing waits behind it.
     pub skipped: Option<Skip>,
+}
+
+/// The entities of a shard that have a dead letter that waits: their later messages wait behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parked {
+    pub entities: BTreeSet<u64>,
+    /// The number of the last of those letters: what comes later has a higher one.
+    pub last: u64,
+}
+
+impl Parked {
+    /// Of letters that wait, those of a number after this one.
+    pub fn of(letters: &[DeadLetter], after: u64) -> Self {
+        let later = letters.iter().filter(|letter| letter.number > after);
+        let last = later.clone().map(|letter| letter.number).max().unwrap_or(after);
+        Self { entities: later.map(|letter| letter.entity_id).collect(), last }
+    }
 }
 
 /// What of a reason may stand in the log, which many read: values come after the colon, and may be about somebody.

@@ -1,5 +1,6 @@
 //! One batch: inputs are turned into commands, decided one after the other in memory, and gathered in one write set.
 
+use crate::aside::parcel_id;
 use crate::cache::Entry;
 use crate::clock::Timestamp;
 use crate::dead_letter::{DeadLetter, Parcel, outline, own_key};
@@ -94,6 +95,7 @@ impl<S: Service> Batch<S> {
             return self.decide_letters(lane, store, (now, refused));
         }
         let steps: Vec<Step<S>> = self.inputs.iter().map(|input| step(lane, input)).collect();
+        self.look_at_aside(lane, store).inspect_err(|_| self.give_back(lane))?;
         self.load(lane, store, &steps).inspect_err(|_| self.give_back(lane))?;
         let inputs = std::mem::take(&mut self.inputs);
         for (index, (input, step)) in inputs.iter().zip(&steps).enumerate() {
@@ -184,6 +186,7 @@ impl<S: Service> Batch<S> {
             && !matches!(step, Step::Skip | Step::Elsewhere(_))
             && self.is_parked(lane, id, input)
         {
+            self.wait_behind(lane, id);
             return self.set_aside(lane, item, BEHIND.into());
         }
         let (command, origin) = match (step, input) {
@@ -330,17 +333,6 @@ impl<S: Service> Batch<S> {
         touched.or_else(|| lane.cache.get(key)).expect("a batch loads every entity that its commands name")
     }
 
-    fn is_parked(&self, lane: &Lane<S>, id: u64, input: &Input<S>) -> bool {
-        match input {
-            // A letter that is taken up again waits only behind one that failed again just now.
-            Input::Again(_) => self.parked.contains(&id),
-            Input::Command(_) | Input::Passed { .. } | Input::Skip(_) => false,
-            Input::Event { .. } | Input::Due(_) | Input::Answer(_) | Input::Begin(_) => {
-                self.parked.contains(&id) || lane.parked.contains(&id)
-            }
-        }
-    }
-
     /// A timer that was rearmed and an effect that was answered already are of the past.
     fn is_still_wanted(&self, lane: &Lane<S>, input: &Input<S>) -> bool {
         let parcel = match input {
@@ -460,16 +452,6 @@ impl<S: Service> Batch<S> {
             self.set.inbox = moves.collect();
             self.set.inbox.sort_unstable_by(|left, right| left.key.cmp(&right.key));
         }
-    }
-}
-
-fn parcel_id<S: Service>(input: &Input<S>) -> Option<u64> {
-    match input {
-        Input::Command(_) | Input::Passed { .. } | Input::Begin(_) | Input::Skip(_) => None,
-        Input::Event { event, .. } => Some(event.entity_id),
-        Input::Due(due) => Some(due.key.id),
-        Input::Answer(parcel) => Some(parcel.entity_id()),
-        Input::Again(letter) => Some(letter.entity_id),
     }
 }
 

@@ -14,18 +14,15 @@ use std::sync::Arc;
 
 impl<S: Service> Lane<S> {
     pub(crate) fn load_once(&mut self, store: &mut dyn Store) -> Stored<()> {
-        // Where others write too, what they have put aside shows only in the store.
-        if std::mem::take(&mut self.has_taken_up) && !store.is_exclusive() {
-            self.is_loaded = false;
-        }
         if self.is_loaded {
-            return Ok(());
+            return self.learn_of_letters(store);
         }
         self.read_rows(store)?;
-        self.parked = store.parked(self.shard)?.into_iter().collect();
+        self.aside.may_be_more();
+        self.learn_of_letters(store)?;
         if !std::mem::replace(&mut self.has_started, true) {
             // A program that was mended takes up by itself what its predecessor could not.
-            lock(&self.queue.retries).extend(&self.parked);
+            lock(&self.queue.retries).extend(&self.aside.entities);
         }
         self.last_position = store.last_position(self.shard)?;
         self.tell_progress();

@@ -4,6 +4,7 @@
 //! reads a clock or draws a number, so the same code runs under the runner, the simulation and the benchmarks.
 
 use crate::Service;
+use crate::aside::Aside;
 use crate::bus::Bus;
 use crate::cache::Cache;
 use crate::clock::Timestamp;
@@ -18,7 +19,7 @@ use crate::progress::Progress;
 use crate::reply::Place;
 use crate::store::{InboxKey, NewEvent, Store, Stored, WriteSet};
 use crate::timer::DueTimer;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
@@ -111,8 +112,7 @@ pub struct Lane<S: Service> {
     pub(crate) settings: LaneSettings,
     pub(crate) cache: Cache<S::State>,
     pub(crate) inbox: FxHashMap<InboxKey, Cursor>,
-    /// Entities with a dead letter: their later messages wait behind it.
-    pub(crate) parked: FxHashSet<u64>,
+    pub(crate) aside: Aside,
     pub(crate) pending: VecDeque<Input<S>>,
     pub(crate) last_position: u64,
     /// Set while the store's refusal is narrowed down.
@@ -122,8 +122,6 @@ pub struct Lane<S: Service> {
     pub(crate) soon: VecDeque<u64>,
     /// The log that is read first in the next turn.
     pub(crate) log_next: usize,
-    /// Dead letters went since the last turn.
-    pub(crate) has_taken_up: bool,
     pub(crate) queue: Arc<Queue<S>>,
     watches: Arc<Watches<S>>,
     numbers: Arc<Numbers>,
@@ -143,7 +141,7 @@ pub struct Lane<S: Service> {
     /// Conflicts in a row.
     pub(crate) conflicts: u32,
     /// Others write the same store.
-    is_shared: bool,
+    pub(crate) is_shared: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -198,14 +196,13 @@ impl<S: Service> Lane<S> {
             settings,
             cache: Cache::default(),
             inbox: FxHashMap::default(),
-            parked: FxHashSet::default(),
+            aside: Aside::default(),
             pending: VecDeque::new(),
             last_position: 0,
             narrowed: None,
             watchers: Watchers::default(),
             soon: VecDeque::new(),
             log_next: 0,
-            has_taken_up: false,
             queue: parts.queue,
             watches: parts.handle.watches,
             numbers: parts.handle.numbers,
@@ -258,22 +255,6 @@ impl<S: Service> Lane<S> {
             let take = commands.len().min(self.settings.batch_max);
             self.pending.extend(commands.drain(..take).map(Input::Command));
         }
-    }
-
-    fn gather_due(&mut self, store: &mut dyn Store, now: Timestamp) -> Stored<()> {
-        // Those of parked entities are passed by, and stay due: they must not stand in the way of the others.
-        let limit = self.settings.batch_max + self.parked.len();
-        for due in store.timers_due(self.shard, now, limit)? {
-            if !self.parked.contains(&due.key.id) {
-                self.pending.push_back(Input::Due(due));
-            }
-        }
-        for effect in store.effects_due(self.shard, now, limit)? {
-            if !self.parked.contains(&effect.key.id) {
-                self.pending.push_back(Input::Begin(effect));
-            }
-        }
-        Ok(())
     }
 
     fn recorded(&self, events: Vec<NewEvent>, last_position: u64, log: LogId) -> Vec<Arc<Recorded>> {
@@ -364,10 +345,7 @@ impl<S: Service> AnyLane for Lane<S> {
         }
         self.tell_progress();
         self.note_rows();
-        self.parked.extend(set.dead_letters.iter().map(|letter| letter.entity_id));
-        if !(set.dead_letters_done.is_empty() && set.dead_letters_skipped.is_empty()) {
-            self.has_taken_up = true;
-        }
+        self.aside.note(&set.dead_letters);
         let events = self.recorded(set.events, last_position, log);
         bus.append(self.shard, events);
         let changed = batch.touched.iter();
@@ -393,7 +371,10 @@ impl<S: Service> AnyLane for Lane<S> {
         }
         self.cache.clear();
         match why {
-            Redo::Conflict => self.conflicts = self.conflicts.saturating_add(1),
+            Redo::Conflict => {
+                self.conflicts = self.conflicts.saturating_add(1);
+                self.aside.may_be_more();
+            }
             Redo::Unavailable => {}
             Redo::Fenced => {
                 self.is_loaded = false;
@@ -452,7 +433,7 @@ impl<S: Service> AnyLane for Lane<S> {
     }
 
     fn parked(&self) -> usize {
-        self.parked.len()
+        self.aside.entities.len()
     }
 
     fn deciding(&self) -> usize {
@@ -469,6 +450,7 @@ impl<S: Service> AnyLane for Lane<S> {
         self.inbox.clear();
         self.narrowed = None;
         self.watchers.tell_all(&Retried::NoSuchLetter);
+        self.aside = Aside::default();
         self.is_to_rewind = true;
         self.is_loaded = false;
         self.is_paused = false;

@@ -156,7 +156,7 @@ impl<S: Service> Lane<S> {
             if !gathered.contains(&entity_id) {
                 let letters = store.dead_letters_first(self.shard, entity_id, left)?;
                 if letters.is_empty() {
-                    self.parked.remove(&entity_id);
+                    self.aside.entities.remove(&entity_id);
                 }
                 // Another replica may have taken it up meanwhile.
                 let is_all = letters.len() < left;

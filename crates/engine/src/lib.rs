@@ -5,6 +5,7 @@
 //! around it), [`bus`] (how an event reaches the next service), [`handle`] (how the edge gives commands and waits).
 
 mod apply;
+mod aside;
 pub mod audit;
 pub mod bus;
 mod cache;

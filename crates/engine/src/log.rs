@@ -20,7 +20,7 @@ impl fmt::Display for EntityKey {
 }
 
 /// One shard of one service: what is decided one after the other, and numbered without a gap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ShardName {
     pub service: &'static str,
     pub index: u16,

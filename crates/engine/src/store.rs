@@ -3,13 +3,12 @@
 //! A store holds any number of services. One writer drives it ([`Store`]); any number of readers look on ([`Reader`]).
 
 use crate::clock::Timestamp;
-use crate::dead_letter::{DeadLetter, Skip};
+use crate::dead_letter::{DeadLetter, Parked, Skip};
 use crate::effect::Effect;
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use crate::timer::{DueTimer, Timer};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -132,13 +131,19 @@ pub const BACKLOG_COUNTED_MAX: u64 = 10_000;
 pub const BACKLOG_AGED_MAX: u64 = 1_000;
 
 /// Everything that one batch of one shard changes: stored together or not at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WriteSet {
     pub shard: ShardName,
     /// Left behind by the commit, so that one whose outcome is unknown can be looked for.
     pub batch: u64,
     /// Entities that were decided on without being changed, at these versions.
     pub reads: Vec<(EntityKey, u64)>,
+    /// The number of the last dead letter that was known when it was decided what waits behind one, where that matters: a
+    /// `Conflict` when a later one waits, for what was decided may have to wait behind it.
+    pub letters_known: Option<u64>,
+    /// Entities of which messages are put aside only since an earlier one is: a `Conflict` when none waits any more, for
+    /// nobody would take them up.
+    pub behind: Vec<u64>,
     pub events: Vec<NewEvent>,
     pub entities: Vec<EntityWrite>,
     pub inbox: Vec<InboxMove>,
@@ -157,23 +162,7 @@ pub struct WriteSet {
 
 impl WriteSet {
     pub fn new(shard: ShardName, batch: u64) -> Self {
-        Self {
-            shard,
-            batch,
-            reads: Vec::new(),
-            events: Vec::new(),
-            entities: Vec::new(),
-            inbox: Vec::new(),
-            effects_new: Vec::new(),
-            effects_claimed: Vec::new(),
-            effects_done: Vec::new(),
-            idempotency: Vec::new(),
-            dead_letters: Vec::new(),
-            dead_letters_done: Vec::new(),
-            dead_letters_skipped: Vec::new(),
-            timers_moved: Vec::new(),
-            counts: Vec::new(),
-        }
+        Self { shard, batch, ..Self::default() }
     }
 
     /// Nothing to store: no-ops and refusals only, whose reads may still have to be checked.
@@ -270,12 +259,18 @@ pub trait Store: Send {
     /// Dead letters of the shard that wait, in the order they were put aside; of one key where one is named.
     fn dead_letters(&mut self, shard: ShardName, entity_id: Option<u64>) -> Stored<Vec<DeadLetter>>;
 
-    /// The entities of the shard that have a dead letter that waits. There may be very many, so the letters themselves
-    /// are better left where they are.
-    fn parked(&mut self, shard: ShardName) -> Stored<Vec<u64>> {
+    /// The entities of the shard that have a dead letter that waits, of a number after this one. There may be very many,
+    /// so the letters themselves are better left where they are.
+    fn parked(&mut self, shard: ShardName, after: u64) -> Stored<Parked> {
         let letters = self.dead_letters(shard, None)?;
-        let entities: BTreeSet<u64> = letters.iter().map(|letter| letter.entity_id).collect();
-        Ok(entities.into_iter().collect())
+        Ok(Parked::of(&letters, after))
+    }
+
+    /// Which of these entities of the shard have a dead letter that waits.
+    fn still_parked(&mut self, shard: ShardName, entities: &[u64]) -> Stored<Vec<u64>> {
+        let letters = self.dead_letters(shard, None)?;
+        let parked = Parked::of(&letters, 0).entities;
+        Ok(entities.iter().copied().filter(|id| parked.contains(id)).collect())
     }
 
     /// The first of an entity's dead letters that wait, in the order they were put aside.

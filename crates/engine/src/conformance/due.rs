@@ -2,10 +2,10 @@
 
 use super::{Fixture, first_shard, ids_in, key, row, shards, write};
 use crate::clock::Timestamp;
-use crate::dead_letter::{DeadLetter, Parcel};
+use crate::dead_letter::{DeadLetter, Parcel, Parked, Skip};
 use crate::effect::Effect;
-use crate::log::EntityKey;
-use crate::store::{Commit, EffectClaim, WriteSet};
+use crate::log::{EntityKey, LogId, Source};
+use crate::store::{Commit, EffectClaim, InboxKey, InboxMove, LetterSkip, WriteSet};
 use crate::timer::{DueTimer, Timer};
 use std::borrow::Cow;
 
@@ -185,20 +185,23 @@ pub fn dead_letters_keep_their_order(mut fixture: Fixture) {
     let of_one: Vec<DeadLetter> = all.iter().filter(|stored| stored.entity_id == ids[1]).cloned().collect();
     assert_eq!(fixture.writer.dead_letters(shard, Some(ids[1])), Ok(of_one.clone()));
     assert_eq!(fixture.writer.dead_letters_first(shard, ids[1], 2), Ok(of_one[..2].to_vec()));
-    let mut parked = ids.to_vec();
-    parked.sort_unstable();
-    assert_eq!(fixture.writer.parked(shard), Ok(parked));
+    for after in [0, all[1].number, all[4].number, all[5].number] {
+        assert_eq!(fixture.writer.parked(shard, after), Ok(Parked::of(&all, after)));
+    }
+    let asked = [ids[1], ids[1] + 1_000_000, ids[0], u64::MAX];
+    assert_eq!(fixture.writer.still_parked(shard, &asked).map(sorted), Ok(sorted(ids.to_vec())));
     let mut set = WriteSet::new(shard, 9);
     set.dead_letters_done = vec![of_one[0].number, of_one[2].number];
     fixture.done(&[set]);
     let left = fixture.writer.dead_letters(shard, Some(ids[1]));
     assert_eq!(left, Ok(vec![of_one[1].clone()]));
-    assert_eq!(fixture.writer.parked(shard).map(|parked| parked.len()), Ok(2));
+    assert_eq!(fixture.writer.parked(shard, 0).map(|parked| parked.entities.len()), Ok(2));
     let moment = fixture.reader.snapshot().expect("read");
     assert_eq!(moment.dead_letters(shard).expect("read").len(), 4);
     if let Some(other) = shards(schema).nth(1) {
         assert_eq!(fixture.writer.dead_letters(other, None), Ok(vec![]));
-        assert_eq!(fixture.writer.parked(other), Ok(vec![]));
+        assert_eq!(fixture.writer.parked(other, 0), Ok(Parked::default()));
+        assert_eq!(fixture.writer.still_parked(other, &ids), Ok(vec![]));
     }
     drop(moment);
     // A number is never given again, not even that of the last one.
@@ -210,4 +213,86 @@ pub fn dead_letters_keep_their_order(mut fixture: Fixture) {
     fixture.done(&[again]);
     let letters = fixture.writer.dead_letters(shard, Some(ids[0])).expect("read");
     assert!(letters.last().is_some_and(|stored| stored.number > all[5].number));
+}
+
+fn sorted(mut ids: Vec<u64>) -> Vec<u64> {
+    ids.sort_unstable();
+    ids
+}
+
+/// What is decided as if nothing of its entity waited, or put aside as if something did, is refused where that is not so
+/// any more: several replicas keep the order of an entity's messages by it.
+pub fn nothing_goes_past_a_dead_letter_that_was_not_known(mut fixture: Fixture) {
+    let schema = fixture.main();
+    let shard = first_shard(schema);
+    let key = key(schema, ids_in(schema, 0).next().expect("ids do not end"));
+    let letter = DeadLetter {
+        number: 0,
+        entity_id: key.id,
+        parcel: Parcel::Due {
+            kind: key.kind.to_owned(),
+            id: key.id,
+            timer: Timer { name: Cow::Borrowed("deadline"), due: Timestamp(1) },
+        },
+        reason: "why".into(),
+        at: Timestamp(5),
+        skipped: None,
+    };
+    let mut batch = 0;
+    let mut with = |known: u64, behind: bool, has_letter: bool| {
+        batch += 1;
+        let mut set = WriteSet::new(shard, batch);
+        set.letters_known = Some(known);
+        set.behind = if behind { vec![key.id] } else { Vec::new() };
+        set.dead_letters = if has_letter { vec![letter.clone()] } else { Vec::new() };
+        let place = InboxKey { partition: 0, source: source() };
+        set.inbox.push(InboxMove { key: place, from: batch - 1, to: batch });
+        set
+    };
+    let mut taken = 0;
+    let mut expect = |fixture: &mut Fixture, mut set: WriteSet, expected: bool| {
+        let mover = &mut set.inbox[0];
+        (mover.from, mover.to) = (taken, taken + 1);
+        let writer = fixture.other.as_mut().filter(|_| taken % 2 == 1).unwrap_or(&mut fixture.writer);
+        let answer = writer.commit(std::slice::from_ref(&set));
+        taken += u64::from(expected);
+        let is_as_expected =
+            if expected { matches!(answer, Commit::Done(_)) } else { answer == Commit::Conflict };
+        assert!(is_as_expected, "{answer:?} to {set:?}");
+    };
+    expect(&mut fixture, with(0, true, true), false);
+    expect(&mut fixture, with(0, false, true), true);
+    // The same timer was poison to two replicas: one letter is enough.
+    expect(&mut fixture, with(0, false, true), false);
+    expect(&mut fixture, with(0, false, false), false);
+    let Parked { last, .. } = fixture.writer.parked(shard, 0).expect("read");
+    expect(&mut fixture, with(last, true, true), true);
+    let waiting = fixture.writer.dead_letters(shard, None).expect("read");
+    assert_eq!(waiting.len(), 2);
+    // It is gone with the very batch that puts another behind it.
+    let mut set = with(waiting[1].number, true, true);
+    set.dead_letters_done = vec![waiting[0].number, waiting[1].number];
+    expect(&mut fixture, set, true);
+    let waiting = fixture.writer.dead_letters(shard, None).expect("read");
+    expect(&mut fixture, with(last + 1, false, false), false);
+    let mut set = with(waiting[0].number, false, false);
+    let skip = Skip { by: "operator".into(), reason: "no".into(), at: Timestamp(9) };
+    set.dead_letters_skipped = vec![LetterSkip { number: waiting[0].number, skip, passed_over: None }];
+    expect(&mut fixture, set, true);
+    expect(&mut fixture, with(waiting[0].number, true, true), false);
+    expect(&mut fixture, with(0, false, false), true);
+    // What waits in one shard is nothing to another.
+    expect(&mut fixture, with(0, false, true), true);
+    for other in shards(schema).filter(|other| *other != shard) {
+        let mut set = WriteSet::new(other, 1);
+        set.letters_known = Some(0);
+        fixture.done(&[set.clone()]);
+        set.behind = vec![key.id];
+        set.dead_letters = vec![letter.clone()];
+        assert_eq!(fixture.writer.commit(&[set]), Commit::Conflict);
+    }
+}
+
+fn source() -> Source {
+    Source { log: LogId(9), service: Cow::Borrowed("far"), shard: 2 }
 }

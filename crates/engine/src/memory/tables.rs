@@ -1,7 +1,7 @@
 //! The rows of one service in memory.
 
 use crate::clock::Timestamp;
-use crate::dead_letter::DeadLetter;
+use crate::dead_letter::{DeadLetter, Parked};
 use crate::effect::{EFFECTS_PER_VERSION_MAX, Effect};
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::log::{EntityKey, LogId, Recorded, Source, shard_of};
@@ -64,12 +64,25 @@ impl Tables {
             let row = self.entities.get(&moved.key);
             row.is_some_and(|row| row.timer.as_ref() == Some(&moved.from))
         });
-        if !(reads && writes && claims && done && keys && skips && letters && timers) {
+        let asides = self.is_aside_known(set);
+        if !(reads && writes && claims && done && keys && skips && letters && timers && asides) {
             return Err(Commit::Conflict);
         }
         let rows = &self.inbox[usize::from(set.shard.index)];
         let inbox = set.inbox.iter().all(|step| rows.get(&step.key).copied().unwrap_or(0) == step.from);
         if inbox { Ok(()) } else { Err(Commit::Fenced) }
+    }
+
+    /// Whether what was known of dead letters that wait is so still.
+    fn is_aside_known(&self, set: &WriteSet) -> bool {
+        let shards =
+            u16::try_from(self.inbox.len()).expect("a service has as many shards as a u16 can count");
+        let mut waiting = self.letters(set.shard.index, shards, None);
+        waiting.retain(|letter| letter.skipped.is_none());
+        let parked = Parked::of(&waiting, 0).entities;
+        let is_known =
+            set.letters_known.is_none_or(|last| waiting.iter().all(|letter| letter.number <= last));
+        is_known && set.behind.iter().all(|id| parked.contains(id))
     }
 
     pub(super) fn apply(&mut self, set: &WriteSet, log: LogId) {

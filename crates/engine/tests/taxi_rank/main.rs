@@ -3,6 +3,7 @@
 
 mod letters;
 mod rank;
+mod replicas;
 mod world;
 
 use std::sync::atomic::Ordering;

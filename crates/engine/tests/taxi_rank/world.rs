@@ -22,7 +22,7 @@ const RANK: Schema = Schema { service: "rank", kinds: &[rank::RIDE, rank::DRIVER
 /// Another service, whose events the rank hears.
 const STREET: Schema = Schema { service: "street", kinds: &["wish"], shards: 1 };
 const STREET_SHARD: ShardName = ShardName { service: "street", index: 0 };
-const RANK_SHARD: ShardName = ShardName { service: "rank", index: 0 };
+pub(crate) const RANK_SHARD: ShardName = ShardName { service: "rank", index: 0 };
 const TURNS_MAX: usize = 1_000;
 
 type Answer = Reply<State, Refusal>;
@@ -186,9 +186,9 @@ impl World {
 
     /// One that has a rival, who changes a driver right before each of its commits.
     pub(crate) fn replica_with_a_rival(&self, driver: u64) -> Replica {
-        let (store, mut rival, mut batch) = (self.store.clone(), self.store.writer(), 1 << 40);
+        let (mut rival, mut batch) = (self.store.writer(), 1 << 40);
         let key = EntityKey { kind: rank::DRIVER, id: driver };
-        let faults = move || {
+        self.replica_beside(move || {
             let row = rival.load("rank", &[key]).expect("a store in memory can be read").pop().flatten();
             let row = row.expect("the driver is there");
             batch += 1;
@@ -196,9 +196,16 @@ impl World {
             let replaces = row.version;
             set.entities.push(EntityWrite { row: EntityRow { version: replaces + 1, ..row }, replaces });
             assert!(matches!(rival.commit(&[set]), Commit::Done(_)));
+        })
+    }
+
+    /// One before each of whose commits another does something.
+    pub(crate) fn replica_beside(&self, mut does: impl FnMut() + Send + 'static) -> Replica {
+        let faults = move || {
+            does();
             None
         };
-        start_over(store.faulty_writer(faults), &store, &self.clock)
+        start_over(self.store.faulty_writer(faults), &self.store, &self.clock)
     }
 
     pub(crate) fn state(&self, kind: &'static str, id: u64) -> Option<State> {
