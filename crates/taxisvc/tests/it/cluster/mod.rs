@@ -4,6 +4,8 @@ mod answered_while_kafka_is_away;
 mod day;
 mod flow;
 mod moving_over;
+mod operators;
+mod restored;
 mod scaling;
 mod seen_from_outside;
 mod the_topic_on_the_command_line;

@@ -110,13 +110,33 @@ impl Cluster {
     }
 
     /// In front of every replica that there is.
-    fn start_gateway(&mut self) {
+    pub(crate) fn start_gateway(&mut self) {
+        let settings = self.of_the_fleet();
+        self.gateway.start(self.folder.path(), &settings);
+    }
+
+    pub(crate) fn stop_gateway(&mut self) {
+        let mut server = self.gateway.server.take().expect("it runs");
+        server.terminate();
+        assert!(server.ended().success(), "the gateway did not stop well");
+    }
+
+    /// The settings with all replicas in them.
+    fn of_the_fleet(&self) -> Settings {
         let mut settings = self.settings.clone();
         for role in ROLES {
             let addresses: Vec<String> = self.of(role).map(|replica| replica.address().to_string()).collect();
             settings.push((format!("UPSTREAMS_{}", role.to_uppercase()), addresses.join(", ")));
         }
-        self.gateway.start(self.folder.path(), &settings);
+        settings
+    }
+
+    /// Runs a command as an operator does who knows where everything is, with more settings.
+    pub(crate) fn operate(&self, arguments: &[&str], more: &[(&str, &str)]) -> Ended {
+        let mut settings = self.of_the_fleet();
+        settings.push(("PORTS_GATEWAY".to_owned(), self.gateway().port().to_string()));
+        settings.extend(process::settings(more));
+        run(self.folder.path(), &settings, arguments)
     }
 
     fn of(&self, role: &str) -> impl Iterator<Item = &Replica> {
@@ -130,6 +150,10 @@ impl Cluster {
 
     pub(crate) fn outside(&self) -> Arc<Outside> {
         self.outside.clone()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -156,6 +180,13 @@ impl Cluster {
         server.terminate();
         let status = server.ended();
         assert!(status.success(), "{role} {index} did not stop well: {status}\n{}", server.said());
+    }
+
+    /// Waits until it has stopped by itself, and returns what it said.
+    pub(crate) fn ends_by_itself(&mut self, role: &str, index: usize) -> String {
+        let mut server = self.replica(role, index).server.take().expect("it runs");
+        assert!(!server.ended().success(), "{role} {index} was to fail");
+        server.said()
     }
 
     /// Starts one that is away, without waiting for it to be ready.

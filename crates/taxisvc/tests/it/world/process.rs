@@ -29,10 +29,17 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// The binary with its arguments, in a folder of its own; nothing that the developer has set reaches it.
+/// The binary with its arguments, in a folder of its own.
 pub(crate) fn taxisvc(folder: &Path, settings: &Settings, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taxisvc"));
-    command.current_dir(folder).args(arguments).env_remove("ORDER_LOG_LEVEL");
+    command.args(arguments);
+    set(&mut command, folder, settings);
+    command
+}
+
+/// Has a command run in a folder, with settings; nothing that the developer has set reaches it.
+pub(crate) fn set(command: &mut Command, folder: &Path, settings: &Settings) {
+    command.current_dir(folder).env_remove("ORDER_LOG_LEVEL");
     // Where the platform would have the data lies in the folder too, and what is said is English.
     command.env("HOME", folder).env_remove("XDG_DATA_HOME").env_remove("LC_ALL").env("LANG", "C.UTF-8");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"TAXISVC_"))
@@ -42,7 +49,6 @@ pub(crate) fn taxisvc(folder: &Path, settings: &Settings, arguments: &[&str]) ->
     for (name, value) in settings {
         command.env(format!("TAXISVC_{name}"), value);
     }
-    command
 }
 
 /// Runs a command to its end.

@@ -1,0 +1,139 @@
+//! A database goes back to a backup, as docs/operations.md says it.
+
+use crate::world::cluster::Cluster;
+use crate::world::cluster::outside::Outside;
+use crate::world::{number, process, until};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The first number that is left out beyond those that anybody has told of.
+const NUMBERS_LEFT_OUT: u64 = 100_000;
+
+/// The commands of a recipe in the document, for one service.
+fn recipe(name: &str, service: &str) -> Vec<String> {
+    let document = include_str!("../../../../../docs/operations.md");
+    let (_, rest) =
+        document.split_once(&format!("<!-- recipe {name} -->\n```\n")).expect("the recipe is there");
+    let (block, _) = rest.split_once("```").expect("its block ends");
+    let commands = block.lines().map(|line| line.strip_prefix("$ ").expect("each line is a command"));
+    commands.map(|command| command.replace("call", service)).collect()
+}
+
+/// Runs commands as the document has them, and returns what they said.
+fn follow(cluster: &Cluster, service: &str, commands: &[String]) -> String {
+    let mut said = String::new();
+    for command in commands {
+        let database = cluster.outside().database(service);
+        let (server, database) = database.rsplit_once('/').unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", command]);
+        process::set(&mut shell, cluster.folder(), cluster.settings());
+        shell.env("SERVER", server).env("DATABASE", database).env("PATH", path());
+        let output = shell.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{command}: {}{}", text(&output.stdout), text(&output.stderr));
+        said.push_str(&text(&output.stdout));
+    }
+    said
+}
+
+/// With our binary in front, and PostgreSQL's tools where Debian keeps them.
+fn path() -> String {
+    let ours = Path::new(env!("CARGO_BIN_EXE_taxisvc")).parent().unwrap().to_path_buf();
+    let servers = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let tools = servers.map(|server| server.path().join("bin"));
+    let all: Vec<PathBuf> = [ours].into_iter().chain(tools).collect();
+    let all: Vec<String> = all.iter().map(|path| path.display().to_string()).collect();
+    format!("{}:/usr/local/bin:/usr/bin:/bin", all.join(":"))
+}
+
+/// Stops whoever is connected to the database of a service, restores it, and starts them again.
+fn restore(cluster: &mut Cluster, service: &str) -> String {
+    cluster.stop(service, 0);
+    cluster.stop_gateway();
+    let said = follow(cluster, service, &recipe("restore", service));
+    cluster.start_again(service, 0);
+    cluster.start_gateway();
+    cluster.wait_until_ready();
+    said
+}
+
+#[test]
+#[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
+fn payment_decides_again_what_it_has_lost() {
+    let mut cluster = Cluster::start(1, Outside::shared());
+    let before = number(&cluster.place(10.0));
+    cluster.comes_to(before, ["driveStart", "paid", "start"]);
+    follow(&cluster, "payment", &recipe("backup", "payment"));
+    let lost = number(&cluster.place(20.0));
+    cluster.comes_to(lost, ["driveStart", "paid", "start"]);
+    let running = cluster.run(&["restored", "payment"]);
+    assert_eq!(running.code, Some(1), "{running:?}");
+    assert!(running.stderr.contains("stop its replicas, the gateway"), "{running:?}");
+
+    let said = restore(&mut cluster, "payment");
+    assert!(said.contains("lost: 1 events that others have heard, about 1 calls"), "{said}");
+    assert!(said.contains(&format!("call {lost}: FarePaid; the database knows nothing of it")), "{said}");
+    assert!(said.contains("nothing was changed\n") && said.contains("the log is "), "{said}");
+    cluster.comes_to(lost, ["driveStart", "paid", "start"]);
+    let after = number(&cluster.place(10.0));
+    for call in [before, lost, after] {
+        cluster.end(call).with(200);
+        cluster.comes_to(call, ["driveComplete", "paid", "end"]);
+    }
+    // Given again, it finds nothing to do.
+    cluster.comes_to_rest();
+    let said = cluster.run(&["restored", "payment", "--dry-run"]);
+    assert!(said.stderr.contains("stop its replicas"), "{said:?}");
+}
+
+#[test]
+#[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
+fn call_says_again_what_it_has_lost_and_gives_no_number_twice() {
+    let mut cluster = Cluster::start(1, Outside::shared());
+    let placed = cluster.place_paid_by(10.0, "test:late=4000");
+    let call = number(&placed);
+    follow(&cluster, "call", &recipe("backup", "call"));
+    // That it is paid comes after the backup, and is heard again.
+    cluster.comes_to(call, ["driveStart", "paid", "start"]);
+
+    let said = restore(&mut cluster, "call");
+    assert!(said.contains(&format!("call {call}: CallPlaced\n")), "{said}");
+    let next = call + NUMBERS_LEFT_OUT;
+    assert!(said.contains(&format!("the next call's number is {next} or above")), "{said}");
+    cluster.comes_to(call, ["driveStart", "paid", "start"]);
+    let after = number(&cluster.place(10.0));
+    assert!(after >= next, "{after}");
+    cluster.comes_to(after, ["driveStart", "paid", "start"]);
+    cluster.end(call).with(200);
+    cluster.comes_to(call, ["driveComplete", "paid", "end"]);
+}
+
+#[test]
+#[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
+fn a_replica_on_a_restored_database_stops_and_says_what_to_do() {
+    let mut cluster = Cluster::start(1, Outside::shared());
+    follow(&cluster, "drive", &recipe("backup", "drive"));
+    let call = number(&cluster.place(10.0));
+    cluster.comes_to(call, ["driveStart", "paid", "start"]);
+    cluster.end(call).with(200);
+    cluster.comes_to(call, ["driveComplete", "paid", "end"]);
+    cluster.stop("drive", 0);
+    cluster.stop_gateway();
+    let commands = recipe("restore", "drive");
+    let ours = commands.iter().position(|command| command.starts_with("taxisvc ")).unwrap();
+    follow(&cluster, "drive", &commands[..ours]);
+    cluster.start_again("drive", 0);
+    let why = cluster.ends_by_itself("drive", 0);
+    assert!(why.contains("taxisvc restored drive"), "{why}");
+
+    follow(&cluster, "drive", &commands[ours..]);
+    cluster.start_again("drive", 0);
+    cluster.start_gateway();
+    cluster.wait_until_ready();
+    // It hears again that the call is paid; what its driver had asked is lost, and is asked again.
+    let stands = ["driveComplete", "paid", "start"].map(str::to_owned);
+    until("the drive to start again", || (cluster.standing(call)[0] == stands).then_some(()));
+    cluster.end(call).with(200);
+    cluster.comes_to(call, ["driveComplete", "paid", "end"]);
+}
