@@ -12,6 +12,8 @@ use std::time::Duration;
 /// Lines that a client may write within [`LINES_WINDOW`]; the rest is counted.
 const LINES_MAX: u32 = 10;
 const LINES_WINDOW: Duration = Duration::from_secs(30);
+/// Under which a client says at every beginning what it thinks of its settings. They are ours, and not news.
+const ABOUT_SETTINGS: &str = "CONFWARN";
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -88,6 +90,10 @@ impl Ears {
 impl ClientContext for Ears {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         let role = self.role;
+        if facility == ABOUT_SETTINGS {
+            tracing::debug!(target: "kafka", role, facility, "{line}");
+            return;
+        }
         match level {
             // What is an error to the library is none to us: it goes on trying, and what it cannot do we hear elsewhere.
             RDKafkaLogLevel::Emerg
