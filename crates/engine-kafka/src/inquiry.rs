@@ -115,10 +115,10 @@ impl Inquiry {
         }
         let identity = Identity { id, partitions: description.partitions };
         let message_bytes_max = configuration.message_bytes_max.unwrap_or(MESSAGE_BYTES_DEFAULT);
-        let ends: Vec<(u32, u64)> = spans.iter().map(|(partition, span)| (*partition, span.high)).collect();
+        let bounds: Vec<_> = spans.iter().map(|(partition, span)| (*partition, span.low..span.high)).collect();
         self.shared.learn(Known { topic, identity, message_bytes_max }, spans);
-        for (partition, end) in ends {
-            self.shared.topic.note_end(partition, end);
+        for (partition, bounds) in bounds {
+            self.shared.topic.note_span(partition, bounds);
         }
         for (key, next) in rows.iter().flatten().flatten() {
             if *key == read_key(id, key.partition) {

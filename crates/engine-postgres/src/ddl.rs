@@ -31,6 +31,11 @@ CREATE TABLE engine.lease (name text COLLATE "C" PRIMARY KEY, holder bigint NOT 
   WITH (fillfactor = 20);
 "#;
 
+/// The second step: each time that a projection is made anew has a number, so that nobody ends another one than he read.
+/// Older programs draw one as well, without knowing.
+pub(crate) const NUMBERED_REBUILDS: &str = "CREATE SEQUENCE engine.rebuilds; \
+    ALTER TABLE engine.rebuild ADD COLUMN number bigint NOT NULL DEFAULT nextval('engine.rebuilds');";
+
 /// What a service has, except the tables of its kinds.
 pub(crate) fn of_service(s: &str) -> String {
     format!(

@@ -74,7 +74,7 @@ pub(crate) fn a_rebuild_begins_after_every_commit(own: &OwnDatabase) {
     let begun = database.store().begin_rebuild("order");
     assert!(matches!(begun, Err(StoreError::Unavailable(_))), "{begun:?}");
     drop(holder);
-    assert_eq!(database.store().begin_rebuild("order"), Ok(()));
+    assert!(database.store().begin_rebuild("order").is_ok());
     assert_eq!(database.store().commit(&[set(0, 1)]), Commit::Fenced);
 }
 

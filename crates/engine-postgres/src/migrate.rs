@@ -8,6 +8,7 @@ use crate::failure::Answer;
 use crate::session::Session;
 
 /// One step. Each is run once for a database, in one transaction with the note that it was.
+#[derive(Clone, Copy)]
 pub(crate) struct Migration {
     pub(crate) version: u32,
     /// The oldest version whose programs can use the tables afterwards.
@@ -18,13 +19,22 @@ pub(crate) struct Migration {
 }
 
 /// All steps in their order; a new database takes all of them. A step that was released is never changed.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    oldest_reader: 1,
-    common: ddl::COMMON,
-    service: ddl::of_service,
-    kind: ddl::of_kind,
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        oldest_reader: 1,
+        common: ddl::COMMON,
+        service: ddl::of_service,
+        kind: ddl::of_kind,
+    },
+    Migration {
+        version: 2,
+        oldest_reader: 1,
+        common: ddl::NUMBERED_REBUILDS,
+        service: |_| String::new(),
+        kind: |_, _| String::new(),
+    },
+];
 
 /// The version that a program knows which has these steps.
 pub(crate) fn known(steps: &[Migration]) -> u32 {
@@ -73,7 +83,7 @@ mod tests {
     use crate::{Database, OpenError, Options};
     use engine::clock::Timestamp;
     use engine::log::{EntityKey, LogId, ShardName, Source};
-    use engine::store::{Commit, InboxKey, InboxMove, Schema, Store, StoreError, WriteSet};
+    use engine::store::{Commit, InboxKey, InboxMove, Rebuild, Schema, Store, StoreError, WriteSet};
     use std::borrow::Cow;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -102,25 +112,22 @@ mod tests {
         String::new()
     }
 
-    const FIRST: Migration = Migration {
-        version: 1,
-        oldest_reader: 1,
-        common: ddl::COMMON,
-        service: ddl::of_service,
-        kind: ddl::of_kind,
-    };
+    const FIRST: Migration = MIGRATIONS[0];
+    const SECOND: Migration = MIGRATIONS[1];
 
     /// It adds.
-    const EXPANDED: &[Migration] =
-        &[FIRST, Migration { version: 2, oldest_reader: 1, common: "", service: more, kind: more_of_kind }];
+    const THIRD: Migration =
+        Migration { version: 3, oldest_reader: 1, common: "", service: more, kind: more_of_kind };
+    const EXPANDED: &[Migration] = &[FIRST, SECOND, THIRD];
 
-    /// It takes away what a program of version 1 needs.
+    /// It takes away what a program of version 2 needs.
     const CONTRACTED: &[Migration] = &[
         FIRST,
-        Migration { version: 2, oldest_reader: 1, common: "", service: more, kind: more_of_kind },
+        SECOND,
+        THIRD,
         Migration {
-            version: 3,
-            oldest_reader: 2,
+            version: 4,
+            oldest_reader: 3,
             common: "ALTER TABLE engine.lease RENAME COLUMN until TO ends",
             service: nothing,
             kind: nothing_of_kind,
@@ -130,8 +137,9 @@ mod tests {
     /// It fails in the middle.
     const BROKEN: &[Migration] = &[
         FIRST,
+        SECOND,
         Migration {
-            version: 2,
+            version: 3,
             oldest_reader: 1,
             common: "CREATE TABLE engine.half (number int)",
             service: |_| "SELECT 1 / 0".to_owned(),
@@ -212,7 +220,7 @@ mod tests {
                 from
             });
             assert!(open_with(&options, EXPANDED).is_ok());
-            assert_eq!(version(&own), (2, 1));
+            assert_eq!(version(&own), (3, 1));
             assert!(open_with(&options, EXPANDED).is_ok(), "each step is run once");
             is_over.store(true, Ordering::SeqCst);
             let from = writing.join().expect("it went on");
@@ -220,7 +228,7 @@ mod tests {
         });
         // Also one that is started only now, beside the newer one.
         drop(Database::create_or_open(&options, LogId(9)).expect("it opens"));
-        assert_eq!(version(&own), (2, 1));
+        assert_eq!(version(&own), (3, 1));
     }
 
     #[test]
@@ -232,7 +240,7 @@ mod tests {
         assert_eq!(move_on(&mut *writer, 1, 0), Commit::Done(vec![2]));
         assert!(open_with(&options, CONTRACTED).is_ok());
         let refused = Database::create_or_open(&options, LogId(9)).err().expect("it is refused");
-        assert!(matches!(refused, OpenError::Newer { found: 3, oldest_reader: 2, known: 1 }), "{refused}");
+        assert!(matches!(refused, OpenError::Newer { found: 4, oldest_reader: 3, known: 2 }), "{refused}");
         assert!(open_with(&options, EXPANDED).is_ok(), "the version between goes on");
         let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
                    WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -256,7 +264,7 @@ mod tests {
     fn a_new_database_has_all_steps() {
         let own = OwnDatabase::new();
         assert!(open_with(&own.options(&[ORDER]), CONTRACTED).is_ok());
-        assert_eq!(version(&own), (3, 2));
+        assert_eq!(version(&own), (4, 3));
         let column = "SELECT count(region) FROM engine.order_event";
         assert_eq!(own.client().query_one(column, &[]).expect("it is there").get::<_, i64>(0), 0);
     }
@@ -288,10 +296,28 @@ mod tests {
     fn what_the_first_step_makes_is_never_changed() {
         let own = OwnDatabase::new();
         assert!(open_with(&own.options(&[ORDER]), &[FIRST]).is_ok());
-        let database = own.open(&[ORDER], LOG);
-        crate::planted::fill(&mut *database.store(), SHARD);
         let (kept, _) = of_version_1();
         assert_eq!(catalog(&own), catalog(&kept));
         assert!(catalog(&own).len() > 80);
+        let database = own.open(&[ORDER], LOG);
+        crate::planted::fill(&mut *database.store(), SHARD);
+    }
+
+    /// What programs of version 1 say goes on, and what they begin has a number as well.
+    #[test]
+    #[ignore = "wants PostgreSQL: cargo xtask services up"]
+    fn rebuilds_of_a_program_of_version_1_are_numbered() {
+        let (own, options) = of_version_1();
+        let database = Database::create_or_open(&options, LogId(9)).expect("it opens");
+        let mut writer = database.store();
+        let old = "INSERT INTO engine.rebuild (service, stage) VALUES (1, 'dropping') \
+            ON CONFLICT (service) DO UPDATE SET stage = excluded.stage";
+        own.client().batch_execute(old).expect("it may");
+        let Ok(Some((theirs, Rebuild::Dropping))) = writer.rebuild("order") else { panic!("it has begun") };
+        let ours = writer.begin_rebuild("order").expect("it begins");
+        assert!(ours > theirs, "{ours} after {theirs}");
+        let old = "DELETE FROM engine.rebuild WHERE service = 1 AND stage = 'dropping'";
+        own.client().batch_execute(old).expect("it may");
+        assert_eq!(writer.rebuild("order"), Ok(None));
     }
 }

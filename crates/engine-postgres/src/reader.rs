@@ -212,7 +212,8 @@ impl Snapshot for Moment<'_> {
     }
 
     fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>> {
-        self.read(|session, layout| rebuild::stage(session, layout.tables(service)?))
+        let found = self.read(|session, layout| rebuild::stage(session, layout.tables(service)?))?;
+        Ok(found.map(|(_, stage)| stage))
     }
 
     fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>> {

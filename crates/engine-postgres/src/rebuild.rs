@@ -3,43 +3,35 @@
 use crate::failure::{Answer, Failure};
 use crate::session::{Call, Session};
 use crate::tables::{Tables, common};
-use crate::value::{number, text};
+use crate::value::{integer, number, text};
 use engine::store::Rebuild;
 
 const DROPPING: &str = "dropping";
 const READING: &str = "reading";
 
-pub(crate) fn stage(session: &Session, tables: &Tables) -> Answer<Option<Rebuild>> {
+/// How far it is, and the number of the time that it is made anew.
+pub(crate) fn stage(session: &Session, tables: &Tables) -> Answer<Option<(u64, Rebuild)>> {
     let rows = session.query(common::REBUILD, vec![Box::new(tables.code)])?;
-    match rows.first().map(|row| text(row, 0)).transpose()?.as_deref() {
-        None => Ok(None),
-        Some(DROPPING) => Ok(Some(Rebuild::Dropping)),
-        Some(READING) => Ok(Some(Rebuild::Reading)),
-        Some(unknown) => {
-            Err(Failure::Broken(format!("the rebuild of {} is {unknown:?}", tables.schema.service)))
-        }
+    let Some(row) = rows.first() else { return Ok(None) };
+    match text(row, 0)?.as_str() {
+        DROPPING => Ok(Some((number(row, 1)?, Rebuild::Dropping))),
+        READING => Ok(Some((number(row, 1)?, Rebuild::Reading))),
+        unknown => Err(Failure::Broken(format!("the rebuild of {} is {unknown:?}", tables.schema.service))),
     }
 }
 
 /// Begins, after every commit that is on its way: from then on none is stored.
-pub(crate) fn begin(session: &Session, tables: &Tables) -> Answer<()> {
-    let lock = Call::new(common::LOCK_SERVICE, vec![Box::new(tables.code)]);
-    session.transact(&[lock, noted(tables, Rebuild::Dropping)], "COMMIT").map(drop)
+pub(crate) fn begin(session: &Session, tables: &Tables) -> Answer<u64> {
+    let code = tables.code;
+    let calls = [common::LOCK_SERVICE, common::BEGIN_REBUILD].map(|sql| Call::new(sql, vec![Box::new(code)]));
+    let answers = session.transact(&calls, "COMMIT")?;
+    let row = answers.get(1).and_then(|rows| rows.first());
+    row.map_or_else(|| Err(Failure::Broken("a rebuild has no number".into())), |row| number(row, 0))
 }
 
-pub(crate) fn end(session: &Session, tables: &Tables) -> Answer<()> {
-    session.query(common::END_REBUILD, vec![Box::new(tables.code)]).map(drop)
-}
-
-fn noted<'a>(tables: &Tables, stage: Rebuild) -> Call<'a> {
-    Call::new(common::NOTE_REBUILD, vec![Box::new(tables.code), Box::new(word(stage))])
-}
-
-fn word(stage: Rebuild) -> &'static str {
-    match stage {
-        Rebuild::Dropping => DROPPING,
-        Rebuild::Reading => READING,
-    }
+pub(crate) fn end(session: &Session, tables: &Tables, number: u64) -> Answer<bool> {
+    let parameters = vec![Box::new(tables.code) as _, Box::new(integer(number)?) as _];
+    Ok(!session.query(common::END_REBUILD, parameters)?.is_empty())
 }
 
 /// A slice of the entities, in one transaction; with the last of them everything else that it is to read anew. All shards
@@ -57,7 +49,7 @@ pub(crate) fn drop_some(session: &Session, tables: &Tables, limit: i64) -> Answe
 
 fn lock_and_drop(session: &Session, tables: &Tables, limit: i64) -> Answer<Rebuild> {
     session.query(common::LOCK_SERVICE, vec![Box::new(tables.code)])?;
-    if stage(session, tables)? != Some(Rebuild::Dropping) {
+    if !matches!(stage(session, tables)?, Some((_, Rebuild::Dropping))) {
         return Ok(Rebuild::Reading);
     }
     let mut left = limit;
@@ -73,7 +65,7 @@ fn lock_and_drop(session: &Session, tables: &Tables, limit: i64) -> Answer<Rebui
         return Ok(Rebuild::Dropping);
     }
     let mut calls: Vec<Call<'_>> = tables.write.clear.iter().map(|sql| Call::new(sql, Vec::new())).collect();
-    calls.push(noted(tables, Rebuild::Reading));
+    calls.push(Call::new(common::READ_REBUILD, vec![Box::new(tables.code)]));
     session.ask(&calls)?;
     Ok(Rebuild::Reading)
 }

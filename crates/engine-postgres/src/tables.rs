@@ -44,11 +44,13 @@ pub(crate) mod common {
         WHERE service = $1 AND greatest(next, $2::bigint) <= 9223372036854775807 - $3::bigint RETURNING next - $3::bigint";
     pub(crate) const SKIP_NUMBERS: &str =
         "UPDATE engine.number SET next = greatest(next, $2::bigint) WHERE service = $1";
-    pub(crate) const REBUILD: &str = "SELECT stage FROM engine.rebuild WHERE service = $1";
-    pub(crate) const NOTE_REBUILD: &str = "INSERT INTO engine.rebuild (service, stage) VALUES ($1, $2) \
-        ON CONFLICT (service) DO UPDATE SET stage = excluded.stage";
+    pub(crate) const REBUILD: &str = "SELECT stage, number FROM engine.rebuild WHERE service = $1";
+    /// The number is drawn anew with every beginning, since a row that is put in draws one.
+    pub(crate) const BEGIN_REBUILD: &str = "INSERT INTO engine.rebuild (service, stage) VALUES ($1, 'dropping') \
+        ON CONFLICT (service) DO UPDATE SET stage = excluded.stage, number = excluded.number RETURNING number";
+    pub(crate) const READ_REBUILD: &str = "UPDATE engine.rebuild SET stage = 'reading' WHERE service = $1";
     pub(crate) const END_REBUILD: &str =
-        "DELETE FROM engine.rebuild WHERE service = $1 AND stage = 'reading'";
+        "DELETE FROM engine.rebuild WHERE service = $1 AND stage = 'reading' AND number = $2 RETURNING 1";
     /// Nothing is written to a projection whose entities are being dropped.
     pub(crate) const NOT_DROPPING: &str = "SELECT engine.expect((SELECT count(*) FROM engine.rebuild \
         WHERE service = ANY($1::smallint[]) AND stage = 'dropping'), 0, 'EN002')";

@@ -298,11 +298,11 @@ impl Store for Writer {
         }
     }
 
-    fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>> {
+    fn rebuild(&mut self, service: &'static str) -> Stored<Option<(u64, Rebuild)>> {
         self.read(|session, layout| rebuild::stage(session, layout.tables(service)?))
     }
 
-    fn begin_rebuild(&mut self, service: &'static str) -> Stored<()> {
+    fn begin_rebuild(&mut self, service: &'static str) -> Stored<u64> {
         self.read(|session, layout| rebuild::begin(session, layout.tables(service)?))
     }
 
@@ -310,8 +310,8 @@ impl Store for Writer {
         self.read(|session, layout| rebuild::drop_some(session, layout.tables(service)?, at_most(limit)))
     }
 
-    fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
-        self.read(|session, layout| rebuild::end(session, layout.tables(service)?))
+    fn end_rebuild(&mut self, service: &'static str, number: u64) -> Stored<bool> {
+        self.read(|session, layout| rebuild::end(session, layout.tables(service)?, number))
     }
 }
 

@@ -23,15 +23,36 @@ pub(crate) fn stage(connection: &Connection, service: &str) -> Result<Option<Reb
     }
 }
 
+/// Of how many times that it was made anew the last one is; a file of an earlier program does not say.
+pub(crate) fn number(connection: &Connection, service: &str) -> Result<u64, Failure> {
+    let sql = "SELECT value FROM meta WHERE name = ?1";
+    let name = format!("rebuilds of {service}");
+    let found = connection.query_row(sql, [&name], |row| row.get::<_, String>(0)).optional()?;
+    let number = found.as_deref().unwrap_or("0").parse::<u64>();
+    number.map_err(|error| Failure::Broken(format!("the {name}: {error}")))
+}
+
+/// Begins another one, and returns its number.
+pub(crate) fn begin(connection: &Connection, service: &str) -> Result<u64, Failure> {
+    let transaction = connection.unchecked_transaction()?;
+    let number = number(&transaction, service)? + 1;
+    put(&transaction, &format!("rebuilds of {service}"), &number.to_string())?;
+    note(&transaction, service, Some(Rebuild::Dropping))?;
+    transaction.commit()?;
+    Ok(number)
+}
+
+fn put(connection: &Connection, name: &str, value: &str) -> Result<usize, Failure> {
+    let sql =
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+    Ok(connection.execute(sql, [name, value])?)
+}
+
 pub(crate) fn note(connection: &Connection, service: &str, stage: Option<Rebuild>) -> Result<(), Failure> {
     let name = name(service);
     match stage.map(word) {
         None => connection.execute("DELETE FROM meta WHERE name = ?1", [&name])?,
-        Some(word) => {
-            let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) \
-                       ON CONFLICT DO UPDATE SET value = excluded.value";
-            connection.execute(sql, [name.as_str(), word])?
-        }
+        Some(word) => put(connection, &name, word)?,
     };
     Ok(())
 }

@@ -276,15 +276,17 @@ impl Store for Writer {
         Ok(pruned)
     }
 
-    fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>> {
-        stored(rebuild::stage(&self.connection, service))
+    fn rebuild(&mut self, service: &'static str) -> Stored<Option<(u64, Rebuild)>> {
+        let number = stored(rebuild::number(&self.connection, service))?;
+        let stage = stored(rebuild::stage(&self.connection, service))?;
+        Ok(stage.map(|stage| (number, stage)))
     }
 
-    fn begin_rebuild(&mut self, service: &'static str) -> Stored<()> {
+    fn begin_rebuild(&mut self, service: &'static str) -> Stored<u64> {
         let place = stored(self.layout.place(service))?;
-        stored(rebuild::note(&self.connection, service, Some(Rebuild::Dropping)))?;
+        let number = stored(rebuild::begin(&self.connection, service))?;
         self.memory[place].is_dropping = true;
-        Ok(())
+        Ok(number)
     }
 
     fn drop_some(&mut self, service: &'static str, limit: usize) -> Stored<Rebuild> {
@@ -297,12 +299,12 @@ impl Store for Writer {
         Ok(stage)
     }
 
-    fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
-        let place = stored(self.layout.place(service))?;
-        if self.memory[place].is_dropping {
-            return Ok(());
+    fn end_rebuild(&mut self, service: &'static str, number: u64) -> Stored<bool> {
+        if self.rebuild(service)? != Some((number, Rebuild::Reading)) {
+            return Ok(false);
         }
-        stored(rebuild::note(&self.connection, service, None))
+        stored(rebuild::note(&self.connection, service, None))?;
+        Ok(true)
     }
 }
 

@@ -117,8 +117,11 @@ enum Stage {
     Dropping {
         since: Timestamp,
     },
-    /// Up to there, once that is known.
-    Reading(Option<Aim>),
+    /// Up to there, once that is known; it is the rebuild of this number.
+    Reading {
+        number: u64,
+        aim: Option<Aim>,
+    },
 }
 
 /// A projection of a runner.
@@ -177,7 +180,7 @@ impl Projection {
                     true
                 }
             }
-            Stage::Reading(_) => self.read(ground)?,
+            Stage::Reading { .. } => self.read(ground)?,
         };
         if self.stage != Stage::Whole {
             self.anew.tell(&Rebuilt::UnderWay);
@@ -190,18 +193,19 @@ impl Projection {
         let stored = ground.store.rebuild(self.schema.service)?;
         self.next_look = ground.now.plus_ms(LOOK_EVERY_MS);
         match (stored, &self.stage) {
-            (Some(Rebuild::Dropping), Stage::Dropping { .. })
-            | (Some(Rebuild::Reading), Stage::Reading(_))
-            | (None, Stage::Whole) => {}
-            (Some(Rebuild::Dropping), Stage::Unknown | Stage::Whole | Stage::Reading(_)) => {
+            (Some((_, Rebuild::Dropping)), Stage::Dropping { .. }) | (None, Stage::Whole) => {}
+            (Some((stored, Rebuild::Reading)), Stage::Reading { number, .. }) if stored == *number => {}
+            (Some((_, Rebuild::Dropping)), Stage::Unknown | Stage::Whole | Stage::Reading { .. }) => {
                 self.begin(ground)
             }
-            (Some(Rebuild::Reading), Stage::Unknown | Stage::Whole | Stage::Dropping { .. }) => {
-                self.start_over(ground)?;
-            }
-            (None, Stage::Unknown | Stage::Reading(_)) => self.be_whole(),
+            // Also one that was begun and dropped by another since it was looked last.
+            (
+                Some((number, Rebuild::Reading)),
+                Stage::Unknown | Stage::Whole | Stage::Dropping { .. } | Stage::Reading { .. },
+            ) => self.start_over(ground, number)?,
+            (None, Stage::Unknown | Stage::Reading { .. }) => self.be_whole(),
             (None, Stage::Dropping { .. }) => {
-                self.start_over(ground)?;
+                self.start_over(ground, 0)?;
                 self.be_whole();
             }
         }
@@ -222,12 +226,13 @@ impl Projection {
     fn drop_some(&mut self, ground: &mut Ground<'_>) -> Stored<()> {
         match ground.store.drop_some(self.schema.service, DROPPED_PER_TURN_MAX)? {
             Rebuild::Dropping => Ok(()),
-            Rebuild::Reading => self.start_over(ground),
+            // Which it is now the store knows: another may have been faster, by more than one.
+            Rebuild::Reading => self.look(ground),
         }
     }
 
     /// What it held is dropped, here or by another replica.
-    fn start_over(&mut self, ground: &mut Ground<'_>) -> Stored<()> {
+    fn start_over(&mut self, ground: &mut Ground<'_>, number: u64) -> Stored<()> {
         if self.stage == Stage::Whole
             && let Some(topic) = ground.bus.topic(self.schema.service)
         {
@@ -237,13 +242,13 @@ impl Projection {
         self.anew.set(Some(Rebuilding::default()));
         self.progress.forget();
         self.own(ground.lanes).for_each(|lane| lane.start_over());
-        self.aim(ground)
+        self.aim(ground, number)
     }
 
     /// What there is to read now is what has to be read; what comes later is read as always. How far a topic goes may
     /// have to be asked first.
-    fn aim(&mut self, ground: &mut Ground<'_>) -> Stored<()> {
-        self.stage = Stage::Reading(None);
+    fn aim(&mut self, ground: &mut Ground<'_>, number: u64) -> Stored<()> {
+        self.stage = Stage::Reading { number, aim: None };
         let aim = match ground.bus.topic(self.schema.service) {
             Some(topic) => topic.until().map(|(id, until)| Aim { topic: Some(id), until }),
             None => {
@@ -262,17 +267,18 @@ impl Projection {
         };
         let (read, to_read) = self.count(&aim, ground)?;
         self.anew.set(Some(Rebuilding { read, to_read }));
-        self.stage = Stage::Reading(Some(aim));
+        self.stage = Stage::Reading { number, aim: Some(aim) };
         Ok(())
     }
 
     fn read(&mut self, ground: &mut Ground<'_>) -> Stored<bool> {
-        let Stage::Reading(aim) = &self.stage else { return Ok(false) };
+        let Stage::Reading { number, aim } = &self.stage else { return Ok(false) };
+        let number = *number;
         let topic = ground.bus.topic(self.schema.service);
         let id = topic.as_ref().and_then(|topic| topic.identity()).map(|identity| identity.id);
         let Some(aim) = aim.as_ref().filter(|aim| topic.is_none() || aim.topic == id) else {
             // A topic that was made anew has other ends.
-            self.aim(ground)?;
+            self.aim(ground, number)?;
             return Ok(false);
         };
         if topic.is_some() && !is_time(ground.now, self.next_count, COUNT_EVERY_MS) {
@@ -284,9 +290,11 @@ impl Projection {
         if read < to_read {
             return Ok(false);
         }
-        ground.store.end_rebuild(self.schema.service)?;
+        let is_over = ground.store.end_rebuild(self.schema.service, number)?;
         self.look_soon();
-        self.be_whole();
+        if is_over {
+            self.be_whole();
+        }
         Ok(true)
     }
 
@@ -300,18 +308,20 @@ impl Projection {
 
     /// Over a topic each replica reads some of the partitions, so how far all have come stands in the store.
     fn count(&self, aim: &Aim, ground: &mut Ground<'_>) -> Stored<(u64, u64)> {
-        let Aim { topic, until } = aim;
+        let Aim { topic: id, until } = aim;
         let shards = self.schema.shards;
         let to_read = until.iter().map(|(_, position)| *position).sum::<u64>() * u64::from(shards);
-        if topic.is_none() {
+        let topic = ground.bus.topic(self.schema.service);
+        let Some(topic) = topic.filter(|_| id.is_some()) else {
             return Ok((self.progress.read_of(until, shards), to_read));
-        }
+        };
         let mut read = 0;
         for index in 0..shards {
             let rows = ground.store.inbox(ShardName { service: self.schema.service, index })?;
-            for (key, row) in rows {
-                let end = until.iter().find(|(wanted, _)| *wanted == key).map_or(0, |(_, end)| *end);
-                read += row.min(end);
+            for (key, end) in until {
+                let row = rows.iter().find(|(known, _)| known == key).map_or(0, |(_, row)| *row);
+                // What the topic has forgotten nobody reads any more: a partition may be empty and not begin at 0.
+                read += row.max(topic.begin(key.partition)).min(*end);
             }
         }
         Ok((read, to_read))
@@ -342,4 +352,95 @@ pub fn reset(store: &mut dyn Store, service: &'static str) -> Stored<()> {
     store.begin_rebuild(service)?;
     while store.drop_some(service, DROPPED_PER_TURN_MAX)? == Rebuild::Dropping {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStore;
+    use crate::store::{Commit, InboxMove, WriteSet};
+    use crate::topic::{Identity, Topic, read_key};
+
+    const BOARD: Schema = Schema { service: "board", kinds: &["line"], shards: 2 };
+    const TOPIC_ID: LogId = LogId(7);
+
+    /// A projection over a topic of two partitions, several replicas of which may be turned.
+    struct World {
+        store: MemoryStore,
+        bus: Bus,
+        topic: Arc<Topic>,
+        now: Timestamp,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let (store, bus) = (MemoryStore::new(&[BOARD], LogId(1)), Bus::default());
+            let topic = Topic::new(BOARD.service, BOARD.shards);
+            topic.identify(Identity { id: TOPIC_ID, partitions: 2 });
+            bus.set_topic(topic.clone());
+            Self { store, bus, topic, now: Timestamp(1_000_000) }
+        }
+
+        fn projection() -> Projection {
+            Projection::new(BOARD, Arc::default(), Arc::default())
+        }
+
+        fn turn(&mut self, projection: &mut Projection) {
+            self.now = self.now.plus_ms(COUNT_EVERY_MS);
+            let (store, bus, now) = (&mut *self.store.writer(), &self.bus, self.now);
+            projection.turn(&mut Ground { store, bus, lanes: &mut [], now }).expect("it can be read");
+        }
+
+        /// The first partition is read by all shards up to there.
+        fn read(&self, from: u64, to: u64) {
+            for index in 0..BOARD.shards {
+                let mut set = WriteSet::new(ShardName { service: BOARD.service, index }, to);
+                set.inbox.push(InboxMove { key: read_key(TOPIC_ID, 0), from, to });
+                assert!(matches!(self.store.writer().commit(&[set]), Commit::Done(_)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_partition_that_is_empty_and_does_not_begin_at_0_is_read() {
+        let mut world = World::new();
+        let mut projection = World::projection();
+        reset(&mut *world.store.writer(), BOARD.service).expect("it is dropped");
+        world.topic.note_span(0, 3..9);
+        world.topic.note_span(1, 5..5);
+        world.turn(&mut projection);
+        world.turn(&mut projection);
+        assert_eq!(projection.anew.progress(), Some(Rebuilding { read: 16, to_read: 28 }));
+        world.read(0, 8);
+        world.turn(&mut projection);
+        assert_eq!(projection.anew.progress(), Some(Rebuilding { read: 26, to_read: 28 }));
+        world.topic.note_span(0, 9..9);
+        world.turn(&mut projection);
+        assert_eq!(projection.anew.progress(), None, "the topic has forgotten the rest meanwhile");
+    }
+
+    /// One replica has read all of a projection, and stands still while another makes it anew once more.
+    #[test]
+    fn nobody_ends_a_later_one_than_he_has_read() {
+        let mut world = World::new();
+        let (mut early, mut late) = (World::projection(), World::projection());
+        world.topic.note_span(0, 0..4);
+        world.topic.note_span(1, 0..0);
+        reset(&mut *world.store.writer(), BOARD.service).expect("it is dropped");
+        world.turn(&mut early);
+        world.read(0, 4);
+        // It has looked a moment ago, and does not look again before it ends.
+        early.next_look = world.now.plus_ms(LOOK_EVERY_MS);
+        let mut store = world.store.writer();
+        reset(&mut *store, BOARD.service).expect("it is dropped again");
+        world.read(0, 4);
+        world.turn(&mut early);
+        assert!(early.anew.progress().is_some(), "what it has read is dropped");
+        assert!(matches!(store.rebuild(BOARD.service), Ok(Some((2, Rebuild::Reading)))));
+        world.turn(&mut late);
+        world.turn(&mut late);
+        assert_eq!(store.rebuild(BOARD.service), Ok(None));
+        world.turn(&mut early);
+        assert_eq!((early.anew.progress(), late.anew.progress()), (None, None));
+    }
 }

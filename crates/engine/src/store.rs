@@ -309,13 +309,13 @@ pub trait Store: Send {
     /// is known for ever.
     fn prune_skipped(&mut self, before: Timestamp) -> Stored<u64>;
 
-    /// Whether a projection is being made anew, also since before this process.
-    fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>>;
+    /// Whether a projection is being made anew, also since before this process, and the number of that time.
+    fn rebuild(&mut self, service: &'static str) -> Stored<Option<(u64, Rebuild)>>;
 
     /// From now on the projection is being made anew, until [`Store::end_rebuild`], also where it was already: it begins
-    /// again. While it is being dropped every commit of it, by whomever, is [`Commit::Fenced`]; none that was on its way
-    /// before arrives after.
-    fn begin_rebuild(&mut self, service: &'static str) -> Stored<()>;
+    /// again, under a number that it never had. While it is being dropped every commit of it, by whomever, is
+    /// [`Commit::Fenced`]; none that was on its way before arrives after.
+    fn begin_rebuild(&mut self, service: &'static str) -> Stored<u64>;
 
     /// Drops at most `limit` entities of a projection that is being dropped; where it is not, another was faster: then
     /// nothing is dropped, and it says `Reading`. With the last of them go, in the same
@@ -323,8 +323,9 @@ pub trait Store: Send {
     /// reads then is read from the beginning.
     fn drop_some(&mut self, service: &'static str, limit: usize) -> Stored<Rebuild>;
 
-    /// The projection has read all that it had to. While it is being dropped, for another begins again, nothing changes.
-    fn end_rebuild(&mut self, service: &'static str) -> Stored<()>;
+    /// The projection has read all that it had to, of the rebuild of this number. Where another has begun since, nothing
+    /// changes, and it says so: `false`, as where it is over.
+    fn end_rebuild(&mut self, service: &'static str, number: u64) -> Stored<bool>;
 }
 
 /// The order of a list.

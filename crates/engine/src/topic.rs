@@ -9,6 +9,7 @@ use crate::log::{LogId, Recorded, Source, shard_of};
 use crate::store::InboxKey;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Messages that may wait for a shard; whoever reads the topic pauses then.
@@ -95,8 +96,8 @@ struct State {
     counts: Vec<Option<u32>>,
     /// Partitions that are to be read again from an offset.
     rewinds: BTreeMap<u32, u64>,
-    /// The offset behind the last message of each partition, as far as it is known.
-    ends: BTreeMap<u32, u64>,
+    /// The offset of the first message of each partition and that behind the last one, as far as they are known.
+    spans: BTreeMap<u32, Range<u64>>,
     /// Partitions that are read here.
     held: BTreeSet<u32>,
 }
@@ -139,7 +140,7 @@ impl Topic {
             state.told.iter_mut().for_each(|told| *told = 0);
             state.counts.iter_mut().for_each(|count| *count = None);
             state.rewinds.clear();
-            state.ends.clear();
+            state.spans.clear();
             state.held.clear();
         }
         state.identity = Some(identity);
@@ -188,26 +189,37 @@ impl Topic {
         std::mem::take(&mut lock(&self.state).rewinds)
     }
 
-    /// The offset behind the last message of a partition, whoever reads it: a projection that is made anew has read
-    /// enough when it has read up to all of them.
+    /// The offset behind the last message of a partition that begins at 0, as [`Topic::note_span`] says.
     pub fn note_end(&self, partition: u32, end: u64) {
-        lock(&self.state).ends.insert(partition, end);
+        self.note_span(partition, 0..end);
+    }
+
+    /// The offset of the first message of a partition and that behind the last one, whoever reads it: a projection that
+    /// is made anew has read enough when it has read up to the ends of all of them. What is before the first is gone, and
+    /// need not be read.
+    pub fn note_span(&self, partition: u32, span: Range<u64>) {
+        lock(&self.state).spans.insert(partition, span);
     }
 
     pub fn ends(&self) -> BTreeMap<u32, u64> {
-        lock(&self.state).ends.clone()
+        lock(&self.state).spans.iter().map(|(partition, span)| (*partition, span.end)).collect()
+    }
+
+    /// Where a partition begins by now, as far as that is known.
+    pub(crate) fn begin(&self, partition: u32) -> u64 {
+        lock(&self.state).spans.get(&partition).map_or(0, |span| span.start)
     }
 
     /// They are to be asked for again.
     pub(crate) fn forget_ends(&self) {
-        lock(&self.state).ends.clear();
+        lock(&self.state).spans.clear();
     }
 
     /// The rows that say that all that is in the topic was read; `None` until every end is known.
     pub(crate) fn until(&self) -> Option<(LogId, Vec<(InboxKey, u64)>)> {
         let state = lock(&self.state);
         let Identity { id, partitions } = state.identity?;
-        let end = |partition: u32| Some((read_key(id, partition), *state.ends.get(&partition)?));
+        let end = |partition: u32| Some((read_key(id, partition), state.spans.get(&partition)?.end));
         let until: Option<Vec<(InboxKey, u64)>> = (0..partitions).map(end).collect();
         Some((id, until?))
     }
@@ -263,8 +275,8 @@ impl Topic {
     /// The ends of the partitions that are read here.
     pub(crate) fn held_ends(&self) -> Vec<(u32, u64)> {
         let state = lock(&self.state);
-        let held = state.ends.iter().filter(|(partition, _)| state.held.contains(partition));
-        held.map(|(partition, end)| (*partition, *end)).collect()
+        let held = state.spans.iter().filter(|(partition, _)| state.held.contains(partition));
+        held.map(|(partition, span)| (*partition, span.end)).collect()
     }
 
     /// A shard wants a partition of a topic read again; what waits of it comes again, for all shards.

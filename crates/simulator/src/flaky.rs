@@ -95,11 +95,11 @@ impl Store for Flaky {
         self.sound.prune_skipped(before)
     }
 
-    fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>> {
+    fn rebuild(&mut self, service: &'static str) -> Stored<Option<(u64, Rebuild)>> {
         self.readable()?.rebuild(service)
     }
 
-    fn begin_rebuild(&mut self, service: &'static str) -> Stored<()> {
+    fn begin_rebuild(&mut self, service: &'static str) -> Stored<u64> {
         self.readable()?.begin_rebuild(service)
     }
 
@@ -107,7 +107,7 @@ impl Store for Flaky {
         self.readable()?.drop_some(service, limit)
     }
 
-    fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
-        self.readable()?.end_rebuild(service)
+    fn end_rebuild(&mut self, service: &'static str, number: u64) -> Stored<bool> {
+        self.readable()?.end_rebuild(service, number)
     }
 }

@@ -205,8 +205,8 @@ pub fn a_projection_is_dropped_slice_by_slice(mut fixture: Fixture) {
     set.inbox.push(InboxMove { key: inbox_key, from: 0, to: 7 });
     fixture.done(&[set]);
     assert_eq!(fixture.writer.rebuild(service), Ok(None));
-    assert_eq!(fixture.writer.begin_rebuild(service), Ok(()));
-    assert_eq!(fixture.writer.rebuild(service), Ok(Some(Rebuild::Dropping)));
+    let number = fixture.writer.begin_rebuild(service).expect("it begins");
+    assert_eq!(fixture.writer.rebuild(service), Ok(Some((number, Rebuild::Dropping))));
     assert_eq!(left(&fixture, schema), ENTITIES, "nothing is dropped yet");
     let mut slices = 0;
     while fixture.writer.drop_some(service, 6) == Ok(Rebuild::Dropping) {
@@ -217,7 +217,7 @@ pub fn a_projection_is_dropped_slice_by_slice(mut fixture: Fixture) {
         assert_eq!(fixture.writer.dead_letters(shard, None).map(|letters| letters.len()), Ok(1));
     }
     assert_eq!(slices, 3);
-    assert_eq!(fixture.writer.rebuild(service), Ok(Some(Rebuild::Reading)));
+    assert_eq!(fixture.writer.rebuild(service), Ok(Some((number, Rebuild::Reading))));
     assert_eq!((left(&fixture, schema), stage(&fixture, schema)), (0, Some(Rebuild::Reading)));
     assert_eq!(fixture.reader.counts(service, schema.kinds[0]), Ok(vec![]));
     assert_eq!(fixture.writer.inbox(shard), Ok(vec![]));
@@ -232,9 +232,8 @@ pub fn a_projection_is_dropped_slice_by_slice(mut fixture: Fixture) {
         assert_eq!((left(&fixture, *other), stage(&fixture, *other)), (ENTITIES, None));
     }
     let Some(mut fixture) = fixture.reopened() else { return };
-    assert_eq!(fixture.writer.rebuild(service), Ok(Some(Rebuild::Reading)));
-    assert_eq!(fixture.writer.end_rebuild(service), Ok(()));
-    assert_eq!(fixture.writer.end_rebuild(service), Ok(()));
+    assert_eq!(fixture.writer.rebuild(service), Ok(Some((number, Rebuild::Reading))));
+    assert_eq!(fixture.writer.end_rebuild(service, number), Ok(true));
     assert_eq!(fixture.writer.rebuild(service), Ok(None));
 }
 

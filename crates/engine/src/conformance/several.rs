@@ -201,7 +201,9 @@ pub fn a_projection_that_is_dropped_takes_nothing_in(mut fixture: Fixture) {
         set.entities.push(write(row(new, 1, "open"), 0));
         moved(set, 1, 0, batch)
     };
-    assert_eq!(fixture.writer.begin_rebuild(service), Ok(()));
+    let first = fixture.writer.begin_rebuild(service).expect("it begins");
+    let number = fixture.writer.begin_rebuild(service).expect("it begins again");
+    assert!(number > first);
     let mut second = fixture.other.take();
     let mut sets = vec![line(1)];
     // What is stored with it is not stored either.
@@ -210,9 +212,13 @@ pub fn a_projection_that_is_dropped_takes_nothing_in(mut fixture: Fixture) {
     let beside = beside.copied();
     for writer in [Some(&mut fixture.writer), second.as_mut()].into_iter().flatten() {
         assert_eq!(writer.commit(&sets), Commit::Fenced);
-        assert_eq!(writer.rebuild(service), Ok(Some(Rebuild::Dropping)));
-        assert_eq!(writer.end_rebuild(service), Ok(()));
-        assert_eq!(writer.rebuild(service), Ok(Some(Rebuild::Dropping)), "it ends only when it is read");
+        assert_eq!(writer.rebuild(service), Ok(Some((number, Rebuild::Dropping))));
+        assert_eq!(writer.end_rebuild(service, number), Ok(false));
+        assert_eq!(
+            writer.rebuild(service),
+            Ok(Some((number, Rebuild::Dropping))),
+            "it ends only when it is read"
+        );
     }
     assert_eq!(fixture.reader.get(service, new), Ok(None));
     if let Some(beside) = beside {
@@ -229,11 +235,17 @@ pub fn a_projection_that_is_dropped_takes_nothing_in(mut fixture: Fixture) {
     assert_eq!(fixture.reader.get(service, new).map(|row| row.is_some()), Ok(true));
     assert_eq!(fixture.writer.inbox(shard), Ok(vec![(row_of(1), 3)]));
     let ending = second.as_mut().unwrap_or(&mut fixture.writer);
-    assert_eq!(ending.end_rebuild(service), Ok(()));
+    // One who has read what was dropped since ends nothing.
+    assert_eq!(ending.end_rebuild(service, first), Ok(false));
+    assert_eq!(ending.rebuild(service), Ok(Some((number, Rebuild::Reading))));
+    assert_eq!(ending.end_rebuild(service, number), Ok(true));
+    assert_eq!(ending.end_rebuild(service, number), Ok(false), "it is over");
     assert_eq!(fixture.writer.rebuild(service), Ok(None));
     assert_eq!(fixture.writer.drop_some(service, 6), Ok(Rebuild::Reading), "nor when it is over");
     assert_eq!(fixture.reader.get(service, new).map(|row| row.is_some()), Ok(true));
     assert_eq!(fixture.writer.rebuild(service), Ok(None));
+    let next = fixture.writer.begin_rebuild(service).expect("it begins");
+    assert!(next > number, "a number is never given again");
     assert_eq!(is_several, !fixture.writer.is_exclusive());
 }
 

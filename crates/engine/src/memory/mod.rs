@@ -298,24 +298,30 @@ impl Store for MemoryWriter {
         Ok(pruned)
     }
 
-    fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>> {
-        Ok(lock(&self.data).tables(service)?.rebuild)
+    fn rebuild(&mut self, service: &'static str) -> Stored<Option<(u64, Rebuild)>> {
+        let data = lock(&self.data);
+        let tables = data.tables(service)?;
+        Ok(tables.rebuild.map(|stage| (tables.rebuilds_ever, stage)))
     }
 
-    fn begin_rebuild(&mut self, service: &'static str) -> Stored<()> {
-        lock(&self.data).tables_mut(service)?.rebuild = Some(Rebuild::Dropping);
-        Ok(())
+    fn begin_rebuild(&mut self, service: &'static str) -> Stored<u64> {
+        let mut data = lock(&self.data);
+        let tables = data.tables_mut(service)?;
+        tables.rebuild = Some(Rebuild::Dropping);
+        tables.rebuilds_ever += 1;
+        Ok(tables.rebuilds_ever)
     }
 
     fn drop_some(&mut self, service: &'static str, limit: usize) -> Stored<Rebuild> {
         Ok(lock(&self.data).tables_mut(service)?.drop_some(limit))
     }
 
-    fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
+    fn end_rebuild(&mut self, service: &'static str, number: u64) -> Stored<bool> {
         let mut data = lock(&self.data);
         let tables = data.tables_mut(service)?;
-        tables.rebuild = tables.rebuild.filter(|stage| *stage == Rebuild::Dropping);
-        Ok(())
+        let is_read = tables.rebuild == Some(Rebuild::Reading) && tables.rebuilds_ever == number;
+        tables.rebuild = tables.rebuild.filter(|_| !is_read);
+        Ok(is_read)
     }
 }
 

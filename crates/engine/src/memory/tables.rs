@@ -20,6 +20,7 @@ pub(super) struct Tables {
     pub(super) letters: BTreeMap<u64, DeadLetter>,
     pub(super) passed_over: Vec<BTreeSet<(Source, u64)>>,
     pub(super) rebuild: Option<Rebuild>,
+    pub(super) rebuilds_ever: u64,
     pub(super) letters_ever: u64,
     pub(super) counts: BTreeMap<(&'static str, String), i64>,
     /// Where each batch left the log of its shard.

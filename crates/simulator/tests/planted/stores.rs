@@ -258,11 +258,11 @@ impl Store for Broken {
         self.sound.prune_skipped(before)
     }
 
-    fn rebuild(&mut self, service: &'static str) -> Stored<Option<Rebuild>> {
+    fn rebuild(&mut self, service: &'static str) -> Stored<Option<(u64, Rebuild)>> {
         self.sound.rebuild(service)
     }
 
-    fn begin_rebuild(&mut self, service: &'static str) -> Stored<()> {
+    fn begin_rebuild(&mut self, service: &'static str) -> Stored<u64> {
         self.sound.begin_rebuild(service)
     }
 
@@ -278,7 +278,7 @@ impl Store for Broken {
         Ok(stage)
     }
 
-    fn end_rebuild(&mut self, service: &'static str) -> Stored<()> {
-        self.sound.end_rebuild(service)
+    fn end_rebuild(&mut self, service: &'static str, number: u64) -> Stored<bool> {
+        self.sound.end_rebuild(service, number)
     }
 }
