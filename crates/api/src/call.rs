@@ -211,7 +211,7 @@ fn read_request(bytes: &Bytes, api: &Api, key: Option<&str>) -> Result<Request, 
     let call_id = handle
         .draw_number()
         .and_then(|number| CallId::new(number).ok())
-        .ok_or_else(|| Problem::too_busy(Detail::NoNumbers))?;
+        .ok_or_else(|| Problem::not_stored(Detail::NoNumbers))?;
     Ok(Request { call_id, rider, meters, fare: handle.service().rules.tariff.fare(meters), payment_method })
 }
 

@@ -74,6 +74,11 @@ impl Problem {
         Self::new(Kind::TooBusy, detail).retry_after()
     }
 
+    /// The store does not take what it is given: nothing was stored.
+    pub(crate) fn not_stored(detail: Detail) -> Self {
+        Self::new(Kind::Unavailable, detail).retry_after()
+    }
+
     pub(crate) fn outcome_unknown(detail: Detail) -> Self {
         Self::new(Kind::OutcomeUnknown, detail)
     }

@@ -80,7 +80,7 @@ pub(crate) async fn give<S: Service>(
         }
         Reply::NotStored(reason) => {
             tracing::warn!(reason, "a command was not stored");
-            Err(Problem::too_busy(Detail::NotStored))
+            Err(Problem::not_stored(Detail::NotStored))
         }
         Reply::NoRoom => Err(not_taken(Overloaded::NoRoom)),
         Reply::Bug(reason) => Err(Problem::internal(&reason)),

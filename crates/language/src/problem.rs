@@ -354,8 +354,8 @@ kinds! {
             "한꺼번에 처리할 수 있는 양을 넘었습니다. 이 요청은 저장되지 않았습니다.",
         ),
         comes: words(
-            "Under load, while the process stops, or when the store does not take what it is given.",
-            "부하가 높을 때, 프로세스가 멈추는 중일 때, 저장소가 쓰기를 받지 않을 때 발생합니다.",
+            "Under load, or while the process stops.",
+            "부하가 높을 때나 프로세스가 멈추는 중일 때 발생합니다.",
         ),
         advice: words(
             "Ask again after Retry-After, with the same Idempotency-Key.",
@@ -366,18 +366,18 @@ kinds! {
             "대기 중인 명령이 너무 많습니다. 저장되지 않았습니다",
         ),
     }
-    Unavailable = "unavailable", 503, words("The store cannot be read just now", "지금은 저장소를 읽을 수 없습니다"), {
+    Unavailable = "unavailable", 503, words("The store is not to be had just now; nothing was stored", "지금은 저장소를 쓸 수 없어 저장하지 못했습니다"), {
         means: words(
-            "What is asked for cannot be read at the moment.",
-            "요청한 내용을 지금은 읽을 수 없습니다.",
+            "What is asked for can be neither read nor stored at the moment. Nothing of the request was stored.",
+            "요청한 내용을 지금은 읽을 수도 저장할 수도 없습니다. 이 요청은 저장되지 않았습니다.",
         ),
         comes: words(
-            "When the store fails or a process that is starting waits for it, and on /callViews while the view is made anew from the events.",
-            "저장소에 문제가 있거나 시작하는 프로세스가 저장소를 기다릴 때, 그리고 /callViews에서는 조회 화면을 이벤트로부터 다시 만드는 동안 발생합니다.",
+            "When the database is away or fails, when a process that is starting waits for it, and on /callViews while the view is made anew from the events.",
+            "데이터베이스가 없거나 문제가 있을 때, 시작하는 프로세스가 데이터베이스를 기다릴 때, 그리고 /callViews에서는 조회 화면을 이벤트로부터 다시 만드는 동안 발생합니다.",
         ),
         advice: words(
-            "Ask again after Retry-After. Calls, payments and drives can be read while the view is made.",
-            "Retry-After만큼 기다린 뒤 다시 요청하십시오. 조회 화면을 다시 만드는 동안에도 호출, 결제, 운행은 읽을 수 있습니다.",
+            "Ask again after Retry-After, a write with the same Idempotency-Key. Calls, payments and drives can be read while the view is made.",
+            "Retry-After만큼 기다린 뒤 다시 요청하십시오. 쓰기 요청에는 같은 Idempotency-Key를 쓰십시오. 조회 화면을 다시 만드는 동안에도 호출, 결제, 운행은 읽을 수 있습니다.",
         ),
         example: words("the store cannot be read; try again", "저장소를 읽을 수 없습니다. 다시 시도하십시오"),
     }

@@ -122,7 +122,7 @@ fn conclude(came_of: &CameOf) -> Result<Response, Problem> {
 
 pub(super) fn not_now(came_of: &CameOf) -> Problem {
     tracing::warn!(why = came_of.words.english, "what an operator wants is not done");
-    Problem::too_busy(Detail::NotStored)
+    Problem::not_stored(Detail::NotStored)
 }
 
 fn note(asked: &Asked, letter: &Letter, what: &'static str) {

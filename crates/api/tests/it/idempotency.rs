@@ -202,7 +202,7 @@ async fn what_the_store_did_not_take_may_be_asked_again() {
         }
         tokio::task::yield_now().await;
     };
-    assert_eq!(refused.json()["type"], "/problems/too-busy");
+    assert_eq!(refused.json()["type"], "/problems/unavailable");
     let placed = world.place(CALL, &[KEY]).await;
     assert_eq!((placed.status, placed.header("idempotent-replayed")), (StatusCode::CREATED, None));
     assert_eq!(calls(&world).await, 1);

@@ -245,7 +245,7 @@ fn a_disk_that_is_full_all_the_same_takes_nothing_and_loses_nothing() {
         called
     });
     for answer in &refused {
-        assert_eq!((answer.status, answer.problem().as_str()), (503, "too-busy"), "{answer:?}");
+        assert_eq!((answer.status, answer.problem().as_str()), (503, "unavailable"), "{answer:?}");
     }
     until("the database to be told as away", || (ready(&world).0 == 503).then_some(()));
     assert_eq!(world.get(&format!("/calls/{first}")).status, 200, "reads go on");

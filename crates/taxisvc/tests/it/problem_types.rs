@@ -54,7 +54,7 @@ fn what_a_type_is_called_stays() {
 503 storage-full: There is no room for anything new; nothing was stored
 503 too-busy: Too much at once; nothing was stored
 401 unauthorized: This is for operators
-503 unavailable: The store cannot be read just now
+503 unavailable: The store is not to be had just now; nothing was stored
 415 unsupported-media-type: The body is not JSON
 502 upstream-broken: The service broke off its answer
 504 upstream-timeout: The service did not answer in time
