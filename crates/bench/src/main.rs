@@ -9,6 +9,7 @@ mod measured;
 mod pages;
 mod posts;
 mod reads;
+mod ride;
 mod server;
 mod starts;
 mod trips;
