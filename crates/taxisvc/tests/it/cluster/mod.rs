@@ -8,5 +8,6 @@ mod operators;
 mod restored;
 mod scaling;
 mod seen_from_outside;
+mod the_topic_changes;
 mod the_topic_on_the_command_line;
 mod while_the_database_is_away;

@@ -108,14 +108,9 @@ fn a_position_that_nobody_was_given_is_refused() {
     check("/callViews", &format!("view.0.1.{log}.{call}"), 400, "malformed");
 }
 
-/// The sum of a figure over the replicas of a service, all its labels together.
+/// The sum of a figure over the replicas of a service.
 fn sum(cluster: &mut Cluster, role: &str, name: &str) -> f64 {
-    let figures = (0..2).map(|replica| {
-        let metrics = Ask::get("/metrics").of(cluster.address(role, replica)).unwrap().with(200).body;
-        let samples = metrics.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
-        samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum::<f64>()
-    });
-    figures.sum()
+    (0..2).map(|replica| cluster.figure(role, replica, name)).sum()
 }
 
 #[test]
@@ -149,10 +144,8 @@ fn the_figures_of_all_replicas_make_up_a_whole() {
     }
     for role in ROLES {
         cluster.stop(role, 0);
-        let address = cluster.address(role, 1);
         until("the other one to read all partitions", || {
-            let metrics = Ask::get("/metrics").of(address).unwrap().with(200).body;
-            metrics.lines().any(|line| line == "taxisvc_kafka_partitions_read 12").then_some(())
+            (cluster.figure(role, 1, "taxisvc_kafka_partitions_read") == PARTITIONS).then_some(())
         });
     }
     let call = number(&cluster.place(10.0));

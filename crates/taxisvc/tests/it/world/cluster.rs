@@ -197,10 +197,8 @@ impl Cluster {
 
     #[track_caller]
     pub(crate) fn wait_until_ready(&mut self) {
-        for replica in self.replicas.iter_mut().filter(|replica| replica.server.is_some()) {
-            replica.wait_until_ready();
-        }
-        self.gateway.wait_until_ready();
+        let started = self.replicas.iter_mut().chain([&mut self.gateway]);
+        started.filter(|process| process.server.is_some()).for_each(Replica::wait_until_ready);
     }
 
     /// It stands still, as in a long pause, and knows nothing of it.
@@ -281,6 +279,24 @@ impl Cluster {
     pub(crate) fn count(&self, collection: &str) -> u64 {
         let page = self.get(&format!("/{collection}?size=1")).with(200).json();
         page["page"]["totalElements"].as_u64().expect("a page tells how many there are")
+    }
+
+    /// A figure of one process, all its labels together.
+    #[track_caller]
+    pub(crate) fn figure(&mut self, role: &str, index: usize, name: &str) -> f64 {
+        let metrics = Ask::get("/metrics").of(self.address(role, index)).expect("it answers").with(200).body;
+        let samples = metrics.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+        let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+        samples.map(|line| value(line).expect("a sample ends with its value")).sum()
+    }
+
+    /// The replica of a service that has the turn to tell the topic.
+    #[track_caller]
+    pub(crate) fn teller(&mut self, role: &str) -> usize {
+        let replicas = self.of(role).count();
+        until(&format!("a {role} to tell"), || {
+            (0..replicas).find(|index| self.figure(role, *index, "taxisvc_relay_holds") > 0.0)
+        })
     }
 
     /// Runs another command of the binary over the same databases.

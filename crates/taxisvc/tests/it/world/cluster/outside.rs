@@ -3,7 +3,7 @@
 use super::ROLES;
 use super::ports::draw_port;
 use crate::world::process::Settings;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message as _, OwnedHeaders};
@@ -166,13 +166,25 @@ impl Outside {
         producer.flush(ANSWER_MAX).unwrap();
     }
 
-    fn remove_topic(&self) {
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", &self.kafka).create().unwrap();
-        let options = AdminOptions::new();
-        let removing = admin.delete_topics(&[&self.topic], &options);
-        // A test that failed early may have made none.
-        let _ = runtime().block_on(removing);
+    /// Whether there was one to remove.
+    pub(crate) fn remove_topic(&self) -> bool {
+        let (admin, options) = self.admin();
+        let removed = runtime().block_on(admin.delete_topics(&[&self.topic], &options));
+        removed.is_ok_and(|topics| topics.iter().all(Result::is_ok))
+    }
+
+    /// From now on it has so many.
+    #[track_caller]
+    pub(crate) fn raise_partitions(&self, partitions: usize) {
+        let (admin, options) = self.admin();
+        let wanted = [NewPartitions::new(&self.topic, partitions)];
+        let raised = runtime().block_on(admin.create_partitions(&wanted, &options));
+        assert!(raised.as_ref().is_ok_and(|topics| topics.iter().all(Result::is_ok)), "{raised:?}");
+    }
+
+    fn admin(&self) -> (AdminClient<DefaultClientContext>, AdminOptions) {
+        let admin = ClientConfig::new().set("bootstrap.servers", &self.kafka).create().unwrap();
+        (admin, AdminOptions::new())
     }
 }
 
@@ -207,6 +219,7 @@ impl Drop for Outside {
             // Where the server is gone, so are they.
             let _ = self.sql(&format!("DROP DATABASE {}{database} WITH (FORCE)", self.prefix));
         }
+        // A test that failed early may have made none.
         self.remove_topic();
     }
 }
