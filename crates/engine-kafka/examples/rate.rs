@@ -7,8 +7,8 @@ use engine::clock::{Clock, Stopwatch, SystemClock, Timestamp};
 use engine::lease::Alone;
 use engine::log::{EntityKey, LogId, Recorded, ShardName};
 use engine::memory::MemoryStore;
-use engine::store::{Commit, NewEvent, Schema, WriteSet};
-use engine::topic::Topic;
+use engine::store::{Commit, InboxMove, NewEvent, Schema, WriteSet};
+use engine::topic::{Identity, Topic, count_key};
 use engine::wire::{Packet, Place, Wire};
 use engine::{Unreadable, store::Visit};
 use engine_kafka::scan::{ScanFrom, Sight, scan};
@@ -64,6 +64,8 @@ fn main() {
     let bus = Arc::new(bus);
     let relay = start(&settings, (TALKER, &talker), &bus, true);
     let consumer = start(&settings, (LISTENER, &listener), &Arc::new(Bus::default()), false);
+    until(|| relay.stats().topic.is_some());
+    store_count(&talker, &relay);
     until(|| relay.stats().shards.iter().any(|shard| shard.holds));
     until(|| consumer.stats().partitions.iter().filter(|partition| partition.assigned).count() == 12);
     println!("one event after the other, of a body of 200 bytes:");
@@ -94,6 +96,14 @@ fn start(settings: &Settings, (schema, store): (Schema, &MemoryStore), bus: &Arc
         fail: Box::new(|why| panic!("{why}")),
     });
     started.expect("the settings are those of the example")
+}
+
+/// There is no lane here that would store by how many partitions the relay tells.
+fn store_count(store: &MemoryStore, relay: &Kafka) {
+    let Some(Identity { id, partitions }) = relay.stats().topic else { return };
+    let mut set = WriteSet::new(ShardName { service: TALKER.service, index: 0 }, 1);
+    set.inbox = vec![InboxMove { key: count_key(id, partitions), from: 0, to: 1 }];
+    assert!(matches!(store.writer().commit(&[set]), Commit::Done(_)), "a store in memory takes everything");
 }
 
 fn record(store: &MemoryStore, count: u64) {

@@ -2,13 +2,13 @@
 
 use crate::message;
 use crate::producer::{NotTaken, Teller, Told, is_refusal};
-use crate::run::{Run, UNDER_WAY_MAX};
+use crate::run::Run;
 use crate::shared::{Known, Shared, count};
 use crate::stats::ShardStats;
 use engine::clock::{Stopwatch, Timestamp};
 use engine::log::{Recorded, ShardName};
 use engine::store::{Reader, Stored};
-use engine::topic::{partition_of, told_key};
+use engine::topic::{count_key, partition_of, told_key};
 use engine::wire::Packet;
 use rdkafka::types::RDKafkaErrorCode;
 use std::collections::VecDeque;
@@ -55,7 +55,11 @@ pub(crate) struct Flow {
     held: Option<Held>,
     /// Up to here an event goes alone, because one was refused among several.
     careful_until: u64,
-    /// The highest position that was ever given with this count of partitions.
+    /// By how many partitions it is told.
+    count: u32,
+    /// How many the topic is known to have.
+    noticed: u32,
+    /// Up to here something may have gone by so many partitions or fewer, given here or by whoever told before.
     given_most: u64,
     /// The cursor as it was noted last.
     noted: u64,
@@ -73,6 +77,8 @@ impl Flow {
             is_behind: true,
             held: None,
             careful_until: 0,
+            count: 0,
+            noticed: 0,
             given_most: 0,
             noted: 0,
         }
@@ -82,24 +88,64 @@ impl Flow {
         self.run.is_some()
     }
 
-    /// Begins where the rows say that the topic was told. Returns the count of partitions by which it is to be told first,
-    /// if that is not the one it has now: what a predecessor had on its way goes again as it went before.
-    pub(crate) fn begin(&mut self, reader: &dyn Reader, known: &Known) -> Stored<Option<u32>> {
-        let key = told_key(known.identity.id);
+    /// Begins where the rows say that the topic was told, by as many partitions as they say: what was on its way from whoever
+    /// told before goes again as it went. Where they say nothing yet, it does not begin before they do.
+    pub(crate) fn begin(&mut self, shared: &Shared, reader: &dyn Reader, known: &Known) -> Stored<()> {
+        if !self.is_time() {
+            return Ok(());
+        }
+        let id = known.identity.id;
+        let key = told_key(id);
         let rows = reader.inbox(self.shard)?;
-        let last = reader.last_position(self.shard)?;
-        let stored = rows.iter().find(|(row, _)| *row == key).map_or(0, |(_, told)| *told);
-        self.start(stored);
-        self.noted = stored;
-        tracing::info!(shard = %self.shard, after = stored, topic = %known.identity.id, "tells the topic from here");
         let counts =
             rows.iter().filter(|(row, _)| row.source == key.source && row.partition != key.partition);
         let count = counts.map(|(row, _)| row.partition).max();
-        let before = count.filter(|count| *count < known.identity.partitions && last > stored);
-        if before.is_some() {
-            self.given_most = last.min(stored + UNDER_WAY_MAX as u64);
+        shared.topic.note_count(id, self.shard.index, count.unwrap_or(known.identity.partitions));
+        let Some(count) = count else { return Ok(()) };
+        // Whoever told before cannot have given more than there is.
+        self.given_most = reader.last_position(self.shard)?;
+        (self.count, self.noticed) = (count, count);
+        let stored = rows.iter().find(|(row, _)| *row == key).map_or(0, |(_, told)| *told);
+        self.start(stored);
+        self.noted = stored;
+        tracing::info!(shard = %self.shard, after = stored, partitions = count, topic = %id, "tells the topic from here");
+        Ok(())
+    }
+
+    /// Goes over to more partitions once all is acknowledged that may have gone by fewer, and the row is there that says so: an
+    /// event that went by one partition in vain must not come by another, in which later ones were read already.
+    fn follow_count(&mut self, shared: &Shared, turn: Turn<'_>) -> Stored<()> {
+        let identity = turn.known.identity;
+        if self.noticed < identity.partitions {
+            // Others may have told by fewer until now, if only because they do not know yet that the turn is not theirs.
+            self.given_most = turn.reader.last_position(self.shard)?;
+            self.noticed = identity.partitions;
         }
-        Ok(before)
+        if self.count >= identity.partitions || !self.is_settled() {
+            return Ok(());
+        }
+        shared.topic.note_count(identity.id, self.shard.index, identity.partitions);
+        if !self.is_time() {
+            return Ok(());
+        }
+        let key = count_key(identity.id, identity.partitions);
+        if turn.reader.inbox(self.shard)?.iter().any(|(row, _)| *row == key) {
+            // Another replica may have told by them already.
+            self.given_most = turn.reader.last_position(self.shard)?;
+            self.count = identity.partitions;
+            self.packet = None;
+            tracing::info!(shard = %self.shard, partitions = self.count, "tells by more partitions from here");
+        }
+        Ok(())
+    }
+
+    /// Whether it may be looked again what others have stored.
+    fn is_time(&mut self) -> bool {
+        let is_time = self.looked.is_none_or(|since| since.elapsed() >= LOOK_EVERY);
+        if is_time {
+            self.looked = Some(Stopwatch::start());
+        }
+        is_time
     }
 
     fn start(&mut self, cursor: u64) {
@@ -131,14 +177,9 @@ impl Flow {
         self.run.as_ref().map_or(0, Run::under_way)
     }
 
-    /// Everything that was ever given in this way is acknowledged.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.cursor().is_none_or(|cursor| cursor >= self.given_most)
-    }
-
-    /// From now on partitions are counted otherwise.
-    pub(crate) fn forget_given(&mut self) {
-        self.given_most = self.cursor().unwrap_or(0);
+    /// Everything is acknowledged that may have gone by this count of partitions.
+    fn is_settled(&self) -> bool {
+        self.cursor().is_some_and(|cursor| cursor >= self.given_most)
     }
 
     pub(crate) fn is_careful(&self) -> bool {
@@ -167,9 +208,15 @@ impl Flow {
         }
     }
 
-    /// Gives what can be given; while the topic is about to be told otherwise, only what was given before.
+    /// Gives what can be given; where the topic has more partitions by now, only what may have gone by fewer.
     pub(crate) fn feed(&mut self, shared: &Shared, teller: &mut Teller, turn: Turn<'_>) -> Stored<Progress> {
         if self.run.is_none() || !self.may_try(turn.known) {
+            return Ok(Progress::Waits);
+        }
+        self.follow_count(shared, turn)?;
+        let partitions = turn.known.identity.partitions;
+        if self.count > partitions {
+            // The broker that was asked has yet to hear of them.
             return Ok(Progress::Waits);
         }
         if self.ready.is_empty() && !self.read(turn)? {
@@ -177,7 +224,7 @@ impl Flow {
         }
         while let Some(event) = self.ready.front() {
             let position = event.position;
-            if turn.is_settling && position > self.given_most {
+            if self.count < partitions && position > self.given_most {
                 return Ok(Progress::Waits);
             }
             match self.give(shared, teller, turn) {
@@ -223,7 +270,7 @@ impl Flow {
                     if length > turn.known.message_bytes_max {
                         return Given::Never(too_long(shared, event, length, turn.known));
                     }
-                    let partition = partition_of(event.entity_id, turn.known.identity.partitions);
+                    let partition = partition_of(event.entity_id, self.count);
                     self.packet = Some((packet, partition));
                 }
                 Ok(None) => {
@@ -304,8 +351,6 @@ pub(crate) struct Turn<'a> {
     pub(crate) known: &'a Known,
     /// Something was recorded by this process.
     pub(crate) has_news: bool,
-    /// The topic is about to be told otherwise: only what was given before goes again.
-    pub(crate) is_settling: bool,
     /// Events go one by one, over all shards.
     pub(crate) is_careful: bool,
     /// Events of other shards that are on their way.

@@ -10,8 +10,8 @@ use engine::clock::{Stopwatch, SystemClock, Timestamp};
 use engine::lease::Alone;
 use engine::log::{EntityKey, LogId, Recorded, ShardName};
 use engine::memory::MemoryStore;
-use engine::store::{Commit, NewEvent, Schema, WriteSet};
-use engine::topic::{Identity, Topic, partition_of};
+use engine::store::{Commit, InboxMove, NewEvent, Schema, WriteSet};
+use engine::topic::{Identity, Topic, count_key, partition_of};
 use engine::wire::{Packet, Place, Wire};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -105,6 +105,12 @@ impl World {
         let shared = shared(&cluster, &store);
         let shards: Vec<ShardName> =
             (0..SHARDS).map(|index| ShardName { service: STREET.service, index }).collect();
+        // There is no lane here that would store it.
+        for shard in &shards {
+            let mut set = WriteSet::new(*shard, 1);
+            set.inbox = vec![InboxMove { key: count_key(ID, PARTITIONS), from: 0, to: 1 }];
+            assert!(matches!(store.writer().commit(&[set]), Commit::Done(_)));
+        }
         let relay = Relay::new(shared.clone(), Box::new(Alone), &shards, Arc::new(AtomicBool::new(true)));
         let relay = Some(thread::spawn(move || relay.run()));
         Self { cluster, store, shared, relay }

@@ -30,8 +30,8 @@ const FIGURES_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, PartialEq, Eq)]
 enum Ended {
     Stopped,
-    /// Everything on its way was acknowledged, and the topic is told otherwise from now on.
-    Settled,
+    /// The topic takes other messages now, or has other partitions, which a producer is told at its beginning.
+    Changed,
     AnotherTopic,
     Failed(String),
 }
@@ -50,12 +50,10 @@ pub(crate) struct Relay {
     flows: Vec<Flow>,
     holds: Vec<Hold>,
     has_news: Arc<AtomicBool>,
-    /// The topic that is told, with the count of partitions that is used.
-    known: Option<Known>,
+    /// The topic that is told.
+    known: Option<LogId>,
     /// The topic in which it was looked for what a log that was restored has lost.
     looked_ahead: Option<LogId>,
-    /// By which count of partitions a predecessor has told.
-    count_before: Option<u32>,
     /// What failed with the producer that has just ended.
     failures: Vec<Delivery>,
     backoff: Duration,
@@ -79,7 +77,6 @@ impl Relay {
             has_news,
             known: None,
             looked_ahead: None,
-            count_before: None,
             failures: Vec::new(),
             backoff: BACKOFF_FIRST,
             complaints: Throttle::default(),
@@ -94,7 +91,7 @@ impl Relay {
                 continue;
             };
             match self.look_ahead(known).unwrap_or_else(|| self.tell(&known)) {
-                Ended::Stopped | Ended::Settled | Ended::AnotherTopic => self.backoff = BACKOFF_FIRST,
+                Ended::Stopped | Ended::Changed | Ended::AnotherTopic => self.backoff = BACKOFF_FIRST,
                 Ended::Failed(why) => {
                     tracing::warn!(wait = ?self.backoff, "the topic was not told everything, and is told again: {why}");
                     self.rest();
@@ -122,27 +119,14 @@ impl Relay {
         }
     }
 
-    /// The topic to be told, and how. The count of partitions is raised only when everything that was given by the old
-    /// one is acknowledged: an event that went by one partition in vain must not come by another, in which later ones
-    /// have been read already.
+    /// The topic to be told.
     fn topic(&mut self) -> Option<Known> {
         let known = self.shared.known()?;
-        let before = self.known.filter(|before| before.identity.id == known.identity.id);
-        let Some(before) = before else {
+        if self.known != Some(known.identity.id) {
             self.flows.iter_mut().for_each(Flow::end);
-            self.known = Some(known);
-            return Some(known);
-        };
-        let mut next = known;
-        if let Some(count) = self.count_before.take() {
-            next.identity.partitions = count;
-        } else if self.flows.iter().all(Flow::is_settled) {
-            self.flows.iter_mut().for_each(Flow::forget_given);
-        } else {
-            next.identity.partitions = before.identity.partitions;
+            self.known = Some(known.identity.id);
         }
-        self.known = Some(next);
-        Some(next)
+        Some(known)
     }
 
     /// One producer, from its beginning to its end.
@@ -158,7 +142,7 @@ impl Relay {
                 break ended;
             }
         };
-        if ended == Ended::Stopped {
+        if matches!(ended, Ended::Stopped | Ended::Changed) {
             self.flush(&mut teller, known);
         }
         let rest = teller.end();
@@ -185,16 +169,11 @@ impl Relay {
         if now.identity.id != known.identity.id {
             return Some(Ended::AnotherTopic);
         }
-        let is_settling = now.identity.partitions != known.identity.partitions
-            || now.message_bytes_max != known.message_bytes_max;
-        if is_settling && self.flows.iter().all(Flow::is_settled) {
-            return Some(Ended::Settled);
+        if now != *known {
+            return Some(Ended::Changed);
         }
         self.keep_turns(known);
-        if self.count_before.is_some() {
-            return Some(Ended::Settled);
-        }
-        let progress = self.feed(teller, known, is_settling);
+        let progress = self.feed(teller, known);
         // Private events alone move the cursor as well.
         self.note(known);
         self.show(false);
@@ -209,7 +188,7 @@ impl Relay {
     }
 
     /// Gives what each shard has.
-    fn feed(&mut self, teller: &mut Teller, known: &Known, is_settling: bool) -> Progress {
+    fn feed(&mut self, teller: &mut Teller, known: &Known) -> Progress {
         let has_news = self.has_news.swap(false, Ordering::SeqCst);
         let mut result = Progress::Waits;
         for index in 0..self.flows.len() {
@@ -218,7 +197,7 @@ impl Relay {
             let flow = &mut self.flows[index];
             let others_under_way = under_way - flow.under_way();
             let reader = self.reader.as_ref();
-            let turn = Turn { reader, known, has_news, is_settling, is_careful, others_under_way };
+            let turn = Turn { reader, known, has_news, is_careful, others_under_way };
             match flow.feed(&self.shared, teller, turn) {
                 Ok(Progress::Waits) => {}
                 Ok(Progress::More) => result = Progress::More,
@@ -325,19 +304,15 @@ impl Relay {
             if hold.kept.is_none() || flow.is_running() {
                 continue;
             }
-            match flow.begin(self.reader.as_ref(), known) {
-                Ok(None) => {}
-                Ok(before) => self.count_before = before,
-                Err(error) => {
-                    if self.complaints.lets_pass("relay") {
-                        tracing::warn!(%error, "it cannot be read how far the topic was told");
-                    }
-                }
+            if let Err(error) = flow.begin(&self.shared, self.reader.as_ref(), known)
+                && self.complaints.lets_pass("relay")
+            {
+                tracing::warn!(%error, "it cannot be read how far the topic was told");
             }
         }
     }
 
-    /// For a limited time, what is on its way may still arrive.
+    /// For a limited time, shorter than a turn, what is on its way may still arrive.
     fn flush(&mut self, teller: &mut Teller, known: &Known) {
         let since = Stopwatch::start();
         while since.elapsed() < FLUSH && self.failures.is_empty() {

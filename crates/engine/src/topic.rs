@@ -237,7 +237,8 @@ impl Topic {
         self.ring();
     }
 
-    /// The relay is about to tell a shard's log by so many partitions. It waits until the row of [`count_key`] is there.
+    /// The relay tells a shard's log by so many partitions, or is about to: it says so whenever it begins, and before it tells by
+    /// more than before, and it waits until the row of [`count_key`] is there.
     pub fn note_count(&self, topic: LogId, shard: u16, partitions: u32) {
         {
             let mut state = lock(&self.state);
@@ -250,17 +251,15 @@ impl Topic {
         self.ring();
     }
 
-    /// The rows that say how far a shard's log is told, and by how many partitions, and what they are to say at least.
-    pub(crate) fn told(&self, shard: u16) -> Option<[(InboxKey, u64); 2]> {
+    /// The rows that say how far a shard's log is told, and by how many partitions, and what they are to say at least. What a
+    /// relay has not said of the count nobody makes up for it: the topic may have got more partitions than it tells by.
+    pub(crate) fn told(&self, shard: u16) -> Option<Vec<(InboxKey, u64)>> {
         let state = lock(&self.state);
         let (identity, shard) = (state.identity?, usize::from(shard));
         let told = state.told.get(shard).copied()?;
-        // A relay that does not say has told by what is there.
-        let (partitions, since) = match state.counts.get(shard).copied().flatten() {
-            Some(partitions) => (partitions, 1),
-            None => (identity.partitions, told.min(1)),
-        };
-        Some([(told_key(identity.id), told), (count_key(identity.id, partitions), since)])
+        let count = state.counts.get(shard).copied().flatten();
+        let count = count.map(|partitions| (count_key(identity.id, partitions), 1));
+        Some(std::iter::once((told_key(identity.id), told)).chain(count).collect())
     }
 
     /// Messages that wait for a shard, with the topic that they are of.
@@ -344,8 +343,7 @@ mod tests {
         let (_, left) = topic.take(0, 100).expect("it is known which topic it is");
         assert!(left.is_empty(), "of another topic");
         for shard in 0..2 {
-            let [(told, position), _] = topic.told(shard).expect("it is known which topic it is");
-            assert_eq!((told, position), (told_key(LogId(8)), 0));
+            assert_eq!(topic.told(shard), Some(vec![(told_key(LogId(8)), 0)]));
         }
     }
 
@@ -381,14 +379,17 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_may_say_by_how_many_partitions_it_tells_before_it_does() {
+    fn by_how_many_partitions_it_is_told_only_a_relay_can_say() {
         let topic = topic();
-        let count = |shard: u16| topic.told(shard).map(|[_, count]| count);
-        assert_eq!(count(0), Some((count_key(TOPIC_ID, 3), 0)), "nothing is told yet");
+        let told = |position: u64| (told_key(TOPIC_ID), position);
         topic.note_told(TOPIC_ID, 0, 5);
-        assert_eq!(count(0), Some((count_key(TOPIC_ID, 3), 1)));
-        topic.note_count(TOPIC_ID, 1, 2);
-        assert_eq!(count(1), Some((count_key(TOPIC_ID, 2), 1)));
+        assert_eq!(topic.told(0), Some(vec![told(5)]));
+        topic.note_count(TOPIC_ID, 0, 2);
+        topic.identify(Identity { id: TOPIC_ID, partitions: 4 });
+        assert_eq!(topic.told(0), Some(vec![told(5), (count_key(TOPIC_ID, 2), 1)]), "not by those that came");
+        assert_eq!(topic.told(1), Some(vec![told(0)]), "each shard by itself");
+        topic.note_count(LogId(8), 1, 2);
+        assert_eq!(topic.told(1), Some(vec![told(0)]), "of another topic");
     }
 
     #[test]

@@ -22,8 +22,9 @@ const ROUNDS_MAX: usize = 200;
 const TURNS_MAX: usize = 400;
 /// Longer than any effect waits to be begun again, and than most deadlines.
 const ROUND_MS: u64 = 61_000;
-/// Rounds until all that was told and read is stored: a count, what is told by it, and how far that was.
-const STORED_AFTER_ROUNDS: usize = 3;
+/// Rounds until all that was told and read is stored: a count, what is told by it, and how far that was. Each of the replicas
+/// that told less once may fence whoever stores it, who leaves it for a round then and waits for another.
+const STORED_AFTER_ROUNDS: usize = 3 + 2 * 3;
 /// Longer than the longest deadline, which only reports.
 const REPORT_MS: i64 = 25 * 60 * 60 * 1_000;
 

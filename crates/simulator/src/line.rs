@@ -34,6 +34,8 @@ struct Relay {
     topic: LogId,
     /// By how many partitions it tells.
     count: u32,
+    /// Of how many it knows.
+    noticed: u32,
     /// Up to there everything is acknowledged.
     cursor: u64,
     given: u64,
@@ -99,11 +101,6 @@ impl Line {
             }
         }
         Ok(())
-    }
-
-    /// Whatever it was about to tell, it begins again from its rows.
-    pub(crate) fn forget_relays(&mut self) {
-        self.relays.clear();
     }
 
     /// A run that began by fewer partitions is for whoever has the turn alone.
@@ -214,13 +211,18 @@ impl Line {
         }
         let (topic, plant) = (self.topic.clone(), self.plant);
         let Some(relay) = self.relays.get_mut(&shard) else { return Ok(false) };
+        if relay.notice(identity.partitions) {
+            // Others may have told by fewer until now.
+            relay.until = tail.last()?;
+        }
         if relay.count < identity.partitions && relay.cursor >= relay.until {
             let key = count_key(identity.id, identity.partitions);
             if !rows.iter().any(|(known, _)| *known == key) && plant != Some(Plant::ChangeCountAtOnce) {
                 topic.note_count(identity.id, shard, identity.partitions);
                 return Ok(false);
             }
-            relay.count = identity.partitions;
+            // Somebody else may have told by it already.
+            (relay.count, relay.until) = (identity.partitions, tail.last()?);
         }
         let most = luck.chance.between(1, AT_ONCE_MAX);
         let events = tail.read(relay.given, usize::try_from(most).unwrap_or(1))?;
@@ -236,6 +238,9 @@ impl Line {
             broker.tally.add("runs of a relay that were broken off", 1);
         }
         topic.note_told(identity.id, shard, relay.cursor);
+        if plant == Some(Plant::NoteCountOfTopic) {
+            topic.note_count(identity.id, shard, identity.partitions);
+        }
         Ok(ends || !events.is_empty())
     }
 
@@ -251,14 +256,13 @@ impl Line {
         let stored = rows.iter().find(|(known, _)| *known == key).map_or(0, |(_, told)| *told);
         let counts = rows.iter().filter(|(known, _)| known.source == key.source && *known != key);
         let count = counts.map(|(known, _)| known.partition).max();
-        if count.is_none() {
-            self.topic.note_count(identity.id, shard, identity.partitions);
-        }
+        self.topic.note_count(identity.id, shard, count.unwrap_or(identity.partitions));
         let count = if self.plant == Some(Plant::ChangeCountAtOnce) { identity.partitions } else { count? };
         let cursor = told.unwrap_or(stored);
         Some(Relay {
             topic: identity.id,
             count,
+            noticed: count,
             cursor,
             given: cursor,
             until: last,
@@ -269,6 +273,13 @@ impl Line {
 }
 
 impl Relay {
+    /// Whether there are more partitions than it knew of.
+    fn notice(&mut self, partitions: u32) -> bool {
+        let is_news = partitions > self.noticed;
+        self.noticed = partitions.max(self.noticed);
+        is_news
+    }
+
     fn tell(
         &mut self,
         broker: &mut Broker,

@@ -239,7 +239,7 @@ impl World {
         }
     }
 
-    /// Whoever tells begins again, for a change of the count is not for those who are in the midst of it.
+    /// Whoever tells goes on with what he has given by fewer, if he does not die meanwhile.
     fn grow(&mut self) -> Result<(), Breach> {
         let may_grow = self.ground.plan.topic.as_ref().is_some_and(|topic| topic.grows);
         let Some(road) = self.road.as_mut().filter(|_| may_grow) else { return Ok(()) };
@@ -249,7 +249,6 @@ impl World {
         road.broker.grow();
         road.has_grown = true;
         for place in 0..self.replicas.len() {
-            self.line(place).into_iter().for_each(Line::forget_relays);
             self.notice(place)?;
         }
         self.trace(|| "the topic has a partition more".to_owned());

@@ -3,14 +3,11 @@
 use crate::brokers::Door;
 use crate::ear::{EAR, Ear};
 use crate::street::{STREET, Street};
+use crate::turns::Turns;
 use crate::wire::UNWRITABLE;
 use crate::world::{
     Process, Setting, World, count, each_is_heard_once, ear_store, eventually, heard, said, street_store,
 };
-use engine::lease::Lease;
-use engine::store::Stored;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 
 #[test]
 #[ignore = "wants Kafka: cargo xtask services up"]
@@ -74,41 +71,13 @@ fn two_relays_at_once_double_nothing() {
     drop((one, other, ear));
 }
 
-/// Turns that a test gives and takes.
-#[derive(Clone, Default)]
-struct Turns(Arc<Mutex<BTreeMap<String, u64>>>);
-
-struct Turn {
-    turns: Turns,
-    holder: u64,
-}
-
-impl Lease for Turn {
-    fn hold(&mut self, name: &str, _: u32) -> Stored<bool> {
-        let mut holders = self.turns.0.lock().unwrap();
-        Ok(*holders.entry(name.to_owned()).or_insert(self.holder) == self.holder)
-    }
-
-    fn let_go(&mut self, name: &str) -> Stored<()> {
-        let mut holders = self.turns.0.lock().unwrap();
-        if holders.get(name) == Some(&self.holder) {
-            holders.remove(name);
-        }
-        Ok(())
-    }
-}
-
 #[test]
 #[ignore = "wants Kafka: cargo xtask services up"]
 fn only_who_has_the_turn_tells_and_the_other_goes_on_when_it_is_given_back() {
     let world = World::new("turns");
     let (street_rows, ear_rows) = (street_store(), ear_store());
     let turns = Turns::default();
-    let start = |holder| {
-        let lease = Box::new(Turn { turns: turns.clone(), holder });
-        let setting = Setting::of(world.settings("street")).telling().by_turns(lease);
-        Process::start(&street_rows, (Street, STREET), setting)
-    };
+    let start = |holder| world.street_by_turns(&street_rows, &turns, holder);
     let one = start(1);
     eventually("the first has both turns", || {
         let shards = one.stats().shards;

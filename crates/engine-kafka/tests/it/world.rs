@@ -3,6 +3,7 @@
 use crate::brokers::{Admin, LOOK_EVERY, address};
 use crate::ear::{EAR, Ear};
 use crate::street::{STREET, Say, Street};
+use crate::turns::Turns;
 use crate::wire::Envelopes;
 use engine::Service;
 use engine::bus::Bus;
@@ -19,7 +20,7 @@ use engine::topic::Topic;
 use engine_kafka::settings::{Security, Settings};
 use engine_kafka::stats::Stats;
 use engine_kafka::{Kafka, Parts};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -73,6 +74,12 @@ impl World {
 
     pub(crate) fn street(&self, store: &MemoryStore) -> Process<Street> {
         Process::start(store, (Street, STREET), Setting::of(self.settings("street")).telling())
+    }
+
+    /// One of several relays, which has to have the turn.
+    pub(crate) fn street_by_turns(&self, store: &MemoryStore, turns: &Turns, holder: u64) -> Process<Street> {
+        let setting = Setting::of(self.settings("street")).telling().by_turns(turns.of(holder));
+        Process::start(store, (Street, STREET), setting)
     }
 
     pub(crate) fn ear(&self, store: &MemoryStore) -> Process<Ear> {
@@ -272,6 +279,20 @@ pub(crate) fn each_is_heard_once(street: &MemoryStore, ear: &MemoryStore, least:
     assert_eq!(heard(ear), said(street), "lost, doubled or out of order");
 }
 
+/// The same where something may be told again by another partition: nothing is missing, and what comes twice came before.
+pub(crate) fn nothing_is_missing(street: &MemoryStore, ear: &MemoryStore, least: usize) {
+    eventually("all is said", || count(&said(street)) >= least);
+    let sets = |all: BTreeMap<u64, Vec<u64>>| -> BTreeMap<u64, BTreeSet<u64>> {
+        all.into_iter().map(|(train, positions)| (train, positions.into_iter().collect())).collect()
+    };
+    let all = sets(said(street));
+    let since = Stopwatch::start();
+    while sets(heard(ear)) != all {
+        assert!(since.elapsed() < PATIENCE, "not heard: {:?}", missing(street, ear));
+        thread::park_timeout(LOOK_EVERY);
+    }
+}
+
 /// The same where the topic was made anew meanwhile: each new one tells everything from the beginning, and it is heard
 /// again. Nothing is missing, whatever is new is in order, and the last that was heard is the whole of the last topic.
 pub(crate) fn each_is_heard_in_the_last_topic(street: &MemoryStore, ear: &MemoryStore, least: usize) {
@@ -281,7 +302,7 @@ pub(crate) fn each_is_heard_in_the_last_topic(street: &MemoryStore, ear: &Memory
         said(street).iter().all(|(train, said)| heard.get(train).is_some_and(|heard| heard.ends_with(said)))
     });
     let first_heard = |positions: Vec<u64>| {
-        let mut known = std::collections::BTreeSet::new();
+        let mut known = BTreeSet::new();
         positions.into_iter().filter(|position| known.insert(*position)).collect::<Vec<u64>>()
     };
     let first: BTreeMap<u64, Vec<u64>> =
