@@ -109,9 +109,11 @@ impl Layout {
         (schemas, new_log): (&[Schema], LogId),
         steps: &[Migration],
     ) -> Result<Self, OpenError> {
-        session.run(&format!("BEGIN; SELECT pg_advisory_xact_lock({OPENING_LOCK})"))?;
+        let begin = format!(
+            "BEGIN; SELECT pg_advisory_xact_lock({OPENING_LOCK}); SET LOCAL lock_timeout = '{CHANGE_WAIT}'"
+        );
         let done = session
-            .run(&format!("SET LOCAL lock_timeout = '{CHANGE_WAIT}'"))
+            .run(&begin)
             .map_err(OpenError::from)
             .and_then(|()| make(session, (schemas, new_log), steps))
             .and_then(|()| Self::read(session, schemas, migrate::known(steps)));
@@ -133,7 +135,7 @@ impl Layout {
         check_names(schemas)?;
         check_server(session)?;
         let known = migrate::known(steps);
-        let found = version(session)?.ok_or(OpenError::Foreign)?;
+        let found = version(session)?.ok_or(OpenError::Empty)?;
         check_version(found, known)?;
         if found.0 < known {
             return Err(OpenError::Older { found: found.0, known });

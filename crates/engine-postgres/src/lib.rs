@@ -83,6 +83,8 @@ pub enum OpenError {
     Server { found: String },
     #[error("its encoding is {0}, and texts need UTF8")]
     Encoding(String),
+    #[error("it has no tables yet: start a service once, which makes them")]
+    Empty,
     #[error("it has a schema named engine that is of something else")]
     Foreign,
     #[error(

@@ -98,12 +98,17 @@ struct Moment<'a> {
 impl<'a> Moment<'a> {
     fn begin(pool: &'a Pool, who: Who) -> Answer<Self> {
         let mut lent = pool.lend(who)?;
-        match begin(lent.session()) {
+        let begun = match begin(lent.session()) {
             Err(failure) if failure.is_of_connection() => {
                 lent.replace(pool.connect()?);
-                begin(lent.session())?;
+                begin(lent.session())
             }
-            begun => begun?,
+            begun => begun,
+        };
+        if let Err(failure) = begun {
+            // Its transaction has begun and failed: whoever got it next could read nothing.
+            lent.give_up();
+            return Err(failure);
         }
         lent.session().be_patient(true);
         Ok(Self { pool, lent })

@@ -40,6 +40,7 @@ pub(crate) mod common {
     pub(crate) const FORGET: &str =
         "DELETE FROM engine.batch WHERE at < clock_timestamp() - interval '7 days'";
     pub(crate) const WRITER: &str = "SELECT nextval('engine.writer')";
+    pub(crate) const CLOCK: &str = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
     pub(crate) const RESERVE: &str = "UPDATE engine.number SET next = greatest(next, $2::bigint) + $3::bigint \
         WHERE service = $1 AND greatest(next, $2::bigint) <= 9223372036854775807 - $3::bigint RETURNING next - $3::bigint";
     pub(crate) const SKIP_NUMBERS: &str =

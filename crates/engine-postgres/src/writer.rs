@@ -270,6 +270,12 @@ impl Store for Writer {
         found.map_err(|failure| self.told(failure).into_store_error())
     }
 
+    fn clock(&mut self) -> Stored<Option<Timestamp>> {
+        let rows = self.read(|session, _| session.query(common::CLOCK, Vec::new()))?;
+        let its = rows.first().map(|row| column(row, 0).map(Timestamp)).transpose();
+        its.map_err(Failure::into_store_error)
+    }
+
     fn answered_last(&mut self) -> Stored<Option<Timestamp>> {
         self.read(|session, layout| {
             let last = |tables: &crate::tables::Tables| {

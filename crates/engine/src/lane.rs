@@ -159,8 +159,15 @@ pub(crate) struct LaneParts<S: Service> {
 /// A lane whose service is not named: what a runner drives.
 pub trait AnyLane: Send {
     fn shard(&self) -> ShardName;
-    /// Takes in what waits; `poll` looks for timers and effects that are due as well. Returns how much is to decide.
-    fn gather(&mut self, store: &mut dyn Store, bus: &Bus, now: Timestamp, poll: bool) -> Stored<usize>;
+    /// Takes in what waits, and timers and effects that are due by then, if they are to be looked for. Returns how much is
+    /// to decide.
+    fn gather(
+        &mut self,
+        store: &mut dyn Store,
+        bus: &Bus,
+        now: Timestamp,
+        due_by: Option<Timestamp>,
+    ) -> Stored<usize>;
     fn decide(&mut self, store: &mut dyn Store, now: Timestamp) -> Stored<WriteSet>;
     fn settle(&mut self, set: WriteSet, last_position: u64, log: LogId, bus: &Bus);
     fn redo(&mut self, why: &Redo);
@@ -233,13 +240,13 @@ impl<S: Service> Lane<S> {
         &mut self,
         store: &mut dyn Store,
         bus: &Bus,
-        (now, poll): (Timestamp, bool),
+        (now, due_by): (Timestamp, Option<Timestamp>),
     ) -> Stored<()> {
         if self.service.hears() {
             self.gather_events(store, bus, now)?;
         }
-        if poll {
-            self.gather_due(store, now)?;
+        if let Some(due_by) = due_by {
+            self.gather_due(store, due_by)?;
         }
         Ok(())
     }
@@ -296,7 +303,13 @@ impl<S: Service> AnyLane for Lane<S> {
         self.shard
     }
 
-    fn gather(&mut self, store: &mut dyn Store, bus: &Bus, now: Timestamp, poll: bool) -> Stored<usize> {
+    fn gather(
+        &mut self,
+        store: &mut dyn Store,
+        bus: &Bus,
+        now: Timestamp,
+        due_by: Option<Timestamp>,
+    ) -> Stored<usize> {
         if self.is_paused {
             return Ok(0);
         }
@@ -311,11 +324,11 @@ impl<S: Service> AnyLane for Lane<S> {
             if !self.gather_asked(store)? {
                 self.gather_queue();
                 self.gather_letters(store)?;
-                self.gather_rest(store, bus, (now, poll))?;
+                self.gather_rest(store, bus, (now, due_by))?;
             }
         } else if self.has_room_beside() {
             self.gather_queue();
-            self.gather_rest(store, bus, (now, poll))?;
+            self.gather_rest(store, bus, (now, due_by))?;
         }
         Ok(self.pending.len() + usize::from(self.is_to_note_rows(now)))
     }

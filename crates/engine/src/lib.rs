@@ -31,6 +31,7 @@ pub mod progress;
 pub mod projection;
 mod reply;
 pub mod runner;
+pub mod skew;
 mod step;
 pub mod store;
 pub mod timer;

@@ -14,9 +14,10 @@ use crate::lane::{AnyLane, Lane, LaneParts, LaneSettings, Redo};
 use crate::log::ShardName;
 use crate::progress::Road;
 use crate::projection::{Ground, Projection};
+use crate::skew::{Skew, Times};
 use crate::store::{Commit, Schema, Store, StoreError, WriteSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How often timers and effects that are due are looked for.
@@ -69,6 +70,8 @@ pub struct Stats {
     pub waiting: AtomicU64,
     pub parked: AtomicU64,
     pub is_available: AtomicBool,
+    /// By how much this machine's clock is ahead of the database's, or behind it, if that is too much.
+    pub clock_ahead_ms: AtomicI64,
     /// How many inputs a commit carried.
     pub batch_inputs: Histogram,
     /// How long a commit took, in microseconds.
@@ -89,6 +92,7 @@ impl Default for Stats {
             waiting: AtomicU64::new(0),
             parked: AtomicU64::new(0),
             is_available: AtomicBool::new(true),
+            clock_ahead_ms: AtomicI64::new(0),
             batch_inputs: Histogram::new(BATCH_BOUNDS),
             commit_duration_micros: Histogram::new(COMMIT_MICROS_BOUNDS),
             started: Stopwatch::default(),
@@ -153,6 +157,7 @@ pub struct Runner {
     began: Option<Began>,
     unavailable_turns: u32,
     conflicts: u32,
+    skew: Skew,
 }
 
 impl Runner {
@@ -172,6 +177,7 @@ impl Runner {
             began: None,
             unavailable_turns: 0,
             conflicts: 0,
+            skew: Skew::default(),
         }
     }
 
@@ -272,11 +278,13 @@ impl Runner {
             self.conclude(sets, commit, &places)?;
             return Ok(true);
         }
-        let now = self.parts.clock.now();
-        let poll = is_time(now, self.next_poll, POLL_EVERY_MS);
-        if poll {
+        let (store, clock) = (&mut *self.parts.store, &*self.parts.clock);
+        let Times { now, due_by } = self.skew.look(store, clock, &self.stats.clock_ahead_ms)?;
+        let is_to_poll = is_time(now, self.next_poll, POLL_EVERY_MS);
+        if is_to_poll {
             self.next_poll = now.plus_ms(POLL_EVERY_MS);
         }
+        let due_by = is_to_poll.then_some(due_by);
         let mut has_rebuilt = false;
         for projection in &mut self.projections {
             let (store, bus) = (&mut *self.parts.store, &*self.parts.bus);
@@ -284,7 +292,7 @@ impl Runner {
         }
         let mut busy = Vec::new();
         for (place, lane) in self.lanes.iter_mut().enumerate() {
-            if lane.gather(&mut *self.parts.store, &self.parts.bus, now, poll)? > 0 {
+            if lane.gather(&mut *self.parts.store, &self.parts.bus, now, due_by)? > 0 {
                 busy.push(place);
             }
         }

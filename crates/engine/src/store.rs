@@ -299,6 +299,11 @@ pub trait Store: Send {
     /// is still on its way has either arrived or never will.
     fn resolve(&mut self, sets: &[WriteSet]) -> Stored<Commit>;
 
+    /// What time it is by a clock that all who write the database share; nothing where it has none.
+    fn clock(&mut self) -> Stored<Option<Timestamp>> {
+        Ok(None)
+    }
+
     /// When the last answer that is remembered was given, over all services.
     fn answered_last(&mut self) -> Stored<Option<Timestamp>>;
 

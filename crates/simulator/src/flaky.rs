@@ -83,6 +83,10 @@ impl Store for Flaky {
         self.readable()?.resolve(sets)
     }
 
+    fn clock(&mut self) -> Stored<Option<Timestamp>> {
+        self.readable()?.clock()
+    }
+
     fn answered_last(&mut self) -> Stored<Option<Timestamp>> {
         self.readable()?.answered_last()
     }

@@ -67,7 +67,7 @@ pub(crate) fn to_do(name: &str, error: &OpenError) -> String {
         OpenError::Encoding(_) => {
             "make it anew: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0".to_owned()
         }
-        OpenError::Foreign => format!(
+        OpenError::Empty | OpenError::Foreign => format!(
             "start `taxisvc {name}` once, which makes its tables; if something else lies there, name another in postgres.{name}"
         ),
         OpenError::Services { .. } | OpenError::UnknownKind { .. } => {

@@ -54,6 +54,14 @@ pub(crate) struct Health {
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
+/// What somebody should see to about the machine's clock.
+fn clock_warning(stats: &engine::runner::Stats) -> Option<String> {
+    let apart_ms = stats.clock_ahead_ms.load(Ordering::Relaxed).abs();
+    let warning =
+        || format!("this machine's clock and its database's are {apart_ms} ms apart: keep them in step");
+    (apart_ms != 0).then(warning)
+}
+
 /// What is told where the databases of services elsewhere are looked at.
 pub(crate) struct Looking {
     pub(crate) requests: Arc<Requests>,
@@ -111,6 +119,7 @@ impl api::Health for Health {
         let is_rebuilding = services.handles.view.rebuilding().is_some();
         let disk = services.disk.as_ref().and_then(|disk| disk.warning());
         let bus = services.bus.iter().flat_map(Bus::warnings);
+        let bus = bus.chain(self.engines.iter().filter_map(|(_, stats)| clock_warning(stats)));
         disk.into_iter().chain(is_rebuilding.then(|| REBUILDING.to_owned())).chain(bus).collect()
     }
 

@@ -243,3 +243,36 @@ fn a_thread_that_has_other_work_may_read_as_well() {
     });
     assert_eq!(read, (Ok(0), Ok(0)));
 }
+
+/// A moment that could not begin, since somebody holds what it looks at, leaves nothing behind for who reads next.
+#[test]
+#[ignore = "wants PostgreSQL: cargo xtask services up"]
+fn a_moment_that_cannot_begin_spoils_no_connection() {
+    let own = OwnDatabase::new();
+    drop(own.open(&[ORDER], LOG));
+    let options = Options { connections_max: 1, ..own.options(&[ORDER]) };
+    let database = Database::create_or_open(&options, LOG).expect("it can be opened");
+    let reader = database.reader();
+    assert_eq!(reader.last_position(SHARD), Ok(0));
+    let mut client = own.client();
+    let mut held = client.transaction().expect("it begins");
+    held.batch_execute("LOCK TABLE engine.meta").expect("nobody else has it");
+    let refused = reader.snapshot().err().expect("it is refused");
+    assert!(matches!(&refused, StoreError::Unavailable(why) if why.contains("55P03")), "{refused}");
+    held.rollback().expect("it ends");
+    assert_eq!(reader.last_position(SHARD), Ok(0));
+    assert!(reader.snapshot().is_ok());
+}
+
+#[test]
+#[ignore = "wants PostgreSQL: cargo xtask services up"]
+fn the_clock_is_the_servers() {
+    let own = OwnDatabase::new();
+    let mut writer = own.open(&[ORDER], LOG).store();
+    let sql = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+    let mut client = own.client();
+    let mut ask = || Timestamp(client.query_one(sql, &[]).expect("it answers").get(0));
+    let (before, told, after) = (ask(), writer.clock(), ask());
+    let told = told.expect("it can be asked").expect("it has one");
+    assert!(before <= told && told <= after, "{before:?} {told:?} {after:?}");
+}

@@ -41,7 +41,7 @@ fn several_that_start_at_once_make_one_database() {
 #[ignore = "wants PostgreSQL: cargo xtask services up"]
 fn what_was_fixed_when_it_was_made_stays() {
     let own = OwnDatabase::new();
-    assert!(matches!(Database::open_read_only(&own.options(&[ORDER])), Err(OpenError::Foreign)));
+    assert!(matches!(Database::open_read_only(&own.options(&[ORDER])), Err(OpenError::Empty)));
     drop(own.open(&[ORDER], LogId(1)));
     let other_shards = Schema { shards: 3, ..ORDER };
     let error = refused(&own, &[other_shards]);
@@ -174,4 +174,31 @@ fn an_answer_is_on_the_disk_whatever_the_server_is_set_to() {
     assert_eq!(database.store().commit(&[set]), Commit::Done(vec![0]));
     assert_eq!(client.query_one("SELECT setting FROM seen", &[]).expect("read").get::<_, String>(0), "on");
     assert_eq!(database.store().prune(Timestamp(0)), Ok(0));
+}
+
+/// Another process has the lock for longer than one waits for it at a time.
+#[test]
+#[ignore = "wants PostgreSQL: cargo xtask services up"]
+fn whoever_waits_too_long_for_another_who_opens_tries_again() {
+    let own = OwnDatabase::new();
+    let mut client = own.client();
+    let mut held = client.transaction().expect("it begins");
+    held.batch_execute("SELECT pg_advisory_xact_lock(111524855770725)").expect("nobody else has it");
+    std::thread::scope(|scope| {
+        let options = own.options(&[ORDER]);
+        let opening =
+            scope.spawn(move || Database::create_or_open(&options, LogId(1)).map(|made| made.log()));
+        let mut looking = own.client();
+        let sql = "SELECT max(query_start)::text FROM pg_stat_activity WHERE datname = current_database() \
+            AND wait_event_type = 'Lock' AND wait_event = 'advisory'";
+        let mut began: Vec<String> = Vec::new();
+        while began.len() < 2 && !opening.is_finished() {
+            began.extend(looking.query_one(sql, &[]).expect("it answers").get::<_, Option<String>>(0));
+            began.dedup();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        held.rollback().expect("it ends");
+        let opened = opening.join().expect("no panic");
+        assert_eq!(opened.expect("it opens"), LogId(1));
+    });
 }

@@ -5,7 +5,7 @@ mod tables;
 
 use tables::Tables;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::dead_letter::DeadLetter;
 use crate::effect::Effect;
 use crate::handle::lock;
@@ -52,23 +52,31 @@ struct Data {
 #[derive(Clone)]
 pub struct MemoryStore {
     data: Arc<Mutex<Data>>,
+    /// The clock that all writers share, if it has one.
+    clock: Option<Arc<ManualClock>>,
 }
 
 impl MemoryStore {
     pub fn new(schemas: &[Schema], log: LogId) -> Self {
         let services = schemas.iter().map(|schema| (schema.service, Tables::of(*schema))).collect();
         let data = Data { log, schemas: schemas.to_vec(), services, late: Vec::new() };
-        Self { data: Arc::new(Mutex::new(data)) }
+        Self { data: Arc::new(Mutex::new(data)), clock: None }
+    }
+
+    /// The same, with a clock of its own.
+    pub fn with_clock(self, clock: Arc<ManualClock>) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     /// One of any number of writers.
     pub fn writer(&self) -> Box<dyn Store> {
-        Box::new(MemoryWriter { data: self.data.clone(), faults: Box::new(|| None) })
+        self.faulty_writer(|| None)
     }
 
     /// A writer whose commits suffer what `faults` says.
     pub fn faulty_writer(&self, faults: impl FnMut() -> Option<Fault> + Send + 'static) -> Box<dyn Store> {
-        Box::new(MemoryWriter { data: self.data.clone(), faults: Box::new(faults) })
+        let (data, clock) = (self.data.clone(), self.clock.clone());
+        Box::new(MemoryWriter { data, clock, faults: Box::new(faults) })
     }
 
     pub fn reader(&self) -> Arc<dyn Reader> {
@@ -145,6 +153,7 @@ impl Data {
 /// One writer of a store in memory.
 struct MemoryWriter {
     data: Arc<Mutex<Data>>,
+    clock: Option<Arc<ManualClock>>,
     faults: FaultPlan,
 }
 
@@ -271,6 +280,10 @@ impl Store for MemoryWriter {
             }
         }
         Ok(Commit::Done(positions))
+    }
+
+    fn clock(&mut self) -> Stored<Option<Timestamp>> {
+        Ok(self.clock.as_ref().map(|clock| clock.now()))
     }
 
     fn answered_last(&mut self) -> Stored<Option<Timestamp>> {

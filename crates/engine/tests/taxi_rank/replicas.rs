@@ -2,6 +2,7 @@
 
 use crate::rank::{self, RIDE, State};
 use crate::world::{RANK_SHARD, Replica, World};
+use engine::clock::{ManualClock, Timestamp};
 use engine::letters::{Retried, TIMER_AGAIN_MS};
 use engine::store::{Commit, WriteSet};
 use std::sync::Arc;
@@ -106,4 +107,48 @@ fn nothing_is_put_aside_behind_what_is_gone_by_then() {
     other.fails_on_timers.store(false, Ordering::SeqCst);
     other.turn_until_idle();
     assert_eq!(world.dead_letters(), [], "nobody would take it up");
+}
+
+const MINUTE_MS: i64 = 60_000;
+/// Longer than from one look for what is due to the next.
+const POLL_MS: i64 = 51;
+
+#[test]
+fn a_clock_that_is_ahead_ends_nothing_of_others_before_its_time() {
+    let (mut world, its) = World::with_a_clock();
+    world.hear("RideWanted", 1);
+    world.turn_until_idle();
+    let ahead = Arc::new(ManualClock::starting_at(Timestamp(1_000_000 + MINUTE_MS)));
+    let mut other = world.replica_by(&ahead);
+    other.turn_until_idle();
+    assert_eq!(other.clock_ahead_ms(), MINUTE_MS, "it is told");
+    for _ in 0..59 {
+        [&its, &world.clock, &ahead].iter().for_each(|clock| clock.advance_ms(1_000));
+        other.turn_until_idle();
+        assert_eq!(world.state(RIDE, 1), UNDER_WAY);
+    }
+    [&its, &world.clock, &ahead].iter().for_each(|clock| clock.advance_ms(1_000));
+    other.turn_until_idle();
+    assert_eq!(world.state(RIDE, 1), OVER, "nor much later");
+    assert_eq!(world.clock_ahead_ms(), 0);
+}
+
+#[test]
+fn what_a_clock_that_is_behind_has_begun_ends_not_before_its_time() {
+    let (mut world, its) = World::with_a_clock();
+    let behind = Arc::new(ManualClock::starting_at(Timestamp(1_000_000 - MINUTE_MS)));
+    let mut other = world.replica_by(&behind);
+    world.hear("RideWanted", 1);
+    other.turn_until_idle();
+    assert_eq!((world.state(RIDE, 1), other.clock_ahead_ms()), (UNDER_WAY, -MINUTE_MS));
+    [&its, &world.clock].iter().for_each(|clock| clock.advance_ms(rank::RIDE_MAX_MS - 1));
+    world.turn_until_idle();
+    assert_eq!(world.state(RIDE, 1), UNDER_WAY);
+    [&its, &world.clock].iter().for_each(|clock| clock.advance_ms(POLL_MS));
+    world.turn_until_idle();
+    assert_eq!(world.state(RIDE, 1), OVER);
+    // It is set right, and says so no more.
+    behind.advance_ms(2 * MINUTE_MS + POLL_MS - 1);
+    other.turn_until_idle();
+    assert_eq!(other.clock_ahead_ms(), 0);
 }

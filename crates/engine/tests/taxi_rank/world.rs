@@ -15,7 +15,7 @@ use engine::runner::{Fatal, Parts, Runner, Turn};
 use engine::store::{Commit, EntityRow, EntityWrite, NewEvent, Schema, Store, WriteSet};
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 const RANK: Schema = Schema { service: "rank", kinds: &[rank::RIDE, rank::DRIVER], shards: 1 };
@@ -83,6 +83,11 @@ impl Performer for Note {
 impl Replica {
     pub(crate) fn turn(&mut self) -> Result<Turn, Fatal> {
         self.runner.turn()
+    }
+
+    /// By how much its clock is ahead of the store's, as it tells.
+    pub(crate) fn clock_ahead_ms(&self) -> i64 {
+        self.runner.stats().clock_ahead_ms.load(Ordering::SeqCst)
     }
 
     pub(crate) fn turn_until_idle(&mut self) {
@@ -177,6 +182,20 @@ impl World {
         let clock = Arc::new(ManualClock::starting_at(Timestamp(1_000_000)));
         let replica = start(&store, &clock, Vec::new());
         Self { store, clock, replica }
+    }
+
+    /// A store with a clock of its own, which all of them start in step with.
+    pub(crate) fn with_a_clock() -> (Self, Arc<ManualClock>) {
+        let its = Arc::new(ManualClock::starting_at(Timestamp(1_000_000)));
+        let store = MemoryStore::new(&[RANK, STREET], LogId(1)).with_clock(its.clone());
+        let clock = Arc::new(ManualClock::starting_at(Timestamp(1_000_000)));
+        let replica = start(&store, &clock, Vec::new());
+        (Self { store, clock, replica }, its)
+    }
+
+    /// Another process on the same store, with a clock of its own.
+    pub(crate) fn replica_by(&self, clock: &Arc<ManualClock>) -> Replica {
+        start(&self.store, clock, Vec::new())
     }
 
     /// Another process on the same store, whose first commits suffer these faults.

@@ -246,6 +246,10 @@ impl Store for Broken {
         self.sound.reserve(service, count, least)
     }
 
+    fn clock(&mut self) -> Stored<Option<Timestamp>> {
+        self.sound.clock()
+    }
+
     fn answered_last(&mut self) -> Stored<Option<Timestamp>> {
         self.sound.answered_last()
     }
