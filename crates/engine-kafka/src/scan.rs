@@ -26,6 +26,8 @@ pub enum ScanFrom {
     Beginning,
     /// Each partition at an offset; those that are not named, at their beginning.
     Offsets(BTreeMap<u32, u64>),
+    /// Each partition so many offsets before the end it has now, or at its beginning.
+    BeforeEnds(u64),
     /// Each partition at the end it has now: only what is still to come.
     End,
 }
@@ -148,6 +150,9 @@ fn begin(
                 let wanted =
                     offsets.get(&partition).map_or(low, |next| i64::try_from(*next).unwrap_or(i64::MAX));
                 wanted.clamp(low, high)
+            }
+            ScanFrom::BeforeEnds(offsets) => {
+                high.saturating_sub(i64::try_from(*offsets).unwrap_or(i64::MAX)).max(low)
             }
             ScanFrom::End => high,
         };

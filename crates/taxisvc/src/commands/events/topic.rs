@@ -22,6 +22,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// What the group that is never joined is named after.
 const READER: &str = "events";
+/// So many times as far is gone back where too few were found.
+const FURTHER_BACK: u64 = 8;
 
 /// An event, and where on the topic it lies.
 #[derive(Debug, Serialize)]
@@ -58,7 +60,8 @@ pub(super) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
     };
     let from = match &begin {
         Begin::Last(0) => ScanFrom::End,
-        Begin::Last(_) | Begin::Beginning => ScanFrom::Beginning,
+        Begin::Last(wanted) => topic.near_the_ends(*wanted, &options.filter())?,
+        Begin::Beginning => ScanFrom::Beginning,
         Begin::From { partition, offset, .. } => ScanFrom::Offsets(BTreeMap::from([(*partition, *offset)])),
     };
     let mut telling = Telling {
@@ -110,6 +113,13 @@ fn signalled() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(is_over)
 }
 
+/// What was read of a partition up to its end.
+struct Tail {
+    first: u64,
+    /// How many of them are to be shown.
+    wanted: usize,
+}
+
 struct Topic<'a> {
     config: &'a Config,
     is_over: Arc<AtomicBool>,
@@ -123,6 +133,36 @@ impl Topic<'_> {
         });
         let kafka = &self.config.kafka;
         scanned.with_context(|| format!("cannot read the topic {:?} at {}", kafka.topic, kafka.brokers))
+    }
+
+    /// Where so many of the latest are to be read from, of each partition: further and further back, until it has them or
+    /// there are no more.
+    fn near_the_ends(&self, wanted: usize, filter: &Filter) -> anyhow::Result<ScanFrom> {
+        let mut back = u64::try_from(wanted).unwrap_or(u64::MAX);
+        let mut before: BTreeMap<u32, Tail> = BTreeMap::new();
+        loop {
+            let mut tails: BTreeMap<u32, Tail> = BTreeMap::new();
+            self.scan(&ScanFrom::BeforeEnds(back), &mut |sight| match sight {
+                Sight::Message { place, event, .. } => {
+                    let tail =
+                        tails.entry(place.partition).or_insert(Tail { first: place.offset, wanted: 0 });
+                    tail.wanted += usize::from(event.is_some_and(|event| filter.takes(event)));
+                    Visit::On
+                }
+                Sight::Nothing => Visit::On,
+                Sight::CaughtUp => Visit::Enough,
+            })?;
+            let is_whole = |partition: &u32, tail: &Tail| {
+                before.get(partition).is_some_and(|before| before.first == tail.first)
+            };
+            let mut of_each = tails.iter();
+            if of_each.all(|(partition, tail)| tail.wanted >= wanted || is_whole(partition, tail)) {
+                let firsts = tails.into_iter().map(|(partition, tail)| (partition, tail.first));
+                return Ok(ScanFrom::Offsets(firsts.collect()));
+            }
+            before = tails;
+            back = back.saturating_mul(FURTHER_BACK);
+        }
     }
 
     /// When the first message of a partition from an offset on happened; nothing where there is none.

@@ -50,6 +50,9 @@ fn it_shows_what_is_wanted() {
     // What a partition says last is the latest, whatever it says of its time: the original's words are of another day.
     check(&[], &all);
     check(&["--last", "2"], &all[1..]);
+    // Read near the end first, and further back until it is found.
+    check(&["--last", "1", "--type", "FarePaid"], &all[..1]);
+    check(&["--last", "1", "--type", "FareRefunded"], &[]);
     let paid = &lines(&fleet, &["--type", "FarePaid"])[0];
     assert_eq!((&paid["partition"], &paid["offset"], &paid["callId"]), (&json!(0), &json!(0), &json!(5)));
 }
