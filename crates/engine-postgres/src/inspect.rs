@@ -20,6 +20,9 @@ pub struct Inspection {
     pub off_ms: i64,
     /// Other sessions of ours in this database: replicas, and others who look.
     pub sessions: u64,
+    /// How long the first of them has been there; nothing where there are none. As long as there is where another user's
+    /// are not shown.
+    pub sessions_for_ms: Option<i64>,
     /// Connections of all kinds to the server, and how many it takes.
     pub connections: (u64, u64),
 }
@@ -32,6 +35,10 @@ const LOOK: &str = "SELECT current_setting('server_version'), \
       WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')), \
     (SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
       AND application_name = current_setting('application_name')), \
+    (SELECT CASE WHEN count(*) = 0 THEN NULL WHEN count(backend_start) < count(*) THEN 9223372036854775807 \
+      ELSE (extract(epoch FROM clock_timestamp() - min(backend_start)) * 1000)::bigint END::text \
+      FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+      AND (application_name = current_setting('application_name') OR application_name IS NULL)), \
     (SELECT count(*)::text FROM pg_stat_activity WHERE backend_type = 'client backend'), \
     current_setting('max_connections'), to_regclass('engine.schema_version') IS NOT NULL";
 
@@ -48,7 +55,7 @@ pub fn inspect(options: &Options, clock: &dyn Clock) -> Result<Inspection, OpenE
     let after = clock.now();
     let its: i64 = asked.first().map_or(before.0, |row| row.get(0));
     let off_ms = (after.0 - before.0) / 2;
-    let tables = match text(5).as_str() {
+    let tables = match text(6).as_str() {
         "t" => session.query("SELECT version FROM engine.schema_version", Vec::new())?,
         _ => Vec::new(),
     };
@@ -60,6 +67,7 @@ pub fn inspect(options: &Options, clock: &dyn Clock) -> Result<Inspection, OpenE
         ahead_ms: its - (before.0 + off_ms),
         off_ms,
         sessions: number(2),
-        connections: (number(3), number(4)),
+        sessions_for_ms: text(3).parse().ok(),
+        connections: (number(4), number(5)),
     })
 }

@@ -15,7 +15,8 @@ What is wrong is named row by row. On the way is what one service has said and t
 has been on its way for more than ten minutes beside a running server.
 
 With store.kind = \"postgres\" it looks at the databases of all services, each at a moment of its own, beside running \
-replicas too; then what the topic has not been told yet is on the way as well.
+replicas too; then what the topic has not been told yet is on the way as well, and nothing is late while no replica runs, or \
+before any has run for ten minutes.
 
 Exit codes: 0 when everything holds, 1 when not or when the data cannot be read.";
 

@@ -4,7 +4,8 @@ use crate::clock::told::of_server;
 use crate::config::{Config, Kind};
 use crate::{data_dir, databases};
 use engine::clock::{Clock, SystemClock, Timestamp};
-use wiring::{Readers, audit};
+use engine_postgres::inspect::inspect;
+use wiring::{Layout, Readers, audit};
 
 /// What is looked at, beside whoever writes it.
 pub(super) struct Look {
@@ -32,11 +33,46 @@ pub(super) fn look(config: &Config) -> anyhow::Result<Look> {
             Ok(Look { readers, running_at, audited })
         }
         Kind::Postgres => {
+            let in_use_for_ms = in_use_for_ms(config)?;
             let readers = databases::look(config)?;
             // Whoever writes them goes by clocks of other machines, which `doctor` compares.
-            let running_at = Some(SystemClock.now());
+            let running_at = in_use_for_ms.map(|_| SystemClock.now());
             let partitions = Some(config.kafka.partitions);
-            Ok(Look { readers, running_at, audited: audit::Options { partitions, ..audited } })
+            let late_after_ms = late_after_ms(in_use_for_ms, audited.late_after_ms);
+            Ok(Look { readers, running_at, audited: audit::Options { partitions, late_after_ms, ..audited } })
         }
+    }
+}
+
+/// How long somebody of ours has been connected to one of them, without a pause; nothing where nobody is.
+fn in_use_for_ms(config: &Config) -> anyhow::Result<Option<i64>> {
+    let mut longest = None;
+    for (name, services) in Layout::Apart.groups() {
+        let inspected = inspect(&databases::options(config, &services), &SystemClock);
+        let inspection = inspected.map_err(|error| databases::explain(config, name, error))?;
+        longest = longest.max(inspection.sessions_for_ms);
+    }
+    Ok(longest)
+}
+
+/// Nothing is late that was on its way when everything was stopped, before whoever runs now has had as long to see to it as
+/// anybody has. Where nobody runs, the time of the last event stands, by which nothing becomes late.
+fn late_after_ms(in_use_for_ms: Option<i64>, usual_ms: i64) -> i64 {
+    let has_just_started = in_use_for_ms.is_some_and(|so_far_ms| so_far_ms < usual_ms);
+    if has_just_started { i64::MAX } else { usual_ms }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_just_started_is_late_with_nothing() {
+        let check = |in_use_for_ms, expected| assert_eq!(late_after_ms(in_use_for_ms, 600_000), expected);
+        check(None, 600_000);
+        check(Some(0), i64::MAX);
+        check(Some(599_999), i64::MAX);
+        check(Some(600_000), 600_000);
+        check(Some(i64::MAX), 600_000);
     }
 }

@@ -17,13 +17,13 @@ const PLACES: [&str; 4] = [
 ];
 
 /// A clock that the test sets.
-struct FakeClock {
+pub(super) struct FakeClock {
     library: &'static str,
     file: PathBuf,
 }
 
 impl FakeClock {
-    fn make(folder: &Path) -> Option<Self> {
+    pub(super) fn make(folder: &Path) -> Option<Self> {
         let library = PLACES.into_iter().find(|place| Path::new(place).exists());
         let Some(library) = library else {
             println!("\n*** NOT RUN: libfaketime is not installed (Debian's package faketime)\n");
@@ -35,7 +35,7 @@ impl FakeClock {
     }
 
     /// Has a command see it.
-    fn over<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    pub(super) fn over<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("LD_PRELOAD", self.library)
             .env("FAKETIME_TIMESTAMP_FILE", &self.file)
@@ -44,7 +44,7 @@ impl FakeClock {
     }
 
     /// To so many seconds from the real time.
-    fn set(&self, offset: &str) {
+    pub(super) fn set(&self, offset: &str) {
         let new = self.file.with_extension("new");
         std::fs::write(&new, offset).unwrap();
         std::fs::rename(new, &self.file).unwrap();

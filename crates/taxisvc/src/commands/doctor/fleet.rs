@@ -295,6 +295,7 @@ mod tests {
             ahead_ms: -999,
             off_ms: 1,
             sessions: 3,
+            sessions_for_ms: None,
             connections: (80, 100),
         };
         let states =

@@ -85,7 +85,7 @@ fn break_everything(trips: &Path, kill_every: Duration) {
 }
 
 fn replay(cluster: &Cluster, trips: &Path, ends: &Path) -> Child {
-    let to = format!("http://{}", cluster.gateway());
+    let to = format!("http://{}", cluster.gateway);
     let (trips, ends) = (trips.to_str().unwrap(), ends.to_str().unwrap());
     let arguments =
         ["replay", trips, "--to", &to, "--ends", ends, "--run", "day", "--json", "--speed", "max"];
@@ -145,6 +145,6 @@ impl Chaos {
 
 /// Calls so far, where somebody answers.
 fn placed(cluster: &Cluster) -> Option<u64> {
-    let answer = Ask::get("/calls?size=1").of(cluster.gateway()).ok()?;
+    let answer = Ask::get("/calls?size=1").of(cluster.gateway).ok()?;
     (answer.status == 200).then(|| answer.json()["page"]["totalElements"].as_u64()).flatten()
 }

@@ -1,9 +1,11 @@
 //! What operators see and do on the command line beside replicas that are at work.
 
+use crate::clock_set::FakeClock;
 use crate::world::cluster::Cluster;
 use crate::world::cluster::load::Load;
 use crate::world::cluster::outside::Outside;
 use crate::world::number;
+use crate::world::process::taxisvc;
 use serde_json::Value;
 
 /// How often it is looked while riders come and go.
@@ -13,7 +15,7 @@ const LOOKS: usize = 20;
 #[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
 fn whoever_looks_beside_replicas_under_load_raises_no_false_alarm() {
     let cluster = Cluster::start(2, Outside::shared());
-    let load = Load::start(cluster.gateway(), 8);
+    let load = Load::start(cluster.gateway, 8);
     let mut was_under_way = false;
     for _ in 0..LOOKS {
         load.goes_on_for(10);
@@ -55,7 +57,7 @@ fn commands_find_the_databases_the_topic_and_the_replicas() {
         assert!(doctor.stdout.contains(&format!("ok     {check}")), "{check}: {}", doctor.stdout);
     }
     let [payment, gateway] =
-        [cluster.address("payment", 0), cluster.gateway()].map(|address| address.to_string());
+        [cluster.address("payment", 0), cluster.gateway].map(|address| address.to_string());
     let said = |arguments: &[&str]| {
         let ended = cluster.operate(arguments, &[]);
         assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
@@ -116,4 +118,38 @@ fn a_database_that_is_away_or_another_one_is_told_with_what_to_do() {
     );
     check(&[("POSTGRES_DRIVE", &outside.database("nowhere"))], &["make it, CREATE DATABASE"]);
     cluster.comes_to(call, ["driveStart", "paid", "start"]);
+}
+
+#[test]
+#[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
+fn what_waits_while_everything_is_stopped_is_late_with_nobody() {
+    let mut cluster = Cluster::start(1, Outside::shared());
+    let Some(clock) = FakeClock::make(cluster.folder()) else { return };
+    for role in ["payment", "drive", "view"] {
+        cluster.stop(role, 0);
+    }
+    let call = number(&cluster.place(10.0).with(202));
+    cluster.stop("call", 0);
+    cluster.stop_gateway();
+    // Twenty minutes later.
+    clock.set("+1200");
+    is_on_its_way(&cluster, &clock);
+    // Whoever has just started is not late either.
+    cluster.start_again("call", 0);
+    cluster.wait_until_ready();
+    is_on_its_way(&cluster, &clock);
+    ["payment", "drive", "view"].into_iter().for_each(|role| cluster.start_again(role, 0));
+    cluster.start_gateway();
+    cluster.wait_until_ready();
+    cluster.comes_to(call, ["driveStart", "paid", "start"]);
+}
+
+/// An audit by that clock is clean, with something that call has said and others have not heard.
+fn is_on_its_way(cluster: &Cluster, clock: &FakeClock) {
+    let mut command = taxisvc(cluster.folder(), cluster.settings(), &["audit", "--json"]);
+    let output = clock.over(&mut command).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{report}");
+    let waiting = report["transit"].as_array().unwrap();
+    assert!(waiting.iter().any(|transit| transit["from"] == "call"), "{report}");
 }

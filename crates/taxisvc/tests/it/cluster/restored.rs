@@ -133,7 +133,7 @@ fn a_replica_on_a_restored_database_stops_and_says_what_to_do() {
     cluster.wait_until_ready();
     // It hears again that the call is paid; what its driver had asked is lost, and is asked again.
     let stands = ["driveComplete", "paid", "start"].map(str::to_owned);
-    until("the drive to start again", || (cluster.standing(call)[0] == stands).then_some(()));
+    until("the drive to start again", || (cluster.standing(call) == stands).then_some(()));
     cluster.end(call).with(200);
     cluster.comes_to(call, ["driveComplete", "paid", "end"]);
 }

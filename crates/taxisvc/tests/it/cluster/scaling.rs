@@ -14,7 +14,7 @@ const RIDES: u64 = 100;
 #[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
 fn from_one_to_three_and_back_under_load() {
     let mut cluster = Cluster::partly((1, 3), Outside::shared(), &[]);
-    let load = Load::start(cluster.gateway(), RIDERS);
+    let load = Load::start(cluster.gateway, RIDERS);
     load.goes_on_for(RIDES);
     for index in [1, 2] {
         for role in ROLES {
@@ -38,7 +38,7 @@ fn from_one_to_three_and_back_under_load() {
 #[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
 fn a_replica_that_stood_still_wakes_up_and_does_no_harm() {
     let mut cluster = Cluster::start(2, Outside::shared());
-    let load = Load::start(cluster.gateway(), RIDERS);
+    let load = Load::start(cluster.gateway, RIDERS);
     load.goes_on_for(RIDES);
     for role in ROLES {
         // Of those who tell the topic, the one whose turn it is: it sleeps past its end, with events on their way.

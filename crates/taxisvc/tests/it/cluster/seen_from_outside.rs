@@ -20,7 +20,7 @@ fn as_operator(ask: Ask, address: SocketAddr) -> Answer {
 #[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
 fn an_operator_sees_all_services_and_acts_on_each() {
     let mut cluster = Cluster::start(2, Outside::shared());
-    let gateway = cluster.gateway();
+    let gateway = cluster.gateway;
     let mut stream = Events::open(gateway, "/events?from=0");
     let call = number(&cluster.place(10.0));
     cluster.comes_to(call, ["driveStart", "paid", "start"]);
@@ -67,7 +67,7 @@ fn an_operator_sees_all_services_and_acts_on_each() {
 #[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
 fn a_rider_is_answered_by_the_replica_that_was_asked_and_reads_what_was_told() {
     let mut cluster = Cluster::with(2, Outside::shared(), &[("ANSWERS_WAIT_MS", "8000")]);
-    let (asked, gateway) = (cluster.address("call", 0), cluster.gateway());
+    let (asked, gateway) = (cluster.address("call", 0), cluster.gateway);
     for _ in 0..20 {
         let answer = Ask::post("/calls", CALL).of(asked).unwrap().with(201);
         let (call, position) = (number(&answer), answer.header("taxisvc-position").unwrap().to_owned());

@@ -15,7 +15,7 @@ const PARTITIONS: [usize; 2] = [17, 23];
 #[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
 fn it_is_deleted_and_made_anew() {
     let cluster = Cluster::start(2, Outside::shared());
-    let load = Load::start(cluster.gateway(), RIDERS);
+    let load = Load::start(cluster.gateway, RIDERS);
     for _ in 0..2 {
         load.goes_on_for(RIDES);
         assert!(cluster.outside().remove_topic(), "there is a topic to remove");
@@ -28,7 +28,7 @@ fn it_is_deleted_and_made_anew() {
 #[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
 fn it_gets_more_partitions_while_replicas_are_killed() {
     let mut cluster = Cluster::start(2, Outside::shared());
-    let load = Load::start(cluster.gateway(), RIDERS);
+    let load = Load::start(cluster.gateway, RIDERS);
     load.goes_on_for(RIDES);
     for partitions in PARTITIONS {
         cluster.outside().raise_partitions(partitions);

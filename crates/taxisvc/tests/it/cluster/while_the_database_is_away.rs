@@ -24,7 +24,7 @@ fn what_is_answered_is_true_afterwards() {
     let is_over = Arc::new(AtomicBool::new(false));
     let riders: Vec<_> = (0..RIDERS)
         .map(|rider| {
-            let (gateway, is_over) = (cluster.gateway(), is_over.clone());
+            let (gateway, is_over) = (cluster.gateway, is_over.clone());
             std::thread::spawn(move || place_until(gateway, rider, &is_over))
         })
         .collect();

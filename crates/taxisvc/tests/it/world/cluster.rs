@@ -6,11 +6,13 @@ mod ports;
 
 use self::outside::Outside;
 use self::ports::draw_port;
-use super::http::{Answer, Ask};
+use super::entry::Entry;
+use super::http::Ask;
 use super::process::{self, Ended, Server, Settings, run, taxisvc};
-use super::{Standing, until, word};
-use serde_json::{Value, json};
+use super::until;
+use serde_json::Value;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -20,7 +22,8 @@ pub(crate) const ROLES: [&str; 4] = ["call", "payment", "drive", "view"];
 /// A fleet: it ends with a clean audit, and nothing on its way.
 pub(crate) struct Cluster {
     replicas: Vec<Replica>,
-    gateway: Replica,
+    front: Replica,
+    entry: Entry,
     settings: Settings,
     folder: TempDir,
     /// Dropped last: the processes want it to the end.
@@ -47,20 +50,7 @@ impl Replica {
         assert!(self.server.is_none(), "{} runs already", self.role);
         let mut settings = settings.clone();
         settings.push((format!("PORTS_{}", self.role.to_uppercase()), self.port.to_string()));
-        let server = until(self.role, || {
-            match Server::try_start(taxisvc(folder, &settings, &[self.role])) {
-                Ok(server) => Some(server),
-                // The last process on this port may not have let go of it yet.
-                Err(ended) => {
-                    assert!(
-                        ended.stderr.contains("cannot listen on"),
-                        "{} does not start: {ended:?}",
-                        self.role
-                    );
-                    None
-                }
-            }
-        });
+        let server = Server::start_where_it_was(|| taxisvc(folder, &settings, &[self.role]));
         self.server = Some(server);
     }
 
@@ -99,8 +89,10 @@ impl Cluster {
         let replicas: Vec<Replica> =
             ROLES.iter().flat_map(|role| (0..known).map(|_| Replica::new(role))).collect();
         let folder = tempfile::tempdir().unwrap();
-        let mut cluster =
-            Self { replicas, gateway: Replica::new("gateway"), settings, folder, outside: Arc::new(outside) };
+        let front = Replica::new("gateway");
+        let entry = Entry { gateway: front.address() };
+        let outside = Arc::new(outside);
+        let mut cluster = Self { replicas, front, entry, settings, folder, outside };
         for role in ROLES {
             (0..started).for_each(|index| cluster.start_again(role, index));
         }
@@ -112,11 +104,11 @@ impl Cluster {
     /// In front of every replica that there is.
     pub(crate) fn start_gateway(&mut self) {
         let settings = self.of_the_fleet();
-        self.gateway.start(self.folder.path(), &settings);
+        self.front.start(self.folder.path(), &settings);
     }
 
     pub(crate) fn stop_gateway(&mut self) {
-        let mut server = self.gateway.server.take().expect("it runs");
+        let mut server = self.front.server.take().expect("it runs");
         server.terminate();
         assert!(server.ended().success(), "the gateway did not stop well");
     }
@@ -134,7 +126,7 @@ impl Cluster {
     /// Runs a command as an operator does who knows where everything is, with more settings.
     pub(crate) fn operate(&self, arguments: &[&str], more: &[(&str, &str)]) -> Ended {
         let mut settings = self.of_the_fleet();
-        settings.push(("PORTS_GATEWAY".to_owned(), self.gateway().port().to_string()));
+        settings.push(("PORTS_GATEWAY".to_owned(), self.front.address().port().to_string()));
         settings.extend(process::settings(more));
         run(self.folder.path(), &settings, arguments)
     }
@@ -158,10 +150,6 @@ impl Cluster {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
-    }
-
-    pub(crate) fn gateway(&self) -> SocketAddr {
-        self.gateway.address()
     }
 
     /// Where one of a service's processes listens.
@@ -197,7 +185,7 @@ impl Cluster {
 
     #[track_caller]
     pub(crate) fn wait_until_ready(&mut self) {
-        let started = self.replicas.iter_mut().chain([&mut self.gateway]);
+        let started = self.replicas.iter_mut().chain([&mut self.front]);
         started.filter(|process| process.server.is_some()).for_each(Replica::wait_until_ready);
     }
 
@@ -208,77 +196,6 @@ impl Cluster {
 
     pub(crate) fn thaw(&mut self, role: &str, index: usize) {
         self.replica(role, index).server.as_ref().expect("it runs").signal("CONT");
-    }
-
-    /// Asks the gateway.
-    #[track_caller]
-    pub(crate) fn ask(&self, ask: &Ask) -> Answer {
-        ask.of(self.gateway()).unwrap_or_else(|error| panic!("{error}: {ask:?}"))
-    }
-
-    #[track_caller]
-    pub(crate) fn get(&self, path: &str) -> Answer {
-        self.ask(&Ask::get(path))
-    }
-
-    #[track_caller]
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
-        self.ask(&Ask::post(path, &body.to_string()))
-    }
-
-    /// A rider calls.
-    #[track_caller]
-    pub(crate) fn place(&self, kilometers: f64) -> Answer {
-        self.post("/calls", &json!({"userId": "1", "userName": "eojin", "distance": kilometers}))
-    }
-
-    /// A rider calls and asks the provider for a vice.
-    #[track_caller]
-    pub(crate) fn place_paid_by(&self, kilometers: f64, method: &str) -> Answer {
-        let call = json!({"userId": 1, "userName": "eojin", "distance": kilometers, "paymentMethod": method});
-        self.post("/calls", &call)
-    }
-
-    #[track_caller]
-    pub(crate) fn cancel(&self, call: u64) -> Answer {
-        self.post("/calls/cancel", &json!({"callId": call}))
-    }
-
-    #[track_caller]
-    pub(crate) fn end(&self, call: u64) -> Answer {
-        self.post("/drives/end", &json!({"driveId": call}))
-    }
-
-    /// How the services say that a call stands, and how the view does.
-    pub(crate) fn standing(&self, call: u64) -> [Standing; 2] {
-        let of = |path: &str| {
-            let answer = self.get(&format!("/{path}/{call}"));
-            if answer.status == 404 { Value::Null } else { answer.with(200).json() }
-        };
-        let (call, payment, drive, view) = (of("calls"), of("payments"), of("drives"), of("callViews"));
-        [
-            [word(&call["callStatus"]), word(&payment["payStatus"]), word(&drive["driveStatus"])],
-            ["callStatus", "payStatus", "driveStatus"].map(|field| word(&view[field])),
-        ]
-    }
-
-    /// Waits until the services and the view agree that a call stands so.
-    #[track_caller]
-    pub(crate) fn comes_to(&self, call: u64, standing: [&str; 3]) {
-        let mut seen = None;
-        until(&format!("call {call} to come to {standing:?}"), || {
-            let now = self.standing(call);
-            let is_there = now.iter().all(|now| *now == standing);
-            seen = Some(now);
-            is_there.then_some(())
-        });
-    }
-
-    /// How many there are in a collection.
-    #[track_caller]
-    pub(crate) fn count(&self, collection: &str) -> u64 {
-        let page = self.get(&format!("/{collection}?size=1")).with(200).json();
-        page["page"]["totalElements"].as_u64().expect("a page tells how many there are")
     }
 
     /// A figure of one process, all its labels together.
@@ -328,13 +245,22 @@ impl Cluster {
     }
 }
 
+/// Riders and drivers come to its gateway.
+impl Deref for Cluster {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        &self.entry
+    }
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
         }
         self.comes_to_rest();
-        for replica in self.replicas.iter_mut().chain([&mut self.gateway]) {
+        for replica in self.replicas.iter_mut().chain([&mut self.front]) {
             if let Some(server) = replica.server.take() {
                 server.kill();
             }

@@ -2,14 +2,17 @@
 
 pub(crate) mod by_hand;
 pub(crate) mod cluster;
+pub(crate) mod entry;
 pub(crate) mod http;
 pub(crate) mod process;
 
-use self::http::{Answer, Ask, Events};
+use self::entry::Entry;
+use self::http::{Answer, Events};
 use self::process::{Ended, Server, Settings, run, taxisvc};
 use engine::clock::Stopwatch;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -54,6 +57,7 @@ pub(crate) type Standing = [String; 3];
 /// The whole system in a process. Every world ends with a clean audit, while it runs and after it was killed.
 pub(crate) struct World {
     pub(crate) server: Option<Server>,
+    entry: Entry,
     settings: Settings,
     folder: TempDir,
 }
@@ -82,7 +86,8 @@ impl World {
         settings.extend(process::settings(more));
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
-        let mut world = Self { server: None, settings, folder };
+        let entry = Entry { gateway: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut world = Self { server: None, entry, settings, folder };
         world.start_again();
         world
     }
@@ -105,19 +110,8 @@ impl World {
         assert!(self.server.is_none(), "one process at a time");
         let data = self.data();
         let arguments = ["up", "--data", data.to_str().unwrap()];
-        let server = until("the server to start", || {
-            match Server::try_start(taxisvc(self.folder.path(), &self.settings, &arguments)) {
-                Ok(server) => Some(server),
-                // Somebody else may have a port that the last process had, for a moment.
-                Err(ended) => {
-                    assert!(
-                        ended.stderr.contains("cannot listen on"),
-                        "the server does not start: {ended:?}"
-                    );
-                    None
-                }
-            }
-        });
+        let server = Server::start_where_it_was(|| taxisvc(self.folder.path(), &self.settings, &arguments));
+        self.entry = Entry { gateway: server.address("gateway") };
         self.server = Some(server);
     }
 
@@ -149,82 +143,6 @@ impl World {
         self.server.as_ref().expect("it runs").address(port)
     }
 
-    /// Asks the gateway.
-    #[track_caller]
-    pub(crate) fn ask(&self, ask: &Ask) -> Answer {
-        ask.of(self.address("gateway")).unwrap_or_else(|error| panic!("{error}: {ask:?}"))
-    }
-
-    #[track_caller]
-    pub(crate) fn get(&self, path: &str) -> Answer {
-        self.ask(&Ask::get(path))
-    }
-
-    #[track_caller]
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
-        self.ask(&Ask::post(path, &body.to_string()))
-    }
-
-    /// A rider calls.
-    #[track_caller]
-    pub(crate) fn place(&self, kilometers: f64) -> Answer {
-        self.post("/calls", &json!({"userId": "1", "userName": "eojin", "distance": kilometers}))
-    }
-
-    /// A rider calls and is taken on; the number of the call.
-    #[track_caller]
-    pub(crate) fn call(&self, kilometers: f64) -> u64 {
-        number(&self.place(kilometers).with(201))
-    }
-
-    /// A rider calls and asks the provider for a vice.
-    #[track_caller]
-    pub(crate) fn place_paid_by(&self, kilometers: f64, method: &str) -> Answer {
-        let call = json!({"userId": 1, "userName": "eojin", "distance": kilometers, "paymentMethod": method});
-        self.post("/calls", &call)
-    }
-
-    #[track_caller]
-    pub(crate) fn cancel(&self, call: u64) -> Answer {
-        self.post("/calls/cancel", &json!({"callId": call}))
-    }
-
-    #[track_caller]
-    pub(crate) fn end(&self, call: u64) -> Answer {
-        self.post("/drives/end", &json!({"driveId": call}))
-    }
-
-    /// How the services say that a call stands.
-    pub(crate) fn standing(&self, call: u64) -> Standing {
-        let of = |path: &str, field: &str| {
-            let answer = self.get(&format!("/{path}/{call}"));
-            if answer.status == 404 { "-".to_owned() } else { word(&answer.with(200).json()[field]) }
-        };
-        [of("calls", "callStatus"), of("payments", "payStatus"), of("drives", "driveStatus")]
-    }
-
-    /// How the view says that a call stands.
-    pub(crate) fn view(&self, call: u64) -> Standing {
-        let answer = self.get(&format!("/callViews/{call}"));
-        let view = if answer.status == 404 { Value::Null } else { answer.with(200).json() };
-        ["callStatus", "payStatus", "driveStatus"].map(|field| word(&view[field]))
-    }
-
-    /// Waits until the services and the view agree that a call stands so.
-    #[track_caller]
-    pub(crate) fn comes_to(&self, call: u64, standing: [&str; 3]) {
-        let stopwatch = Stopwatch::start();
-        loop {
-            let (services, view) = (self.standing(call), self.view(call));
-            if services == standing && view == standing {
-                return;
-            }
-            let stands = format!("call {call} stands {services:?}, its view {view:?}");
-            assert!(stopwatch.elapsed() < WAIT_MAX, "{stands}; waited in vain for {standing:?}");
-            pause();
-        }
-    }
-
     /// Every event that was told of a call, in the order of the stream. To know that no more follow, another call is
     /// placed, and what becomes of that is told of after all of them.
     pub(crate) fn told(&self, call: u64) -> Vec<String> {
@@ -240,13 +158,6 @@ impl World {
             }
         }
         told
-    }
-
-    /// How many there are in a collection.
-    #[track_caller]
-    pub(crate) fn count(&self, collection: &str) -> u64 {
-        let page = self.get(&format!("/{collection}?size=1")).with(200).json();
-        page["page"]["totalElements"].as_u64().expect("a page tells how many there are")
     }
 
     /// Runs another command of the binary on the same data.
@@ -274,6 +185,15 @@ impl World {
             returned: of("returned"),
             at_provider: of("atProvider"),
         }
+    }
+}
+
+/// Riders and drivers come to its gateway.
+impl Deref for World {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        &self.entry
     }
 }
 

@@ -73,6 +73,19 @@ impl Server {
         Self::try_start(command).unwrap_or_else(|ended| panic!("the server does not start: {ended:?}"))
     }
 
+    /// Starts it on ports that the last process may not have let go of yet.
+    #[track_caller]
+    pub(crate) fn start_where_it_was(command: impl Fn() -> Command) -> Self {
+        until("the process to start", || {
+            let ended = match Self::try_start(command()) {
+                Ok(server) => return Some(server),
+                Err(ended) => ended,
+            };
+            assert!(ended.stderr.contains("cannot listen on"), "the process does not start: {ended:?}");
+            None
+        })
+    }
+
     pub(crate) fn try_start(mut command: Command) -> Result<Self, Ended> {
         let mut child = command
             .stdin(Stdio::null())
