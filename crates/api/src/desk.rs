@@ -1,11 +1,13 @@
 //! Reads that may block, on few threads: each goes on while there is more to read, so that not every read wakes one.
 
 use engine::log::EntityKey;
-use engine::store::{EntityRow, Reader};
+use engine::store::{EntityRow, Reader, StoreError};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::detail::Detail;
 use crate::gather::Gather;
@@ -18,10 +20,15 @@ const OPERATOR_THREADS_MAX: usize = 2;
 /// Who comes when so many wait already is sent away.
 pub(crate) const WAITING_MAX: usize = 16_384;
 
+/// How long one who asks waits for a read, behind others or for a store that does not answer: well within what a gateway
+/// waits for us. Operators wait as long as it takes.
+const READ_WAIT_MAX: Duration = Duration::from_secs(5);
+
 type Job = Box<dyn FnOnce() + Send>;
 
 pub(crate) struct Desk {
     threads_max: usize,
+    wait_max: Duration,
     state: Mutex<State>,
     rows: Arc<Gather<Option<EntityRow>>>,
     published: Arc<Gather<u64>>,
@@ -35,16 +42,17 @@ struct State {
 
 impl Desk {
     pub(crate) fn for_everybody() -> Arc<Self> {
-        Self::with(THREADS_MAX)
+        Self::with(THREADS_MAX, READ_WAIT_MAX)
     }
 
     pub(crate) fn for_operators() -> Arc<Self> {
-        Self::with(OPERATOR_THREADS_MAX)
+        Self::with(OPERATOR_THREADS_MAX, Duration::MAX)
     }
 
-    fn with(threads_max: usize) -> Arc<Self> {
+    fn with(threads_max: usize, wait_max: Duration) -> Arc<Self> {
         Arc::new(Self {
             threads_max,
+            wait_max,
             state: Mutex::default(),
             rows: Gather::of(|reader, service, keys| reader.rows(service, keys)),
             published: Gather::of(|reader, service, keys| reader.published_last(service, keys)),
@@ -78,10 +86,24 @@ impl Desk {
     ) -> Result<T, Problem> {
         let (tell, told) = oneshot::channel();
         self.give(Box::new(move || {
-            // Whoever asked may have gone.
-            let _ = tell.send(work());
+            // For whoever has gone, nothing is read.
+            if !tell.is_closed() {
+                let _ = tell.send(work());
+            }
         }))?;
-        told.await.unwrap_or_else(|_| Err(Problem::internal("a read broke off")))
+        self.wait(told).await
+    }
+
+    /// Waits for what was read, but not for ever.
+    pub(crate) async fn wait<T>(&self, told: oneshot::Receiver<Result<T, Problem>>) -> Result<T, Problem> {
+        match timeout(self.wait_max, told).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => Err(Problem::internal("a read broke off")),
+            Err(_) => {
+                let why = format!("it has not answered within {} s", self.wait_max.as_secs());
+                Err(Problem::unreadable(&StoreError::Unavailable(why)))
+            }
+        }
     }
 
     pub(crate) fn give(self: &Arc<Self>, job: Job) -> Result<(), Problem> {
@@ -123,6 +145,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[tokio::test]
     async fn a_read_that_panics_is_told_and_the_next_ones_are_read() {
@@ -139,5 +162,27 @@ mod tests {
         for (number, read) in reads {
             assert!(matches!(read.await.unwrap(), Ok(read) if read == number));
         }
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_told_and_what_nobody_waits_for_is_not_read() {
+        let desk = Desk::with(1, Duration::from_millis(20));
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let held = desk.read(move || {
+            // It goes on when the sender goes.
+            let _ = gate.recv();
+            Ok(())
+        });
+        assert!(held.await.is_err());
+        let is_read = Arc::new(AtomicBool::new(false));
+        let note = is_read.clone();
+        let late = desk.read(move || {
+            note.store(true, Ordering::SeqCst);
+            Ok(())
+        });
+        assert!(late.await.is_err());
+        drop(open);
+        while desk.read(|| Ok(7)).await.ok() != Some(7) {}
+        assert!(!is_read.load(Ordering::SeqCst), "nobody waited for it any more");
     }
 }

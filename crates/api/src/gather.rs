@@ -62,7 +62,7 @@ impl<T: Send + 'static> Gather<T> {
                 return Err(problem);
             }
         }
-        told.await.unwrap_or_else(|_| Err(Problem::internal("a read broke off")))
+        desk.wait(told).await
     }
 
     /// Whether somebody is wanted who puts the question.
@@ -116,6 +116,8 @@ impl<T: Send + 'static> Gather<T> {
     fn next(&self, service: &'static str) -> Option<Vec<Ask<T>>> {
         let mut services = self.services();
         let waiting = services.entry(service).or_default();
+        // For whoever has gone, nothing is read.
+        waiting.asks.retain(|ask| !ask.tell.is_closed());
         if waiting.asks.is_empty() {
             waiting.questions -= 1;
             return None;

@@ -8,6 +8,7 @@ use engine::topic::{logs_of, topics_of};
 use http::HeaderValue;
 use http::header::HeaderName;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use wiring::TELLING;
 
@@ -21,16 +22,20 @@ pub(crate) const POSITION: HeaderName = HeaderName::from_static("taxisvc-positio
 const AT_LEAST: &str = "taxisvc-at-least";
 const AT_LEAST_QUERY: &str = "at-least";
 
+/// How long an answer that is ready waits for the position that is told with it.
+const LATEST_WAIT_MAX: Duration = Duration::from_millis(100);
+
 pub(crate) type Tell = Box<dyn FnOnce() + Send>;
 
 pub(crate) fn header_value(position: &Position) -> HeaderValue {
     HeaderValue::try_from(position.to_string()).expect("a position is written in ASCII")
 }
 
-/// As new as what is told of an entity now, which may be newer than the command was.
+/// As new as what is told of an entity now, which may be newer than the command was; where that cannot be had at once, that
+/// of the command.
 pub(crate) async fn latest(api: &Api, service: &'static str, key: EntityKey, done: &Position) -> Position {
     let found = if api.is_over_topic {
-        last_published(api, service, key).await
+        tokio::time::timeout(LATEST_WAIT_MAX, last_published(api, service, key)).await.ok().flatten()
     } else {
         end_of_log(&api.bus, service, key.id)
     };

@@ -45,7 +45,8 @@ pub struct Settings {
     /// How long a direct payment waits for the provider.
     pub callpay_wait: Duration,
     /// How long the reply to a command may take, which follows its commit; then its outcome is not known. Longer than the
-    /// engine lets a command wait for its store, so that whoever's command was not stored is told so.
+    /// engine lets a command wait for a store that says it is away, so that whoever's command was not stored is told so;
+    /// shorter than a gateway waits, which would take this process for a bad one.
     pub reply_wait_max: Duration,
     pub page_size_default: u32,
     /// A larger page is cut to this; the answer says so.
@@ -76,7 +77,7 @@ impl Default for Settings {
         Self {
             answer_wait: Duration::from_millis(600),
             callpay_wait: Duration::from_millis(500),
-            reply_wait_max: Duration::from_secs(15),
+            reply_wait_max: Duration::from_secs(8),
             page_size_default: 20,
             page_size_max: 1_000,
             body_bytes_max: 64 * 1024,

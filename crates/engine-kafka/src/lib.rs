@@ -76,7 +76,7 @@ pub fn start(parts: Parts) -> Result<Kafka, SettingsError> {
     let client = client.map_err(|error| SettingsError::Client(error.to_string()))?;
     let shared = Arc::new(Shared::new(Common { settings, wire, topic, reader, clock, fail }));
     let inquiry = Inquiry::new(shared.clone(), client);
-    let mut threads = vec![spawn("kafka-inquiry", move || inquiry.run())];
+    let mut threads = vec![spawn(&shared, "kafka-inquiry", move || inquiry.run())];
     if !relays.is_empty() {
         let has_news = Arc::new(AtomicBool::new(true));
         let (bell, news) = (shared.clone(), has_news.clone());
@@ -85,18 +85,34 @@ pub fn start(parts: Parts) -> Result<Kafka, SettingsError> {
             bell.bells.relay.ring();
         });
         let relay = Relay::new(shared.clone(), lease, &relays, has_news);
-        threads.push(spawn("kafka-relay", move || relay.run()));
+        threads.push(spawn(&shared, "kafka-relay", move || relay.run()));
     }
     if hears {
-        let shared = shared.clone();
-        threads.push(spawn("kafka-consumer", move || consumer::run(&shared)));
+        let reading = shared.clone();
+        threads.push(spawn(&shared, "kafka-consumer", move || consumer::run(&reading)));
     }
     Ok(Kafka { shared, threads })
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+fn spawn(shared: &Arc<Shared>, name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    let tell = OnPanic(shared.clone());
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _tell = tell;
+        run();
+    });
     thread.expect("a machine that has no room for a thread at the start runs nothing")
+}
+
+/// Tells that a thread panicked: a process that hears or tells nothing any more must not look as if it did.
+struct OnPanic(Arc<Shared>);
+
+impl Drop for OnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let name = thread::current().name().unwrap_or_default().to_owned();
+            self.0.fail(format!("the thread {name:?} panicked"));
+        }
+    }
 }
 
 impl Kafka {

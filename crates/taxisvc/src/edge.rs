@@ -69,6 +69,8 @@ pub(crate) fn api_settings(config: &Config) -> anyhow::Result<api::Settings> {
     Ok(api::Settings {
         answer_wait: Duration::from_millis(config.answers.wait_ms),
         callpay_wait: Duration::from_millis(config.answers.callpay_wait_ms),
+        // Whoever asked through the gateway is told by us, before it gives us up.
+        reply_wait_max: Duration::from_millis(config.gateway.request_timeout_ms / 5 * 4),
         body_bytes_max: config.gateway.body_bytes_max,
         streams_max: config.limits.streams_max,
         streams_per_client_max: config.limits.streams_per_client_max,

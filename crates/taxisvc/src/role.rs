@@ -14,7 +14,7 @@ use crate::kafka::{self, Bus};
 use crate::machine::Machine;
 use crate::open_files;
 use crate::say;
-use crate::sentinel::{Failing, fail};
+use crate::sentinel::{Failing, OnPanic, fail};
 use crate::servers::{self, Port};
 use crate::serving::Ending;
 use anyhow::{Context, bail};
@@ -108,6 +108,7 @@ async fn serve(process: &Arc<Process>, runtime: &Handle) -> anyhow::Result<Start
     say::listens(&port);
     let (beginning, runtime) = (process.clone(), runtime.clone());
     let begin = move || {
+        let _tell = OnPanic(beginning.failing.clone());
         let begun = beginning.begin(&runtime);
         begun.inspect_err(|error| fail(&beginning.failing, format!("{error:#}")))
     };

@@ -20,6 +20,18 @@ pub(crate) fn fail(failing: &Failing, why: String) {
     });
 }
 
+/// Tells that a thread panicked, which must run as long as the process does.
+pub(crate) struct OnPanic(pub(crate) Failing);
+
+impl Drop for OnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let thread = std::thread::current();
+            fail(&self.0, format!("the thread {:?} panicked", thread.name().unwrap_or_default()));
+        }
+    }
+}
+
 /// Passes everything on to a reader, and tells when that says that nothing can be promised any more.
 pub(crate) struct Sentinel {
     pub(crate) reader: Arc<dyn Reader>,

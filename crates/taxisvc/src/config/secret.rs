@@ -23,13 +23,15 @@ pub(super) fn all() -> impl Iterator<Item = &'static str> {
 /// An address without its password; all of what is no address.
 pub(crate) fn without_password(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return HIDDEN.to_owned() };
+    // What is in front of the last `@` may hold a slash or a question mark that somebody forgot to encode.
+    let (who, rest) = match rest.rsplit_once('@') {
+        Some((who, rest)) => (Some(who), rest),
+        None => (None, rest),
+    };
     let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    // What is in front of the last `@` may hold a slash that somebody forgot to encode.
-    let place = match place.rsplit_once('@') {
-        Some((who, place)) => match who.split_once(':') {
-            Some((user, _)) => format!("{user}:{HIDDEN}@{place}"),
-            None => format!("{who}@{place}"),
-        },
+    let place = match who.map(|who| who.split_once(':').ok_or(who)) {
+        Some(Ok((user, _))) => format!("{user}:{HIDDEN}@{place}"),
+        Some(Err(user)) => format!("{user}@{place}"),
         None => place.to_owned(),
     };
     if parameters.is_empty() {
@@ -54,6 +56,8 @@ mod tests {
         check("postgres://db/call", "postgres://db/call");
         check("postgres://u:hush@db:5432/call", "postgres://u:***@db:5432/call");
         check("postgres://u:hu/sh@db/call", "postgres://u:***@db/call");
+        check("postgres://u:hu?sh@db/call", "postgres://u:***@db/call");
+        check("postgres://u:hu?sh@db/call?password=hush", "postgres://u:***@db/call?password=***");
         check("postgres://u:hu@sh@db/call?sslmode=require", "postgres://u:***@db/call?sslmode=require");
         check("postgres://db/call?user=u&password=hush", "postgres://db/call?user=u&password=***");
         check("host=db password=hush", "***");

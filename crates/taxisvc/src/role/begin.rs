@@ -8,7 +8,7 @@ use crate::edge::{api_settings, draw, operator, options};
 use crate::kafka::{self, Bus};
 use crate::machine::Machine;
 use crate::metrics::{Figures, Health, Services};
-use crate::sentinel::{Sentinel, fail};
+use crate::sentinel::{OnPanic, Sentinel, fail};
 use anyhow::Context;
 use api::Api;
 use engine::clock::steady::SteadyClock;
@@ -143,10 +143,13 @@ impl Process {
     /// A thread that finds what other replicas commit.
     fn look_out(&self, api: &Arc<Api>) -> anyhow::Result<JoinHandle<()>> {
         let (handles, readers) = (api.handles.clone(), api.readers.clone());
-        let (service, is_over) = (self.service, self.is_over.clone());
+        let (service, is_over, failing) = (self.service, self.is_over.clone(), self.failing.clone());
         std::thread::Builder::new()
             .name("lookout".to_owned())
-            .spawn(move || wiring::look_out((&handles, &readers), service, &is_over))
+            .spawn(move || {
+                let _tell = OnPanic(failing);
+                wiring::look_out((&handles, &readers), service, &is_over);
+            })
             .context("cannot start a thread")
     }
 
