@@ -32,7 +32,9 @@ const ROOM_LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Room at which a paused partition is read on.
 const ROOM_RESUME: usize = MESSAGES_WAITING_MAX / 2;
 const DESCRIBE_PATIENCE: Duration = Duration::from_secs(3);
-const SEEK_PATIENCE: Duration = Duration::from_secs(5);
+const SEEK_PATIENCE: Duration = Duration::from_secs(1);
+/// How often in a row a client may fail to go where it is sent before another one is begun.
+const SEEKS_FAILED_MAX: u32 = 16;
 const PLACE_EVERY: Duration = Duration::from_millis(250);
 /// How often it is noted at the brokers how far the shards are, for tools that show it.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
@@ -91,6 +93,8 @@ struct Session {
     /// Partitions that the shards want read again, until the client has gone there.
     rewinds: BTreeMap<u32, u64>,
     is_paused: bool,
+    /// In a row.
+    seeks_failed: u32,
     placed: Stopwatch,
     committed: Stopwatch,
     own: Own,
@@ -128,6 +132,7 @@ impl Session {
             batch: Vec::with_capacity(BATCH_MAX),
             rewinds: BTreeMap::new(),
             is_paused: false,
+            seeks_failed: 0,
             placed: Stopwatch::start(),
             committed: Stopwatch::start(),
             own: Own::default(),
@@ -156,8 +161,15 @@ impl Session {
             if self.shared.is_stopping() {
                 return Ended::Stopped;
             }
-            if self.shared.known().is_none_or(|now| now.identity.id != self.known.identity.id) {
+            let (now, before) = (self.shared.known(), self.known);
+            if now.is_none_or(|now| now.identity.id != before.identity.id) {
                 return Ended::AnotherTopic;
+            }
+            if now.is_some_and(|now| now.brokers_found != before.brokers_found) {
+                return Ended::Failed("the brokers are elsewhere".to_owned());
+            }
+            if let Some(why) = self.desk().failed() {
+                return Ended::Failed(why);
             }
             let room = self.room();
             let gathered = self.gather(room.min(BATCH_MAX));
@@ -259,6 +271,9 @@ impl Session {
             return Err(format!("the client can go no further: {code}"));
         }
         let is_nowhere = error.rdkafka_error_code().is_some_and(|code| NOWHERE.contains(&code));
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::LogTruncation) {
+            self.shared.note_truncated(self.known.identity.id);
+        }
         if is_nowhere {
             return Err(format!("the topic has no message where it was to be read on: {error}"));
         }
@@ -280,17 +295,35 @@ impl Session {
             self.batch.retain(|message| message.partition != partition);
             count(&self.shared.meters.rewinds, 1);
             tracing::info!(partition, next, "a partition is read again from what its shards have stored");
-            self.seek(partition, next)?;
-            desk.set(partition, Place::Next(next));
+            self.go(partition, next)?;
         }
         Ok(())
+    }
+
+    /// Goes on from there. Right after partitions have moved, a client may not be able yet to go where it is sent: nothing of the
+    /// partition is read then, and it is tried again from its rows.
+    fn go(&mut self, partition: u32, next: u64) -> Result<(), String> {
+        let desk = self.desk();
+        let Err(why) = self.seek(partition, next) else {
+            desk.set(partition, Place::Next(next));
+            self.seeks_failed = 0;
+            return Ok(());
+        };
+        self.seeks_failed += 1;
+        if self.seeks_failed > SEEKS_FAILED_MAX || self.shared.is_stopping() {
+            // The next client begins at the rows.
+            return Err(why);
+        }
+        tracing::debug!(why, "it is tried again");
+        desk.set(partition, Place::Unknown);
+        let list = self.list(|place| place == Place::Unknown);
+        self.client.pause(&list).map_err(|error| error.to_string())
     }
 
     fn seek(&self, partition: u32, next: u64) -> Result<(), String> {
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
         let offset = self.desk().offset(partition, next);
         let sought = self.client.seek(&self.shared.settings.topic, number, offset, SEEK_PATIENCE);
-        // A client that cannot go there is ended: the next one begins at the rows.
         sought.map_err(|error| format!("partition {partition} could not be read again from {next}: {error}"))
     }
 
@@ -317,13 +350,18 @@ impl Session {
                 return Ok(());
             }
         };
-        let list = self.list(|place| place == Place::Unknown);
         for (partition, next) in beginnings {
-            self.seek(partition, next)?;
-            desk.set(partition, Place::Next(next));
+            self.go(partition, next)?;
         }
+        let places = desk.places();
+        self.show(&places);
         if self.is_paused {
             return Ok(());
+        }
+        let is_placed = |partition: &u32| places.get(partition).is_some_and(|place| *place != Place::Unknown);
+        let mut list = TopicPartitionList::new();
+        for partition in unknown.iter().filter(|partition| is_placed(partition)) {
+            list.add_partition(&self.shared.settings.topic, i32::try_from(*partition).unwrap_or(i32::MAX));
         }
         self.client.resume(&list).map_err(|error| error.to_string())
     }

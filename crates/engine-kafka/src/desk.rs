@@ -30,6 +30,7 @@ struct State {
     places: BTreeMap<u32, Place>,
     /// Partitions that were taken away since somebody looked.
     gone: BTreeSet<u32>,
+    failed: Option<String>,
 }
 
 /// Gives and takes partitions, on the thread that reads them.
@@ -106,18 +107,28 @@ impl Desk {
             let offset = next.map_or(Offset::Beginning, |next| self.offset(*partition, next));
             let number = i32::try_from(*partition).unwrap_or(i32::MAX);
             list.set_partition_offset(&self.shared.settings.topic, number, offset)?;
-            lock(&self.state).places.insert(*partition, next.map_or(Place::Unknown, Place::Next));
         }
         consumer.incremental_assign(list)?;
+        for partition in &partitions {
+            let next = beginnings.as_ref().ok().and_then(|next| next.get(partition).copied());
+            lock(&self.state).places.insert(*partition, next.map_or(Place::Unknown, Place::Next));
+        }
         match &beginnings {
             Ok(beginnings) => tracing::info!(?beginnings, "partitions are read here from now on"),
             Err(error) => self.complain(error),
         }
-        // What comes before it is paused is dropped where the place is not known.
+        // What comes before it is paused is dropped where the place is not known. The client remembers of a partition that
+        // was taken away while it was paused that it was, so that the contrary must be said too.
         if beginnings.is_err() || self.shared.meters.paused.load(Ordering::Relaxed) {
-            consumer.pause(list)?;
+            consumer.pause(list)
+        } else {
+            consumer.resume(list)
         }
-        Ok(())
+    }
+
+    /// Why partitions could not be taken over or given away. A client of which that is so is of no use.
+    pub(crate) fn failed(&self) -> Option<String> {
+        lock(&self.state).failed.clone()
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> KafkaResult<()> {
@@ -190,7 +201,8 @@ impl ConsumerContext for Desk {
             self.revoke(consumer, list)
         };
         if let Err(error) = done {
-            tracing::warn!(%error, "partitions could not be taken over");
+            let why = format!("partitions could not be taken over or given away: {error}");
+            lock(&self.state).failed = Some(why);
         }
     }
 }
@@ -203,7 +215,12 @@ mod tests {
     #[test]
     fn a_partition_is_read_from_the_lowest_of_the_shards_and_a_new_one_from_the_beginning() {
         let id = LogId(7);
-        let known = Known { topic: id, identity: Identity { id, partitions: 3 }, message_bytes_max: 1_000 };
+        let known = Known {
+            topic: id,
+            identity: Identity { id, partitions: 3 },
+            message_bytes_max: 1_000,
+            brokers_found: 0,
+        };
         let first = vec![(read_key(id, 0), 9), (read_key(id, 1), 4), (read_key(LogId(8), 2), 3)];
         let second = vec![(read_key(id, 0), 5)];
         let found = lowest(&[first, second], known, &[0, 1, 2]);

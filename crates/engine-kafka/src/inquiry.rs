@@ -24,6 +24,8 @@ const CONFIGURATION_EVERY: Duration = Duration::from_secs(15);
 /// How often the rows of the inbox are looked at.
 const ROWS_EVERY: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long brokers may be away before they are looked for again at the addresses of the settings.
+const AWAY_MAX: Duration = Duration::from_secs(30);
 /// How often in a row a partition must end before what was read of it, until that is believed.
 const SHORT_MAX: u32 = 3;
 
@@ -43,6 +45,11 @@ enum Ignorance {
 pub(crate) struct Inquiry {
     shared: Arc<Shared>,
     client: BaseProducer<Ears>,
+    /// Since when no broker has answered, or since they were looked for anew.
+    away: Option<Stopwatch>,
+    /// How often they were looked for anew and found.
+    found: u64,
+    is_looking: bool,
     described: Option<(Stopwatch, Description)>,
     configured: Option<(Stopwatch, admin::Configuration)>,
     /// How often in a row a partition was found too short.
@@ -60,6 +67,9 @@ impl Inquiry {
         Self {
             shared,
             client,
+            away: None,
+            found: 0,
+            is_looking: false,
             described: None,
             configured: None,
             short: 0,
@@ -82,6 +92,9 @@ impl Inquiry {
                 }
                 Ok(()) => {}
                 Err(why) => {
+                    if matches!(why, Ignorance::Brokers(_)) {
+                        self.look_for_brokers();
+                    }
                     if !self.is_complaining || self.complaints.lets_pass("inquiry") {
                         tracing::warn!("{why}");
                     }
@@ -90,6 +103,21 @@ impl Inquiry {
             }
             self.client.poll(Duration::ZERO);
             self.shared.bells.inquiry.wait(ASK_EVERY);
+        }
+    }
+
+    /// A client knows the brokers that it has met, and no others. Where they all have gone somewhere else, one that begins at
+    /// the addresses of the settings finds them; all others are begun anew then too. (The client would do so by itself, and
+    /// without any pause as long as no broker is there: `metadata.recovery.strategy`.)
+    fn look_for_brokers(&mut self) {
+        let since = self.away.get_or_insert_with(Stopwatch::start);
+        if since.elapsed() < AWAY_MAX {
+            return;
+        }
+        self.away = Some(Stopwatch::start());
+        match self.shared.settings.client("inquiry").create_with_context(Ears::of("inquiry")) {
+            Ok(client) => (self.client, self.is_looking) = (client, true),
+            Err(error) => tracing::warn!(%error, "a client cannot be begun"),
         }
     }
 
@@ -102,7 +130,9 @@ impl Inquiry {
         let spans = self.spans(description.partitions)?;
         let known = self.shared.known().filter(|known| known.topic == topic);
         let id = match &known {
-            Some(known) if self.is_too_short(&least, &spans) => {
+            Some(known)
+                if self.is_too_short(&least, &spans) || self.shared.take_truncated(known.identity.id) =>
+            {
                 self.next_generation(topic, known.identity.id)
             }
             Some(known) => known.identity.id,
@@ -115,8 +145,11 @@ impl Inquiry {
         }
         let identity = Identity { id, partitions: description.partitions };
         let message_bytes_max = configuration.message_bytes_max.unwrap_or(MESSAGE_BYTES_DEFAULT);
-        let bounds: Vec<_> = spans.iter().map(|(partition, span)| (*partition, span.low..span.high)).collect();
-        self.shared.learn(Known { topic, identity, message_bytes_max }, spans);
+        let bounds: Vec<_> =
+            spans.iter().map(|(partition, span)| (*partition, span.low..span.high)).collect();
+        self.away = None;
+        self.found += u64::from(std::mem::take(&mut self.is_looking));
+        self.shared.learn(Known { topic, identity, message_bytes_max, brokers_found: self.found }, spans);
         for (partition, bounds) in bounds {
             self.shared.topic.note_span(partition, bounds);
         }
@@ -213,22 +246,25 @@ impl Inquiry {
     }
 
     /// Whether a partition ends before what was read of it or was acknowledged by it, and has for a while: a broker that has
-    /// just taken over may not know the end for a moment.
+    /// just taken over may not know the end for a moment. Meanwhile nothing is told, or the topic may grow past what it has lost.
     fn is_too_short(&mut self, least: &BTreeMap<u32, u64>, spans: &BTreeMap<u32, Span>) -> bool {
         let is_short =
             |(partition, least): (&u32, &u64)| spans.get(partition).is_some_and(|span| span.high < *least);
         let found = least.iter().find(|(partition, least)| is_short((partition, least)));
         let Some((partition, least)) = found else {
             self.short = 0;
+            self.shared.is_short.store(false, Ordering::SeqCst);
             return false;
         };
         self.short += 1;
+        self.shared.is_short.store(true, Ordering::SeqCst);
         let end = spans.get(partition).map(|span| span.high);
         tracing::warn!(partition, least, end, "a partition ends before what was read of it");
         if self.short < SHORT_MAX {
             return false;
         }
         self.short = 0;
+        self.shared.is_short.store(false, Ordering::SeqCst);
         true
     }
 

@@ -74,6 +74,8 @@ pub fn start(parts: Parts) -> Result<Kafka, SettingsError> {
     let Parts { settings, wire, topic, reader, relays, hears, lease, bus, clock, fail } = parts;
     let client = settings.client("inquiry").create_with_context(Ears::of("inquiry"));
     let client = client.map_err(|error| SettingsError::Client(error.to_string()))?;
+    // Who reads the topic must not wait behind those who ask over HTTP.
+    let reader = reader.apart();
     let shared = Arc::new(Shared::new(Common { settings, wire, topic, reader, clock, fail }));
     let inquiry = Inquiry::new(shared.clone(), client);
     let mut threads = vec![spawn(&shared, "kafka-inquiry", move || inquiry.run())];

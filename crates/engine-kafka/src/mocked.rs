@@ -13,8 +13,9 @@ use engine::memory::MemoryStore;
 use engine::store::{Commit, InboxMove, NewEvent, Schema, WriteSet};
 use engine::topic::{Identity, Topic, count_key, partition_of};
 use engine::wire::{Packet, Place, Wire};
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
 use rdkafka::mocking::MockCluster;
@@ -25,7 +26,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ const STREET: Schema = Schema { service: "street", kinds: &["train"], shards: SH
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 const ID: LogId = LogId(7);
+/// How long brokers are away, and how often a client may try to connect meanwhile: pauses grow to a second.
+const OUTAGE: Duration = Duration::from_secs(4);
+const CONNECTS_MAX: u64 = 40;
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -60,7 +64,12 @@ fn cluster() -> Cluster {
 }
 
 fn known() -> Known {
-    Known { topic: ID, identity: Identity { id: ID, partitions: PARTITIONS }, message_bytes_max: 1_000_000 }
+    Known {
+        topic: ID,
+        identity: Identity { id: ID, partitions: PARTITIONS },
+        message_bytes_max: 1_000_000,
+        brokers_found: 0,
+    }
 }
 
 fn shared(cluster: &Cluster, store: &MemoryStore) -> Arc<Shared> {
@@ -293,6 +302,47 @@ fn brokers_that_are_away_for_a_while_lose_and_double_nothing() {
         world.check();
     }
     assert_eq!(world.shared.stats().failures, 0, "an outage is no failure");
+}
+
+/// Counts how often a client tries to connect.
+#[derive(Clone, Default)]
+struct Connects(Arc<AtomicU64>);
+
+impl ClientContext for Connects {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, line: &str) {
+        if facility == "CONNECT" && line.contains("Connecting to") {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl ConsumerContext for Connects {}
+
+/// A consumer that begins again at the addresses of the settings whenever all brokers are gone does so without a pause.
+#[test]
+fn a_client_whose_brokers_are_all_gone_looks_for_them_with_pauses() {
+    let (cluster, store) = (cluster(), MemoryStore::new(&[STREET], LogId(1)));
+    let shared = shared(&cluster, &store);
+    let connects = Connects::default();
+    let mut config = shared.settings.client("test");
+    config.set("debug", "broker").set_log_level(RDKafkaLogLevel::Debug);
+    config.set("group.id", "test");
+    let client: BaseConsumer<Connects> = config.create_with_context(connects.clone()).unwrap();
+    client.subscribe(&[TOPIC]).unwrap();
+    eventually("it reads", || {
+        assert!(client.poll(LOOK_EVERY).is_none());
+        client.assignment().is_ok_and(|partitions| partitions.count() > 0)
+    });
+    // With the cluster its ports are gone.
+    drop(cluster);
+    let before = connects.0.load(Ordering::SeqCst);
+    let since = Stopwatch::start();
+    while since.elapsed() < OUTAGE {
+        client.poll(Duration::from_millis(1));
+    }
+    let connects = connects.0.load(Ordering::SeqCst) - before;
+    assert!(connects > 0, "it does not look for them");
+    assert!(connects < CONNECTS_MAX, "{connects} times within {OUTAGE:?}");
 }
 
 #[test]

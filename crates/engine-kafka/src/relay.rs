@@ -30,7 +30,7 @@ const FIGURES_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, PartialEq, Eq)]
 enum Ended {
     Stopped,
-    /// The topic takes other messages now, or has other partitions, which a producer is told at its beginning.
+    /// The topic takes other messages now, or has other partitions or brokers, which a producer is told at its beginning.
     Changed,
     AnotherTopic,
     Failed(String),
@@ -173,6 +173,10 @@ impl Relay {
             return Some(Ended::Changed);
         }
         self.keep_turns(known);
+        if self.shared.is_short.load(Ordering::SeqCst) {
+            self.shared.bells.relay.wait(LOOK_EVERY);
+            return None;
+        }
         let progress = self.feed(teller, known);
         // Private events alone move the cursor as well.
         self.note(known);

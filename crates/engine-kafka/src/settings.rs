@@ -132,6 +132,8 @@ impl Settings {
             // A broker that comes back is found soon; the default lets ten seconds pass.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
+            // Beginning again at the addresses of the start does so without any pause while no broker is there.
+            .set("metadata.recovery.strategy", "none")
             .set("socket.connection.setup.timeout.ms", "5000")
             .set("socket.timeout.ms", "10000")
             .set("socket.keepalive.enable", "true")

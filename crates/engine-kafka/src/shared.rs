@@ -35,6 +35,8 @@ pub(crate) struct Known {
     pub(crate) identity: Identity,
     /// The longest message that the topic takes.
     pub(crate) message_bytes_max: usize,
+    /// How often the brokers were found again where no client had known them.
+    pub(crate) brokers_found: u64,
 }
 
 /// What the inbox of a shard says.
@@ -54,6 +56,10 @@ pub(crate) struct Shared {
     stopping: AtomicBool,
     /// Somebody waits for the topic to be set to something else.
     wants_configuration: AtomicBool,
+    /// A partition ends before what there must be: nothing is told until it is known what that means.
+    pub(crate) is_short: AtomicBool,
+    /// The topic of which a broker has said that it has lost what was read of it.
+    truncated: Mutex<Option<LogId>>,
     known: Mutex<Option<Known>>,
     spans: Mutex<BTreeMap<u32, Span>>,
     /// For each partition, up to which offset there must be messages: what was read of it, and what it acknowledged.
@@ -106,6 +112,8 @@ impl Shared {
             fail: parts.fail,
             stopping: AtomicBool::new(false),
             wants_configuration: AtomicBool::new(false),
+            is_short: AtomicBool::new(false),
+            truncated: Mutex::default(),
             known: Mutex::default(),
             spans: Mutex::default(),
             least: Mutex::default(),
@@ -123,6 +131,22 @@ impl Shared {
 
     pub(crate) fn wants_configuration(&self) -> bool {
         self.wants_configuration.swap(false, Ordering::SeqCst)
+    }
+
+    /// A broker has said that it has less of this topic than was read of it.
+    pub(crate) fn note_truncated(&self, id: LogId) {
+        self.is_short.store(true, Ordering::SeqCst);
+        *lock(&self.truncated) = Some(id);
+        self.bells.inquiry.ring();
+    }
+
+    /// Whether that was said of this one.
+    pub(crate) fn take_truncated(&self, id: LogId) -> bool {
+        let is_so = lock(&self.truncated).take() == Some(id);
+        if is_so {
+            self.is_short.store(false, Ordering::SeqCst);
+        }
+        is_so
     }
 
     pub(crate) fn stop(&self) {

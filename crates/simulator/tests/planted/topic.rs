@@ -56,6 +56,15 @@ fn a_relay_that_tells_by_more_partitions_before_all_is_told_by_fewer() {
     is_caught(Rows::Both, &kinds, on_the_road(Plant::ChangeCountAtOnce));
 }
 
+/// It takes an event that went in vain, a later one that did not, more partitions and a death right after: few worlds have it.
+#[test]
+fn a_relay_that_notes_more_partitions_than_it_tells_by() {
+    let worlds = (4_000..4_400).map(Setup::over_a_topic).map(on_the_road(Plant::NoteCountOfTopic));
+    let broken: Vec<Kind> =
+        worlds.filter_map(|setup| simulator::run(&setup).err()).map(|failure| failure.breach.kind).collect();
+    assert!(broken.iter().any(|kind| [Kind::Stuck, Kind::View].contains(kind)), "{broken:?}");
+}
+
 /// Where a consumer begins anywhere, only the gap that a shard sees makes it go back; at the quiet end of a partition there
 /// is none to be seen.
 #[test]
