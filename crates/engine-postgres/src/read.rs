@@ -3,14 +3,14 @@
 use crate::failure::{Answer, Failure};
 use crate::layout::Layout;
 use crate::read_sql::POSITION;
-use crate::session::{Call, Session};
+use crate::session::{Call, Parameter, Session};
 use crate::tables::{Kind, Tables};
 use crate::value::{column, integer, number, small, text, text_if_any, unsigned};
 use engine::clock::Timestamp;
-use engine::dead_letter::{DeadLetter, Parked, Skip};
+use engine::dead_letter::{DeadLetter, Parked, Side, Skip};
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
-use engine::store::{BACKLOG_AGED_MAX, BACKLOG_COUNTED_MAX, Backlog, EntityRow, InboxKey, Side, Visit};
+use engine::store::{BACKLOG_AGED_MAX, BACKLOG_COUNTED_MAX, Backlog, EntityRow, InboxKey, Visit};
 use engine::timer::{DueTimer, Timer};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -233,6 +233,29 @@ pub(crate) fn inbox(session: &Session, layout: &Layout, shard: ShardName) -> Ans
         Ok((InboxKey { partition: unsigned(row, 0)?, source }, number(row, 4)?))
     });
     found.collect()
+}
+
+/// Some of those rows, in the order asked; 0 for one that is not there.
+pub(crate) fn inbox_rows(
+    session: &Session,
+    layout: &Layout,
+    (shard, keys): (ShardName, &[InboxKey]),
+) -> Answer<Vec<u64>> {
+    let tables = layout.tables(shard.service)?;
+    let index = tables.own_shard(shard)?;
+    let partitions: Vec<i64> = keys.iter().map(|key| i64::from(key.partition)).collect();
+    let logs: Vec<String> = keys.iter().map(|key| key.source.log.to_string()).collect();
+    let services: Vec<&str> = keys.iter().map(|key| &*key.source.service).collect();
+    let sources: Vec<i32> = keys.iter().map(|key| i32::from(key.source.shard)).collect();
+    let parameters = vec![
+        Box::new(index) as Parameter<'_>,
+        Box::new(partitions),
+        Box::new(logs),
+        Box::new(services),
+        Box::new(sources),
+    ];
+    let rows = session.query(&tables.read.inbox_rows, parameters)?;
+    rows.iter().map(|row| number(row, 0)).collect()
 }
 
 fn effect_of(row: &Row, tables: &Tables) -> Answer<Effect> {

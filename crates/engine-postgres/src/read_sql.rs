@@ -11,6 +11,7 @@ pub(crate) struct ReadSql {
     pub(crate) events_of_entity: String,
     pub(crate) published_last: String,
     pub(crate) inbox: String,
+    pub(crate) inbox_rows: String,
     pub(crate) effects_due: String,
     pub(crate) effects: String,
     pub(crate) effects_open: String,
@@ -46,6 +47,12 @@ impl ReadSql {
             inbox: format!(
                 "SELECT partition, log, service, source_shard, position FROM engine.\"{s}_inbox\" WHERE shard = $1 \
                  ORDER BY partition, log, service, source_shard"
+            ),
+            inbox_rows: format!(
+                "SELECT coalesce(i.position, 0) FROM unnest($2::bigint[], $3::text[], $4::text[], $5::integer[]) \
+                 WITH ORDINALITY AS u (partition, log, service, source_shard, place) LEFT JOIN engine.\"{s}_inbox\" AS i \
+                 ON i.shard = $1 AND i.partition = u.partition AND i.log = u.log AND i.service = u.service \
+                 AND i.source_shard = u.source_shard ORDER BY u.place"
             ),
             effects_due: format!(
                 "SELECT {effect} FROM engine.\"{s}_effect\" AS due WHERE shard = $1 AND claimed_until <= $2 \

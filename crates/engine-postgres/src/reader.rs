@@ -8,12 +8,10 @@ use crate::read::{self, Letters};
 use crate::rebuild;
 use crate::session::Session;
 use engine::clock::Timestamp;
-use engine::dead_letter::DeadLetter;
+use engine::dead_letter::{DeadLetter, Side};
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
-use engine::store::{
-    Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Side, Snapshot, Stored, Visit,
-};
+use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
 use std::sync::Arc;
 
 pub(crate) struct Onlooker {
@@ -53,6 +51,13 @@ impl Reader for Onlooker {
 
     fn inbox(&self, shard: ShardName) -> Stored<Vec<(InboxKey, u64)>> {
         self.read(|session, layout| read::inbox(session, layout, shard))
+    }
+
+    fn inbox_rows(&self, shard: ShardName, keys: &[InboxKey]) -> Stored<Vec<u64>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read(|session, layout| read::inbox_rows(session, layout, (shard, keys)))
     }
 
     fn published_last(&self, service: &'static str, keys: &[EntityKey]) -> Stored<Vec<u64>> {

@@ -4,12 +4,10 @@ use crate::failure::Failure;
 use crate::layout::Layout;
 use crate::read;
 use engine::clock::Timestamp;
-use engine::dead_letter::DeadLetter;
+use engine::dead_letter::{DeadLetter, Side};
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
-use engine::store::{
-    Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Side, Snapshot, Stored, Visit,
-};
+use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
 use rusqlite::Connection;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};

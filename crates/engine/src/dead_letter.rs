@@ -56,6 +56,19 @@ pub struct Skip {
     pub at: Timestamp,
 }
 
+/// On which side of an operator's decision a dead letter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Waiting,
+    PassedOver,
+}
+
+impl Side {
+    pub fn of(letter: &DeadLetter) -> Self {
+        if letter.skipped.is_none() { Self::Waiting } else { Self::PassedOver }
+    }
+}
+
 /// A message from inside the system, as opposed to a command from its edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -8,7 +8,7 @@ use crate::cache::Entry;
 use crate::handle::{Doorbell, Handle, Watches};
 use crate::log::{EntityKey, ShardName};
 use crate::progress::Progress;
-use crate::store::{Reader, StoreError, Stored};
+use crate::store::{InboxKey, Reader, StoreError, Stored};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -95,14 +95,16 @@ impl<S: Service> Lookout<S> {
         Ok(true)
     }
 
-    /// How far the shards have read that somebody waits for, whoever reads for them.
+    /// How far the shards have read what somebody waits for, whoever reads for them: those rows alone, for a shard has as
+    /// many as there are partitions and logs.
     fn look_at_inboxes(&mut self) -> Stored<bool> {
-        let wanted = self.progress.awaited(self.shards);
-        for index in &wanted {
-            let shard = ShardName { service: self.service.name(), index: *index };
-            let rows = self.reader.inbox(shard)?;
-            self.progress.note(*index, rows.into_iter(), self.shards);
+        let Some(awaited) = self.progress.awaited(self.shards) else { return Ok(false) };
+        for (index, keys) in awaited {
+            let shard = ShardName { service: self.service.name(), index };
+            let keys: Vec<InboxKey> = keys.into_iter().collect();
+            let rows = self.reader.inbox_rows(shard, &keys)?;
+            self.progress.note(index, keys.into_iter().zip(rows), self.shards);
         }
-        Ok(!wanted.is_empty())
+        Ok(true)
     }
 }

@@ -4,7 +4,7 @@ use crate::handle::{Doorbell, WATCHES_MAX, lock};
 use crate::log::{Position, shard_of};
 use crate::store::InboxKey;
 use crate::topic::{Identity, heard_key, partition_of};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -27,6 +27,23 @@ pub(crate) enum Road {
     Topic(Option<Identity>),
 }
 
+impl Road {
+    /// The rows by which it is known that a position was read: all of them have to stand there. None, where nothing can tell.
+    fn rows(self, position: &Position, shards: u16) -> impl Iterator<Item = (u16, InboxKey)> {
+        let source = &position.source;
+        let (shards, key) = match (self, position.about) {
+            (Self::Logs, _) => (0..shards, Some(InboxKey { partition: 0, source: source.clone() })),
+            (Self::Topic(Some(identity)), Some(about)) => {
+                let shard = shard_of(about, shards);
+                let partition = partition_of(about, identity.partitions);
+                (shard..shard + 1, Some(heard_key(identity.id, partition, source)))
+            }
+            (Self::Topic(_), _) => (0..0, None),
+        };
+        shards.zip(std::iter::repeat(key)).filter_map(|(shard, key)| Some((shard, key?)))
+    }
+}
+
 #[derive(Default)]
 struct Known {
     road: Road,
@@ -41,20 +58,10 @@ impl Known {
     /// The beginning of a log is read by everyone. Over a topic a position that does not say what it is about was not
     /// given for it, and is never read.
     fn has_read(&self, position: &Position, shards: u16) -> bool {
-        let source = &position.source;
-        match (self.road, position.about) {
-            _ if position.number == 0 => true,
-            (Road::Logs, _) => {
-                let key = InboxKey { partition: 0, source: source.clone() };
-                (0..shards).all(|shard| self.read(shard, &key) >= position.number)
-            }
-            (Road::Topic(Some(identity)), Some(about)) => {
-                let partition = partition_of(about, identity.partitions);
-                let key = heard_key(identity.id, partition, source);
-                self.read(shard_of(about, shards), &key) >= position.number
-            }
-            (Road::Topic(_), _) => false,
-        }
+        let mut rows = self.road.rows(position, shards).peekable();
+        let is_known = rows.peek().is_some();
+        let has_read = |(shard, key): (u16, InboxKey)| self.read(shard, &key) >= position.number;
+        position.number == 0 || (is_known && rows.all(has_read))
     }
 }
 
@@ -118,16 +125,20 @@ impl Progress {
         lock(&self.known).has_read(position, shards)
     }
 
-    /// The shards that somebody waits for.
-    pub(crate) fn awaited(&self, shards: u16) -> BTreeSet<u16> {
-        let mut awaited = BTreeSet::new();
-        for waiter in lock(&self.waiting).iter() {
-            match waiter.position.about {
-                Some(about) => drop(awaited.insert(shard_of(about, shards))),
-                None => awaited.extend(0..shards),
+    /// The rows that somebody waits for, by shard; `None` when nobody waits.
+    pub(crate) fn awaited(&self, shards: u16) -> Option<BTreeMap<u16, BTreeSet<InboxKey>>> {
+        let waiting = lock(&self.waiting);
+        if waiting.is_empty() {
+            return None;
+        }
+        let road = lock(&self.known).road;
+        let mut awaited: BTreeMap<u16, BTreeSet<InboxKey>> = BTreeMap::new();
+        for Waiter { position, .. } in waiting.iter() {
+            for (shard, key) in road.rows(position, shards) {
+                awaited.entry(shard).or_default().insert(key);
             }
         }
-        awaited
+        Some(awaited)
     }
 
     pub(crate) fn when_read(
@@ -222,12 +233,13 @@ mod tests {
             tell.fetch_add(1, Ordering::SeqCst);
         });
         let reading = progress.when_read(wanted.clone(), SHARDS, tell);
-        assert_eq!(progress.awaited(SHARDS), BTreeSet::from([shard]));
+        let row = BTreeSet::from([mine.clone()]);
+        assert_eq!(progress.awaited(SHARDS), Some(BTreeMap::from([(shard, row)])), "its row alone");
         progress.note(shard, [(mine.clone(), 4)].into_iter(), SHARDS);
         assert_eq!(told.load(Ordering::SeqCst), 0);
         progress.note(shard, [(mine, 5)].into_iter(), SHARDS);
         assert_eq!(told.load(Ordering::SeqCst), 1);
-        assert!(progress.has_read(&wanted, SHARDS) && progress.awaited(SHARDS).is_empty());
+        assert!(progress.has_read(&wanted, SHARDS) && progress.awaited(SHARDS).is_none());
         assert!(!progress.has_read(&position(5, None), SHARDS), "it does not say what it is about");
         drop(reading);
     }

@@ -3,7 +3,7 @@
 //! A store holds any number of services. One writer drives it ([`Store`]); any number of readers look on ([`Reader`]).
 
 use crate::clock::Timestamp;
-use crate::dead_letter::{DeadLetter, Parked, Skip};
+use crate::dead_letter::{DeadLetter, Parked, Side, Skip};
 use crate::effect::Effect;
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::log::{EntityKey, LogId, Recorded, ShardName, Source};
@@ -396,6 +396,13 @@ pub trait Reader: Send + Sync {
         self.snapshot()?.inbox(shard)
     }
 
+    /// The same of some rows, in the order asked; 0 for one that is not there.
+    fn inbox_rows(&self, shard: ShardName, keys: &[InboxKey]) -> Stored<Vec<u64>> {
+        let rows = self.inbox(shard)?;
+        let of = |key| rows.iter().find(|(known, _)| known == key).map_or(0, |(_, position)| *position);
+        Ok(keys.iter().map(of).collect())
+    }
+
     /// Always in the list's own order, also when it is read from its end.
     fn list(&self, query: &Query) -> Stored<Vec<EntityRow>>;
 
@@ -480,19 +487,6 @@ pub trait Snapshot {
     fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>>;
 
     fn counts(&self, service: &'static str, kind: &'static str) -> Stored<Vec<(String, u64)>>;
-}
-
-/// On which side of an operator's decision a dead letter is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    Waiting,
-    PassedOver,
-}
-
-impl Side {
-    pub fn of(letter: &DeadLetter) -> Self {
-        if letter.skipped.is_none() { Self::Waiting } else { Self::PassedOver }
-    }
 }
 
 /// Whether a visitor wants more.

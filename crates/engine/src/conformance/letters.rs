@@ -2,12 +2,10 @@
 
 use super::{Fixture, change, event, first_shard, ids_in, key, row, shards, write};
 use crate::clock::Timestamp;
-use crate::dead_letter::{DeadLetter, Parcel, Skip};
+use crate::dead_letter::{DeadLetter, Parcel, Side, Skip};
 use crate::effect::Effect;
 use crate::log::{EntityKey, LogId, Recorded, ShardName, Source, shard_of};
-use crate::store::{
-    Backlog, Commit, InboxKey, InboxMove, LetterSkip, Rebuild, Schema, Side, TimerMove, WriteSet,
-};
+use crate::store::{Backlog, Commit, InboxKey, InboxMove, LetterSkip, Rebuild, Schema, TimerMove, WriteSet};
 use crate::timer::Timer;
 use std::borrow::Cow;
 

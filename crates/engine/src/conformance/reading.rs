@@ -218,6 +218,12 @@ pub fn rows_and_inboxes_are_read_together(mut fixture: Fixture) {
         let mut found = fixture.reader.inbox(shard).expect("read");
         found.sort();
         assert_eq!(found, expected);
+        // Not in the order of the table, with one that is not there, and one twice.
+        let [(first, begun), (second, far)] = expected;
+        let absent = InboxKey { partition: 5, ..first.clone() };
+        let asked = [second, absent, first.clone(), first];
+        assert_eq!(fixture.reader.inbox_rows(shard, &asked), Ok(vec![far, 0, begun, begun]));
+        assert_eq!(fixture.reader.inbox_rows(shard, &[]), Ok(vec![]));
     }
 }
 
