@@ -70,13 +70,17 @@ pub(crate) fn create(settings: &Settings, partitions: u32) -> Result<(), String>
     }
 }
 
+/// What a broker does not tell, for it has not the right to be asked, say, is left out; that none has answered is an error.
 pub(crate) fn configuration(settings: &Settings) -> Result<Configuration, String> {
     let client = client(settings)?;
     let topic = ResourceSpecifier::Topic(&settings.topic);
     let told = wait(client.describe_configs(&[topic], &options()))?.map_err(|error| error.to_string())?;
     match told.into_iter().next() {
         Some(Ok(resource)) => Ok(Configuration::of(&resource)),
-        Some(Err(code)) => Err(code.to_string()),
+        Some(Err(code)) => {
+            tracing::debug!(%code, "what the topic is set to is not told");
+            Ok(Configuration::default())
+        }
         None => Err("no broker told".to_owned()),
     }
 }

@@ -125,7 +125,7 @@ impl Inquiry {
         // What there must be is looked at before where the partitions end, or it would run ahead of that.
         let least = self.shared.least();
         let description = self.describe()?;
-        let configuration = self.configuration(description);
+        let configuration = self.configuration(description)?;
         let topic = topic_id(description);
         let spans = self.spans(description.partitions)?;
         let known = self.shared.known().filter(|known| known.topic == topic);
@@ -208,23 +208,24 @@ impl Inquiry {
         }
     }
 
-    /// What the topic is set to, as far as it is told: that is a right of its own at brokers, and can be denied.
-    fn configuration(&mut self, description: Description) -> admin::Configuration {
+    /// What the topic is set to, as far as it is told: that is a right of its own at brokers, and can be denied. Before one has
+    /// answered nothing is told, or what is too long would be found out only by a refusal, or not at all.
+    fn configuration(&mut self, description: Description) -> Result<admin::Configuration, Ignorance> {
         if let Some((since, configuration)) = &self.configured
             && since.elapsed() < CONFIGURATION_EVERY
             && self.described.as_ref().is_some_and(|(_, before)| before.id == description.id)
             && !self.shared.wants_configuration()
         {
-            return configuration.clone();
+            return Ok(configuration.clone());
         }
         match admin::configuration(&self.shared.settings) {
             Ok(configuration) => {
                 self.configured = Some((Stopwatch::start(), configuration.clone()));
-                configuration
+                Ok(configuration)
             }
             Err(why) => {
-                tracing::debug!(why, "what the topic is set to is not told");
-                self.configured.as_ref().map(|(_, before)| before.clone()).unwrap_or_default()
+                let before = self.configured.as_ref().map(|(_, before)| before.clone());
+                before.ok_or(Ignorance::Brokers(why))
             }
         }
     }

@@ -72,6 +72,16 @@ impl Admin {
         let change = AlterConfig { specifier: ResourceSpecifier::Topic(topic), entries };
         let changed = wait(self.0.alter_configs(&[change], &Self::options())).unwrap();
         assert!(changed[0].is_ok(), "{changed:?}");
+        // Brokers take a moment to go by it.
+        let is_told = || {
+            let topics = [ResourceSpecifier::Topic(topic)];
+            let told = wait(self.0.describe_configs(&topics, &Self::options())).unwrap();
+            let entries = &told[0].as_ref().unwrap().entries;
+            entries.iter().any(|entry| {
+                entry.name == "max.message.bytes" && entry.value.as_deref() == Some(bytes.as_str())
+            })
+        };
+        crate::world::eventually("the brokers know the new limit", is_told);
     }
 }
 
