@@ -49,7 +49,9 @@ impl Server {
         if config.get_application_name().is_none() {
             config.application_name(APPLICATION_NAME);
         }
-        let tls = tls::connector(config.get_ssl_mode(), options.ca_file.as_deref())?;
+        let mode = tls::mode(config.get_ssl_mode(), options.ca_file.as_deref());
+        config.ssl_mode(mode);
+        let tls = tls::connector(mode, options.ca_file.as_deref())?;
         Ok(Self { config, tls, connections: Arc::default() })
     }
 }

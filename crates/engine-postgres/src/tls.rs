@@ -17,6 +17,15 @@ const SYSTEM_CA_FILES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// What is asked of a server. Whoever names a file of certificates wants them looked at: a preference would go on without
+/// where the server says that it cannot.
+pub(crate) fn mode(mode: SslMode, ca_file: Option<&Path>) -> SslMode {
+    match (mode, ca_file) {
+        (SslMode::Prefer, Some(_)) => SslMode::Require,
+        (mode, _) => mode,
+    }
+}
+
 /// What a connection needs to speak TLS; `None` where it is not to. A preference alone protects from nobody, so without
 /// a certificate file of one's own it is none.
 pub(crate) fn connector(

@@ -1,5 +1,6 @@
 //! TLS: a server of the test's own with a certificate, which is believed or not.
 
+use crate::database::OwnDatabase;
 use crate::{Database, OpenError, Options};
 use engine::log::LogId;
 use engine::store::Schema;
@@ -129,6 +130,24 @@ impl Drop for Server {
         stop.arg("-D").arg(self.path("data")).args(["-m", "immediate", "stop"]);
         let _ = stop.stdout(Stdio::null()).status();
     }
+}
+
+/// The server that tests share speaks no TLS.
+#[test]
+#[ignore = "wants PostgreSQL: cargo xtask services up"]
+fn who_names_a_file_of_certificates_is_not_served_in_the_clear() {
+    let server = Server::start();
+    let own = OwnDatabase::new();
+    let (host, port) = own.address();
+    let options = |ca_file: Option<PathBuf>| Options {
+        url: own.url_at(&host, port),
+        ca_file,
+        ..server.options("127.0.0.1", "", None)
+    };
+    let refused = Database::create_or_open(&options(Some(server.path("mine-ca.crt"))), LogId(1));
+    let error = refused.err().expect("the server cannot be looked at");
+    assert!(matches!(&error, OpenError::Unavailable(why) if why.contains("TLS")), "{error}");
+    assert!(Database::create_or_open(&options(None), LogId(1)).is_ok());
 }
 
 #[test]

@@ -12,6 +12,10 @@ use taxi::event::Event;
 /// The schema of a body that is a message of the topic as it came, and no event as a log keeps it.
 pub(crate) const AS_IT_CAME: u16 = 0;
 
+/// The longest value that is kept, in bytes. Many may wait at once in every service, and none of ours comes near it; a longer
+/// one lies in the topic, where it can be looked at.
+pub(crate) const VALUE_BYTES_MAX: usize = 16 * 1_024;
+
 /// A message, for whoever looks at it.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,6 +27,9 @@ struct Message {
     headers: Vec<(String, Option<Bytes>)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     value: Option<Bytes>,
+    /// How long a value is that was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value_bytes: Option<usize>,
 }
 
 /// Text where it is text that every store takes, hexadecimal digits where it is not.
@@ -35,12 +42,15 @@ enum Bytes {
 
 pub(super) fn body(packet: &Packet, place: &Place) -> String {
     let bytes = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(Bytes::of);
+    let length = packet.payload.as_ref().map_or(0, Vec::len);
+    let is_kept = length <= VALUE_BYTES_MAX;
     let message = Message {
         partition: place.partition,
         offset: place.offset,
         key: bytes(&packet.key),
         headers: packet.headers.iter().map(|(name, value)| (plain(name), bytes(value))).collect(),
-        value: bytes(&packet.payload),
+        value: if is_kept { bytes(&packet.payload) } else { None },
+        value_bytes: (!is_kept).then_some(length),
     };
     serde_json::to_string(&message).expect("a message is plain data and always serialises")
 }
@@ -51,14 +61,17 @@ pub(crate) fn read_again(recorded: &Recorded) -> Result<Event, Unreadable> {
     let unknown = || Unreadable(format!("{type_name} as it came is no message"));
     let message: Message = serde_json::from_str(&recorded.body).map_err(|_| unknown())?;
     let known = value::known(type_name).ok_or_else(unknown)?;
-    let (partition, offset) = (message.partition, message.offset);
+    let (partition, offset, left_out) = (message.partition, message.offset, message.value_bytes);
+    let at = format!("at offset {offset} of partition {partition}");
+    if let Some(length) = left_out {
+        return Err(Unreadable(format!(
+            "the {type_name} {at} is {length} bytes long, and is kept there alone"
+        )));
+    }
     let packet = message.into_packet();
     let fields = Fields::of(packet.payload.as_deref());
     let understood = read::understand(known, Headers::of(&packet), fields.as_ref().map_err(String::clone));
-    understood.map_err(|fault| {
-        let at = format!("at offset {offset} of partition {partition}");
-        Unreadable(format!("the {type_name} {at} cannot be read: {fault}"))
-    })
+    understood.map_err(|fault| Unreadable(format!("the {type_name} {at} cannot be read: {fault}")))
 }
 
 impl Message {

@@ -23,7 +23,7 @@ pub(super) fn read(packet: &Packet, place: &Place) -> Option<Recorded> {
     let fields = fields.as_ref().map_err(String::clone);
     let known = value::known(&type_name(headers, fields.as_ref().ok().copied())?)?;
     let kind = owner(known);
-    let (source, position) = identity(headers, kind).unwrap_or_else(|| by_place(place, kind));
+    let (source, position) = identity(headers, known).unwrap_or_else(|| by_place(place, kind));
     let (entity_id, schema, body) = match understand(known, headers, fields.clone()) {
         Ok(event) => {
             let (_, schema, body) = event.to_stored();
@@ -98,8 +98,14 @@ fn owner(known: &Event) -> &'static str {
     }
 }
 
-/// The place in its producer's own log. Headers of CloudEvents that are somebody else's are as good as none.
-fn identity(headers: Headers<'_>, owner: &'static str) -> Option<(Source, u64)> {
+/// The place in its producer's own log. Headers of CloudEvents that are somebody else's are as good as none; so are those of
+/// another event, which are left over where a message was made of one of ours.
+fn identity(headers: Headers<'_>, known: &Event) -> Option<(Source, u64)> {
+    let owner = owner(known);
+    let is_known = |text: &str| ce_type(text).is_some_and(|(name, _)| name == known.type_name());
+    if !headers.get(name::CE_TYPE).is_none_or(is_known) {
+        return None;
+    }
     let mut parts = headers.get(name::SOURCE)?.strip_prefix('/')?.split('/');
     let (service, log, shard) = (parts.next()?, parts.next()?, parts.next()?);
     let log: LogId = log.parse().ok()?;
