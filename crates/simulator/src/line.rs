@@ -201,9 +201,11 @@ impl Line {
         let name = ShardName { service: self.topic.service(), index: shard };
         let Some(tail) = self.bus.tail(name).cloned() else { return Ok(false) };
         let rows = self.rows(shard)?;
-        let is_there = self.relays.get(&shard).is_some_and(|relay| relay.topic == identity.id);
-        if !is_there {
-            let told = if luck.tells_once { Some(broker.told(tail.source())) } else { None };
+        let told = luck.tells_once.then(|| broker.told(tail.source()));
+        // Where everything is told once, whoever had the turn meanwhile has told some of it.
+        let goes_on =
+            |relay: &&Relay| relay.topic == identity.id && told.is_none_or(|told| relay.given >= told);
+        if !self.relays.get(&shard).as_ref().is_some_and(goes_on) {
             let Some(relay) = self.begin(identity, (shard, &rows), (told, tail.last()?)) else {
                 return Ok(false);
             };
