@@ -10,6 +10,7 @@ mod desk;
 mod flow;
 mod inquiry;
 pub mod inspect;
+mod marks;
 mod message;
 #[cfg(test)]
 mod mocked;
@@ -72,14 +73,16 @@ pub struct Kafka {
 pub fn start(parts: Parts) -> Result<Kafka, SettingsError> {
     parts.settings.check()?;
     let Parts { settings, wire, topic, reader, relays, hears, lease, bus, clock, fail } = parts;
-    let client = settings.client("inquiry").create_with_context(Ears::of("inquiry"));
+    let client = settings.asking_client("inquiry").create_with_context(Ears::of("inquiry"));
     let client = client.map_err(|error| SettingsError::Client(error.to_string()))?;
     // Who reads the topic must not wait behind those who ask over HTTP.
     let reader = reader.apart();
     let shared = Arc::new(Shared::new(Common { settings, wire, topic, reader, clock, fail }));
     let inquiry = Inquiry::new(shared.clone(), client);
     let mut threads = vec![spawn(&shared, "kafka-inquiry", move || inquiry.run())];
-    if !relays.is_empty() {
+    if relays.is_empty() {
+        shared.meters.has_looked.store(true, Ordering::SeqCst);
+    } else {
         let has_news = Arc::new(AtomicBool::new(true));
         let (bell, news) = (shared.clone(), has_news.clone());
         bus.listen(move || {
@@ -120,6 +123,12 @@ impl Drop for OnPanic {
 impl Kafka {
     pub fn stats(&self) -> Stats {
         self.shared.stats()
+    }
+
+    /// Whether the topic was looked through for events of own logs that these have lost, and none was found. Until then the
+    /// database may have been restored from a backup, and what is done with it would have to be undone.
+    pub fn has_looked(&self) -> bool {
+        self.shared.meters.has_looked.load(Ordering::SeqCst)
     }
 
     /// Tells what is ready to be told, gives the turn and the partitions back, and ends the threads: all of it for a

@@ -109,6 +109,7 @@ impl Relay {
         match look_ahead(&self.shared, known) {
             Ok(None) => {
                 self.looked_ahead = Some(known.identity.id);
+                self.shared.meters.has_looked.store(true, Ordering::SeqCst);
                 None
             }
             Ok(Some(restored)) => {

@@ -78,6 +78,8 @@ pub(crate) struct Bells {
 #[derive(Default)]
 pub(crate) struct Meters {
     pub(crate) connected: AtomicBool,
+    /// The topic holds nothing of own logs that they have lost, as far as was looked at the beginning.
+    pub(crate) has_looked: AtomicBool,
     pub(crate) paused: AtomicBool,
     pub(crate) told: AtomicU64,
     pub(crate) acknowledged: AtomicU64,

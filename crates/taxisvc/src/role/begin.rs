@@ -30,7 +30,10 @@ const AGAIN_MAX: Duration = Duration::from_secs(2);
 /// How often the logs are looked at for an operator's stream: other replicas write to them too.
 const EVENTS_POLL: Duration = Duration::from_millis(100);
 /// How often a process that waits looks whether it is to stop.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long it is waited for the topic, to see whether the database was restored. A service must also start while Kafka is away.
+const LOOK_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// A database that was opened, and what stands on it so far.
 struct Opened {
@@ -63,8 +66,6 @@ impl Process {
         let Some(opened) = self.wait_for_database(runtime)? else { return Ok(None) };
         let Opened { database, reader, topic, clock, assembly, replica } = opened;
         let config = &self.in_force.config;
-        let machine =
-            Machine::start(assembly.runners.into_iter().map(|runner| (self.service, runner)), &self.failing)?;
         let api = Api::new(api::Parts {
             handles: assembly.handles,
             readers: assembly.readers,
@@ -75,6 +76,12 @@ impl Process {
         });
         let lookout = self.look_out(&api)?;
         let kafka = self.start_kafka(&database, (reader, replica), topic, (&api, clock.clone()))?;
+        self.wait_for_look(&kafka);
+        if self.failing.borrow().is_some() {
+            return Ok(None);
+        }
+        let machine =
+            Machine::start(assembly.runners.into_iter().map(|runner| (self.service, runner)), &self.failing)?;
         let bus = Bus::of(kafka);
         self.late.set(routes(&api, self.service));
         self.health.set(Health {
@@ -113,6 +120,25 @@ impl Process {
             again = AGAIN_MAX.min(again * 2);
         }
         Ok(None)
+    }
+
+    /// On a database that was restored from a backup nothing is begun before that is found out: its numbers would be given
+    /// to other calls, and fares of lost ones be taken for theirs.
+    fn wait_for_look(&self, kafka: &Kafka) {
+        self.health.waits_for("it looks whether the topic knows more than its database".to_owned());
+        let mut left = LOOK_WAIT_MAX;
+        while !kafka.has_looked() && self.failing.borrow().is_none() && !*self.stopping.borrow() {
+            if left.is_zero() {
+                tracing::warn!(
+                    service = self.service,
+                    "Kafka does not answer: it begins without having looked"
+                );
+                return;
+            }
+            let step = LOOK_EVERY.min(left);
+            self.sleep(step);
+            left -= step;
+        }
     }
 
     fn sleep(&self, duration: Duration) {
