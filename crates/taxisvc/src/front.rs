@@ -12,7 +12,7 @@ use crate::say;
 use crate::sentinel::Failing;
 use crate::servers;
 use crate::serving::Ending;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use gateway::Gateway;
 use gateway::route::{Route, Upstream};
 use http::uri::Authority;
@@ -143,8 +143,19 @@ fn replicas(config: &Config, name: &str) -> anyhow::Result<Vec<Authority>> {
     };
     let here = reached_at(SocketAddr::new(config.listen, port)).to_string();
     let named = if named.is_empty() { std::slice::from_ref(&here) } else { named.as_slice() };
-    let replicas: Result<Vec<_>, _> = named.iter().map(|replica| replica.parse()).collect();
-    replicas.with_context(|| format!("upstreams.{name} wants host:port"))
+    let replica = |text: &String| {
+        authority(text).with_context(|| format!("upstreams.{name} wants host:port, and says {text:?}"))
+    };
+    named.iter().map(replica).collect()
+}
+
+/// A host with its port: a service is at none that anybody would guess. Who asks is not said there.
+fn authority(text: &str) -> anyhow::Result<Authority> {
+    let authority: Authority = text.parse()?;
+    if authority.port_u16().is_none() || text.contains('@') {
+        bail!("it is no host with a port");
+    }
+    Ok(authority)
 }
 
 #[cfg(test)]
@@ -163,8 +174,13 @@ mod tests {
         assert_eq!(found(&config, "web"), ["127.0.0.1:8080"]);
         config.upstreams.drive = vec!["one:8084".into(), "two:8084".into()];
         assert_eq!(found(&config, "drive"), ["one:8084", "two:8084"]);
-        config.upstreams.drive = vec!["http://one".into()];
-        let error = format!("{:#}", replicas(&config, "drive").unwrap_err());
-        assert!(error.contains("upstreams.drive wants host:port"), "{error}");
+        for wrong in ["http://one", "one", "one:", "who@one:8084", ""] {
+            config.upstreams.drive = vec![wrong.into()];
+            let error = format!("{:#}", replicas(&config, "drive").unwrap_err());
+            assert!(
+                error.contains(&format!("upstreams.drive wants host:port, and says {wrong:?}")),
+                "{error}"
+            );
+        }
     }
 }
