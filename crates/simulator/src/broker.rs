@@ -6,6 +6,8 @@ use engine::topic::Identity;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(crate) const TOPICS_REMADE: &str = "topics made anew";
+
 pub(crate) struct Broker {
     id: LogId,
     partitions: Vec<Partition>,
@@ -102,7 +104,7 @@ impl Broker {
         self.id = id;
         self.stopped.clear();
         self.partitions.iter_mut().for_each(|partition| *partition = Partition::default());
-        self.tally.add("topics made anew", 1);
+        self.tally.add(TOPICS_REMADE, 1);
     }
 
     pub(crate) fn grow(&mut self) {
