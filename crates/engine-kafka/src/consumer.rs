@@ -3,6 +3,7 @@
 use crate::context::{Throttle, lock};
 use crate::desk::{Desk, Place};
 use crate::inquiry::topic_id;
+use crate::marks::Marks;
 use crate::message;
 use crate::own::Own;
 use crate::reads;
@@ -98,6 +99,7 @@ struct Session {
     placed: Stopwatch,
     committed: Stopwatch,
     own: Own,
+    marks: Marks,
     complaints: Throttle,
 }
 
@@ -136,6 +138,7 @@ impl Session {
             placed: Stopwatch::start(),
             committed: Stopwatch::start(),
             own: Own::default(),
+            marks: Marks::new(),
             complaints: Throttle::default(),
         })
     }
@@ -257,6 +260,9 @@ impl Session {
                 }
                 Ok(None) => {}
                 Err(error) => self.judge(&error)?,
+            }
+            if is_none {
+                self.batch.extend(self.marks.passed(&self.shared, &self.client));
             }
             if is_none || self.batch.len() >= limit {
                 return Ok(());

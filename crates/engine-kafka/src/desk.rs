@@ -1,6 +1,7 @@
 //! Which partitions are read here, and from where: by the rows of own shards, never by what the group has committed.
 
 use crate::context::{Ears, Throttle, lock};
+use crate::marks::offset_of;
 use crate::reads;
 use crate::shared::{Known, Rows, Shared, count};
 use engine::log::LogId;
@@ -109,7 +110,13 @@ impl Desk {
             list.set_partition_offset(&self.shared.settings.topic, number, offset)?;
         }
         consumer.incremental_assign(list)?;
+        let positions = consumer.position()?;
         for partition in &partitions {
+            if let Some(stale) = offset_of(&positions, &self.shared, *partition) {
+                // What the client has passed over is seen by its position alone: it must begin without one.
+                let why = format!("partition {partition} begins at {stale}, where it was read before");
+                lock(&self.state).failed = Some(why);
+            }
             let next = beginnings.as_ref().ok().and_then(|next| next.get(partition).copied());
             lock(&self.state).places.insert(*partition, next.map_or(Place::Unknown, Place::Next));
         }

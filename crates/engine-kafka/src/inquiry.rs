@@ -115,7 +115,7 @@ impl Inquiry {
             return;
         }
         self.away = Some(Stopwatch::start());
-        match self.shared.settings.client("inquiry").create_with_context(Ears::of("inquiry")) {
+        match self.shared.settings.asking_client("inquiry").create_with_context(Ears::of("inquiry")) {
             Ok(client) => (self.client, self.is_looking) = (client, true),
             Err(error) => tracing::warn!(%error, "a client cannot be begun"),
         }

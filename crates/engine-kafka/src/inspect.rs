@@ -39,7 +39,7 @@ pub enum InspectError {
 pub fn inspect(settings: &Settings) -> Result<Option<Inspection>, InspectError> {
     settings.check()?;
     let unavailable = |why: String| InspectError::Unavailable(why);
-    let mut config = settings.client("inspect");
+    let mut config = settings.asking_client("inspect");
     config.set_log_level(rdkafka::config::RDKafkaLogLevel::Emerg);
     let client: BaseConsumer<Ears> =
         config.create_with_context(Ears::of("inspect")).map_err(|error| unavailable(error.to_string()))?;

@@ -121,7 +121,8 @@ pub fn scan(
 }
 
 fn client(settings: &Settings) -> KafkaResult<BaseConsumer<Ears>> {
-    let mut config = settings.client("scan");
+    // What was told must be found also where somebody else's transaction is open before it; our own is in none.
+    let mut config = settings.asking_client("scan");
     // The client wants the name of a group to read at all; it never joins it, and nothing is noted under it.
     config
         .set("group.id", format!("{}-scan", settings.group))

@@ -122,6 +122,14 @@ impl Settings {
         Ok(())
     }
 
+    /// A client that asks where partitions end. To one that reads only what is committed, which is the default, a partition ends
+    /// where the first open transaction of anybody's begins: before messages that it has acknowledged to others.
+    pub(crate) fn asking_client(&self, role: &str) -> ClientConfig {
+        let mut config = self.client(role);
+        config.set("isolation.level", "read_uncommitted");
+        config
+    }
+
     /// What all clients have in common; `role` is the part that they play here.
     pub(crate) fn client(&self, role: &str) -> ClientConfig {
         let mut config = ClientConfig::new();

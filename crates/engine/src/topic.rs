@@ -74,7 +74,8 @@ pub struct Message {
     pub after: u64,
     /// The offset that is the next one now.
     pub next: u64,
-    /// `None` when it says nothing that the service hears: another's kind of event, or one of its own.
+    /// `None` when it says nothing that the service hears: another's kind of event, or one of its own; or when it stands for
+    /// offsets at which there is no message at all.
     pub event: Option<Arc<Recorded>>,
 }
 

@@ -10,6 +10,7 @@ mod growing;
 mod hearing;
 mod street;
 mod telling;
+mod transactions;
 mod turns;
 mod wire;
 mod world;
