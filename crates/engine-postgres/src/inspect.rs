@@ -23,6 +23,8 @@ pub struct Inspection {
     /// How long the first of them has been there; nothing where there are none. As long as there is where another user's
     /// are not shown.
     pub sessions_for_ms: Option<i64>,
+    /// Other sessions in this database, whoever's.
+    pub others: u64,
     /// Connections of all kinds to the server, and how many it takes.
     pub connections: (u64, u64),
 }
@@ -40,7 +42,9 @@ const LOOK: &str = "SELECT current_setting('server_version'), \
       FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
       AND (application_name = current_setting('application_name') OR application_name IS NULL)), \
     (SELECT count(*)::text FROM pg_stat_activity WHERE backend_type = 'client backend'), \
-    current_setting('max_connections'), to_regclass('engine.schema_version') IS NOT NULL";
+    current_setting('max_connections'), to_regclass('engine.schema_version') IS NOT NULL, \
+    (SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+      AND (backend_type = 'client backend' OR backend_type IS NULL))";
 
 /// Asks a server. A database that is not ours, or not made yet, can be looked at as well.
 pub fn inspect(options: &Options, clock: &dyn Clock) -> Result<Inspection, OpenError> {
@@ -68,6 +72,7 @@ pub fn inspect(options: &Options, clock: &dyn Clock) -> Result<Inspection, OpenE
         off_ms,
         sessions: number(2),
         sessions_for_ms: text(3).parse().ok(),
+        others: number(7),
         connections: (number(4), number(5)),
     })
 }

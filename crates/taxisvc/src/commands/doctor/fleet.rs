@@ -296,6 +296,7 @@ mod tests {
             off_ms: 1,
             sessions: 3,
             sessions_for_ms: None,
+            others: 3,
             connections: (80, 100),
         };
         let states =
