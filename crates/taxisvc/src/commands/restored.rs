@@ -7,7 +7,8 @@ use crate::config::Config;
 use crate::{databases, kafka};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use engine::clock::SystemClock;
+use engine::clock::{Stopwatch, SystemClock};
+use engine::handle::Doorbell;
 use engine::log::LogId;
 use engine_postgres::Database;
 use engine_postgres::inspect::inspect;
@@ -15,12 +16,17 @@ use lost::{Lost, LostCall, Own};
 use serde::Serialize;
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 use wiring::{Layout, call, drive, payment, view};
 
 /// Numbers of calls that are left out beyond the highest that the topic knows: what was accepted last may not have been told.
 const NUMBERS_LEFT_OUT: u64 = 100_000;
 /// Calls that the text names; with --json all of them are.
 const CALLS_NAMED: usize = 100;
+
+/// How long the server may take to end what was closed, and how often it is asked.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+const ASK_EVERY: Duration = Duration::from_millis(50);
 
 const HELP: &str = "\
 Examples:
@@ -33,7 +39,7 @@ another id, everything in it is told to the topic again, and others drop what th
 calls begin beyond those that anybody has seen. It says what was lost: what the service had told after the backup, and about \
 which calls; look at those with `taxisvc explain`. What it had accepted after the backup and told nobody is lost without a trace.
 
-It reads the topic, so Kafka must be there; it refuses while anybody is connected to the database, replicas and gateways too. \
+It reads the topic, so Kafka must be there; it refuses while anybody else is connected to the database, replicas, gateways and other programs too. \
 A view's database needs none of this. See operations.md.
 
 Exit codes: 0 when it was done, or nothing had to be; 1 when not.";
@@ -107,12 +113,17 @@ pub(crate) fn run(
     let lost = lost.with_what_is_left(&*database.reader(), service)?;
     let mut told = Told { service, log: database.log(), new_log: None, first_number: None, lost };
     if !options.dry_run {
+        // Reading the topic takes its time, and somebody may have come. Its own connections go first.
+        drop(database);
+        refuse_company(config, service)?;
+        let database =
+            Database::open_read_only(&opened).map_err(|error| databases::explain(config, service, error))?;
         if options.service == Service::Call {
             let first = told.lost.highest_call.saturating_add(NUMBERS_LEFT_OUT);
             database.skip_numbers(service, first)?;
             told.first_number = Some(first);
         }
-        if told.lost.is_anything() {
+        if told.lost.is_of_this_log {
             let new = LogId(draw());
             database.renew_log(new)?;
             told.new_log = Some(new);
@@ -131,17 +142,21 @@ fn services(service: &str) -> Vec<&'static str> {
     groups.filter(|(name, _)| *name == service).flat_map(|(_, services)| services).collect()
 }
 
-/// A replica that runs would go on in the log as it knew it.
+/// A replica that runs would go on in the log as it knew it. What was just closed may be there for another moment.
 fn refuse_company(config: &Config, service: &'static str) -> anyhow::Result<()> {
     let opened = databases::options(config, &services(service));
-    let inspection =
-        inspect(&opened, &SystemClock).map_err(|error| databases::explain(config, service, error))?;
-    match inspection.sessions {
-        0 => Ok(()),
-        sessions => bail!(
-            "{sessions} connections of taxisvc are open to the database of {service}: stop its replicas, the gateway, and \
-             whoever looks at it, then try again"
-        ),
+    let (pause, since) = (Doorbell::default(), Stopwatch::start());
+    loop {
+        let inspection =
+            inspect(&opened, &SystemClock).map_err(|error| databases::explain(config, service, error))?;
+        match inspection.others {
+            0 => return Ok(()),
+            others if since.elapsed() >= CLOSED_WITHIN => bail!(
+                "{others} connections are open to the database of {service}: stop its replicas, the gateway, and whoever \
+                 looks at it, then try again"
+            ),
+            _others => pause.wait(ASK_EVERY),
+        }
     }
 }
 
@@ -152,10 +167,13 @@ fn text(told: &Told, is_dry_run: bool) -> anyhow::Result<String> {
         let (index, end, told_to) = (shard.shard, shard.end, shard.told_to);
         writeln!(text, "{service}/{index} ends at {end}; the topic was told of it up to {told_to}")?;
     }
-    if !lost.is_anything() {
-        writeln!(text, "nothing was told that the database does not hold; its log keeps its id, {log}")?;
-    } else {
+    if lost.events > 0 {
         write_lost(&mut text, lost)?;
+    } else {
+        writeln!(text, "nothing was told that the database does not hold")?;
+    }
+    if !lost.is_of_this_log {
+        writeln!(text, "its log keeps its id, {log}: nothing was told under it that it does not hold")?;
     }
     if is_dry_run {
         writeln!(text, "nothing was changed")?;
@@ -204,8 +222,13 @@ mod tests {
             events: vec!["CallRequested".to_owned(), "CallPlaced".to_owned()],
         };
         let shards = vec![ShardEnd { shard: 0, end: 40, told_to: 40 + 2 * calls }];
-        let lost =
-            Lost { events: 2 * calls, calls: (1..=calls).map(call).collect(), highest_call: 7, shards };
+        let lost = Lost {
+            shards,
+            events: 2 * calls,
+            calls: (1..=calls).map(call).collect(),
+            is_of_this_log: calls > 0,
+            highest_call: 7,
+        };
         Told { service: "call", log: LogId(7), new_log, first_number: new_log.map(|_| 100_007), lost }
     }
 

@@ -3,8 +3,9 @@
 use crate::world::cluster::Cluster;
 use crate::world::cluster::outside::Outside;
 use crate::world::{number, process, until};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The first number that is left out beyond those that anybody has told of.
 const NUMBERS_LEFT_OUT: u64 = 100_000;
@@ -77,6 +78,17 @@ fn payment_decides_again_what_it_has_lost() {
     assert!(said.contains("nothing was changed\n") && said.contains("the log is "), "{said}");
     cluster.comes_to(lost, ["driveStart", "paid", "start"]);
     let after = number(&cluster.place(10.0));
+    cluster.comes_to(after, ["driveStart", "paid", "start"]);
+
+    // Of the same backup once more: what was told under the next id is lost as well.
+    cluster.comes_to_rest();
+    let said = restore(&mut cluster, "payment");
+    for call in [lost, after] {
+        assert!(said.contains(&format!("call {call}: FarePaid")), "{said}");
+    }
+    assert!(!said.contains(&format!("call {before}: ")), "{said}");
+    // It has decided again before the rides end.
+    cluster.comes_to_rest();
     for call in [before, lost, after] {
         cluster.end(call).with(200);
         cluster.comes_to(call, ["driveComplete", "paid", "end"]);
@@ -136,4 +148,56 @@ fn a_replica_on_a_restored_database_stops_and_says_what_to_do() {
     until("the drive to start again", || (cluster.standing(call) == stands).then_some(()));
     cluster.end(call).with(200);
     cluster.comes_to(call, ["driveComplete", "paid", "end"]);
+}
+
+#[test]
+#[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
+fn a_log_that_has_come_to_its_end_again_is_known_by_what_it_says() {
+    let mut cluster = Cluster::start(1, Outside::shared());
+    let call = number(&cluster.place(10.0));
+    cluster.comes_to(call, ["driveStart", "paid", "start"]);
+    cluster.comes_to_rest();
+    cluster.stop("payment", 0);
+    cluster.stop_gateway();
+    // As long as it was, and with another event at the last position: so a restored log looks once its service has run on.
+    let runs_on = r#"psql -q "$SERVER/$DATABASE" -c "UPDATE engine.payment_event SET at = at + 1 WHERE type = 'FarePaid'""#;
+    follow(&cluster, "payment", &[runs_on.to_owned()]);
+
+    let restored = ["taxisvc restored payment".to_owned()];
+    let said = follow(&cluster, "payment", &restored);
+    assert!(said.contains("lost: 1 events that others have heard, about 1 calls"), "{said}");
+    assert!(said.contains(&format!("call {call}: FarePaid\n")) && said.contains("the log is "), "{said}");
+    // What the log says now is what was lost, by its meaning: given again, it finds nothing to do.
+    let said = follow(&cluster, "payment", &restored);
+    assert!(said.contains("nothing was told that the database does not hold\n"), "{said}");
+    assert!(said.contains("its log keeps its id"), "{said}");
+
+    cluster.start_again("payment", 0);
+    cluster.start_gateway();
+    cluster.wait_until_ready();
+    cluster.end(call).with(200);
+    cluster.comes_to(call, ["driveComplete", "paid", "end"]);
+}
+
+#[test]
+#[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
+fn nothing_is_renewed_while_another_program_is_connected() {
+    let mut cluster = Cluster::start(1, Outside::shared());
+    cluster.stop("payment", 0);
+    cluster.stop_gateway();
+    let mut shell = Command::new("psql");
+    shell.arg(cluster.outside().database("payment")).env("PATH", path());
+    let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut asks = shell.stdin.take().unwrap();
+    asks.write_all(b"SELECT 'here';\n").unwrap();
+    let answers = BufReader::new(shell.stdout.take().unwrap());
+    assert!(answers.lines().map_while(Result::ok).any(|line| line.contains("here")), "it is connected");
+
+    let ended = cluster.run(&["restored", "payment"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("1 connections are open to the database of payment"), "{ended:?}");
+    drop(asks);
+    assert!(shell.wait().unwrap().success());
+    let ended = cluster.run(&["restored", "payment"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }
