@@ -58,8 +58,9 @@ pub(crate) fn of_server(told: &DbError) -> Failure {
         let is_race = by.ends_with(ANSWER_KEY) || by.ends_with(ENTITY_KEY);
         return if is_race { Failure::Conflict } else { Failure::Refused(why) };
     }
-    // A statement that was prepared before the tables changed, or that a pooler between has lost, is prepared anew.
-    let is_stale = matches!(code.code(), "0A000" | "26000");
+    // A statement that was prepared before the tables changed, or that a pooler between has lost, is prepared anew. A server
+    // that only lets read is a standby, or was made one: who connects again may come to the one that is in charge now.
+    let is_stale = matches!(code.code(), "0A000" | "26000" | "25006");
     if is_stale || matches!(told.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
         return Failure::Ended(why);
     }

@@ -30,7 +30,7 @@ const CHANGES_TRIED_MAX: usize = 20;
 
 /// What every new session asks, so that it never goes on with a database that has become another one meanwhile.
 pub(crate) const GREETING: &str = "SELECT (SELECT value FROM engine.meta WHERE name = 'log'), \
-    (SELECT oldest_reader FROM engine.schema_version)";
+    (SELECT oldest_reader FROM engine.schema_version), pg_is_in_recovery()";
 
 /// A name within SQL.
 pub(crate) fn quoted(name: &str) -> String {
@@ -71,6 +71,10 @@ impl Layout {
                 self.log
             );
             return Err(Failure::Broken(why));
+        }
+        // Of a standby everything is old, and nothing is written there.
+        if row.get(2).cloned().flatten().is_some_and(|is_standby| is_standby == "t") {
+            return Err(Failure::Busy("the server is a standby".to_owned()));
         }
         let oldest_reader = row.get(1).cloned().flatten().and_then(|number| number.parse::<u32>().ok());
         if oldest_reader.is_none_or(|oldest| oldest > self.known) {

@@ -5,9 +5,11 @@ use crate::lane::{Input, Lane};
 use std::collections::VecDeque;
 
 impl<S: Service> Lane<S> {
-    /// What conflicts again is decided by halves, so that a part of it gets through.
-    pub(crate) fn conflict_shift(&self) -> u32 {
-        self.conflicts.saturating_sub(1).min(usize::BITS - 1)
+    /// What conflicts again is decided by halves, so that a part of it gets through; so is what a store that is there
+    /// cannot take, since it may be too much at once.
+    pub(crate) fn halvings(&self) -> u32 {
+        let again = self.conflicts.max(self.unavailable).saturating_sub(1);
+        again.min(usize::BITS - 1)
     }
 
     /// While others write the same entities, what conflicts with them is decided again and again; the rest must not

@@ -86,7 +86,7 @@ impl<S: Service> Batch<S> {
 
     pub(crate) fn decide(&mut self, lane: &mut Lane<S>, store: &mut dyn Store, now: Timestamp) -> Stored<()> {
         let all = lane.pending.len();
-        let most = lane.narrowed.as_ref().map_or(all >> lane.conflict_shift(), |narrowed| narrowed.take);
+        let most = lane.narrowed.as_ref().map_or(all >> lane.halvings(), |narrowed| narrowed.take);
         let take = most.clamp(1, all.max(1)).min(all);
         let refused = lane.narrowed.as_ref().filter(|narrowed| narrowed.take == 0);
         let refused = refused.map(|narrowed| format!("the store refuses it: {}", narrowed.reason));

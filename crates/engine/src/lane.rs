@@ -140,6 +140,8 @@ pub struct Lane<S: Service> {
     pub(crate) is_to_rewind: bool,
     /// Conflicts in a row.
     pub(crate) conflicts: u32,
+    /// Batches in a row that the store had no room or time for.
+    pub(crate) unavailable: u32,
     /// Others write the same store.
     pub(crate) is_shared: bool,
 }
@@ -224,6 +226,7 @@ impl<S: Service> Lane<S> {
             listening: None,
             is_to_rewind: false,
             conflicts: 0,
+            unavailable: 0,
             is_shared: false,
         }
     }
@@ -348,7 +351,7 @@ impl<S: Service> AnyLane for Lane<S> {
         let first = last_position + 1 - set.events.len() as u64;
         self.last_position = last_position;
         self.narrowed = None;
-        self.conflicts = 0;
+        (self.conflicts, self.unavailable) = (0, 0);
         for (key, cursor) in batch.inbox.drain() {
             let gathered = self.inbox.get(&key).map_or(0, |known| known.gathered);
             self.inbox.insert(key, Cursor { gathered: gathered.max(cursor.seen), ..cursor });
@@ -388,7 +391,7 @@ impl<S: Service> AnyLane for Lane<S> {
                 self.conflicts = self.conflicts.saturating_add(1);
                 self.aside.may_be_more();
             }
-            Redo::Unavailable => {}
+            Redo::Unavailable => self.unavailable = self.unavailable.saturating_add(1),
             Redo::Fenced => {
                 self.is_loaded = false;
                 self.leave_told();

@@ -264,6 +264,35 @@ fn a_moment_that_cannot_begin_spoils_no_connection() {
     assert!(reader.snapshot().is_ok());
 }
 
+/// As after a failover, when the address still led to the server that had been in charge.
+#[test]
+#[ignore = "wants PostgreSQL: cargo xtask services up"]
+fn a_connection_to_a_server_that_only_lets_read_is_given_up() {
+    let own = OwnDatabase::new();
+    let database = own.open(&[ORDER], LOG);
+    let mut writer = database.store();
+    assert!(matches!(writer.commit(&[new_entity(1, 1)]), Commit::Done(_)));
+    let mut client = own.client();
+    let name = &own.name;
+    client
+        .batch_execute(&format!(
+            "ALTER DATABASE {name} SET default_transaction_read_only = on; \
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+        ))
+        .expect("a superuser may");
+    // The first may find that its connection has ended, the others that nothing may be written.
+    for _ in 0..4 {
+        assert!(!matches!(writer.commit(&[new_entity(2, 2)]), Commit::Done(_)));
+    }
+    let back = format!(
+        "SET default_transaction_read_only = off; ALTER DATABASE {name} RESET default_transaction_read_only"
+    );
+    client.batch_execute(&back).expect("a superuser may");
+    let stored = (0..8).any(|_| matches!(writer.commit(&[new_entity(3, 3)]), Commit::Done(_)));
+    assert!(stored, "it connects again by itself");
+}
+
 #[test]
 #[ignore = "wants PostgreSQL: cargo xtask services up"]
 fn the_clock_is_the_servers() {

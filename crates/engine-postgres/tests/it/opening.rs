@@ -195,7 +195,7 @@ fn whoever_waits_too_long_for_another_who_opens_tries_again() {
         while began.len() < 2 && !opening.is_finished() {
             began.extend(looking.query_one(sql, &[]).expect("it answers").get::<_, Option<String>>(0));
             began.dedup();
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::yield_now();
         }
         held.rollback().expect("it ends");
         let opened = opening.join().expect("no panic");

@@ -61,6 +61,21 @@ fn two_replicas_that_give_one_driver_at_once_make_one_ride() {
     assert_eq!(world.state(RIDE, 3), None);
 }
 
+/// What a store has no room or time for at once goes to it in parts.
+#[test]
+fn a_batch_that_is_not_taken_again_and_again_gets_smaller() {
+    let world = World::new();
+    let mut replica = world.replica(vec![Fault::Unavailable; 2]);
+    let asked: Vec<_> = (1..=8).map(|ride| replica.submit(give(ride, ride))).collect();
+    for _ in 0..3 {
+        replica.turn();
+    }
+    let answered = asked.iter().filter(|asked| asked.take().is_some()).count();
+    assert_eq!(answered, 4, "the third attempt is made with half of them");
+    replica.turn_until_idle();
+    assert_eq!((1..=8).filter(|ride| world.state(RIDE, *ride).is_some()).count(), 8);
+}
+
 /// One driver of all is changed by somebody who is always faster; his rides wait, and nobody else's do.
 #[test]
 fn what_conflicts_again_and_again_does_not_hold_up_the_rest() {
