@@ -51,8 +51,8 @@ impl Configuration {
     }
 }
 
-/// Makes the topic; that somebody else has just done so is as good.
-pub(crate) fn create(settings: &Settings, partitions: u32) -> Result<(), String> {
+/// Makes the topic. Says whether it did; that somebody else has just done so is as good.
+pub(crate) fn create(settings: &Settings, partitions: u32) -> Result<bool, String> {
     let client = client(settings)?;
     let in_sync = in_sync_min(settings.replication).to_string();
     let partitions = i32::try_from(partitions).map_err(|_| "there are too many partitions".to_owned())?;
@@ -64,7 +64,8 @@ pub(crate) fn create(settings: &Settings, partitions: u32) -> Result<(), String>
         .set("min.insync.replicas", &in_sync);
     let made = wait(client.create_topics(&[topic], &options()))?.map_err(|error| error.to_string())?;
     match made.into_iter().next() {
-        Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
+        Some(Ok(_)) => Ok(true),
+        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
         Some(Err((_, code))) => Err(code.to_string()),
         None => Err("no broker said what became of it".to_owned()),
     }

@@ -91,6 +91,10 @@ impl Inquiry {
                     self.is_complaining = false;
                 }
                 Ok(()) => {}
+                // It is asked again at once, and is no trouble.
+                Err(Ignorance::NoTopic(topic)) => {
+                    tracing::debug!(topic, "there is no topic yet: it is being made")
+                }
                 Err(why) => {
                     if matches!(why, Ignorance::Brokers(_)) {
                         self.look_for_brokers();
@@ -199,9 +203,11 @@ impl Inquiry {
                 self.described = None;
                 self.configured = None;
                 let partitions = self.partitions_most.max(self.shared.settings.partitions);
-                admin::create(&self.shared.settings, partitions)
+                let is_made = admin::create(&self.shared.settings, partitions)
                     .map_err(|error| Ignorance::NotMade(topic.clone(), error))?;
-                tracing::info!(topic, partitions, "there was no such topic: it was made");
+                if is_made {
+                    tracing::info!(topic, partitions, "there was no such topic: it was made");
+                }
                 self.shared.bells.inquiry.ring();
                 Err(Ignorance::NoTopic(topic.clone()))
             }

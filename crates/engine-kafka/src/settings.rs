@@ -75,8 +75,8 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     #[error(
-        "{0} wants a build with TLS: build with `--features tls`, which wants OpenSSL's headers \
-         (`apt-get install libssl-dev pkg-config`); releases have it"
+        "{0} wants a build with TLS: build taxisvc with `--features kafka-tls`, which wants OpenSSL's headers \
+         (`apt-get install libssl-dev pkg-config`)"
     )]
     NotBuilt(&'static str),
     #[error("the SASL mechanism {0:?} is none of PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512")]
@@ -201,7 +201,7 @@ mod tests {
         let encrypted = check(Protocol::SaslSsl, "SCRAM-SHA-512");
         assert_eq!(encrypted.is_ok(), cfg!(feature = "tls"));
         if let Err(error) = encrypted {
-            assert!(error.to_string().contains("--features tls"), "{error}");
+            assert!(error.to_string().contains("--features kafka-tls"), "{error}");
         }
         let mut silent = settings(Protocol::SaslPlaintext, "PLAIN");
         silent.security.sasl_password.clear();
