@@ -8,8 +8,9 @@ use super::speak::Speak;
 use crate::config::Config;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use engine::clock::Timestamp;
+use engine::clock::{Stopwatch, Timestamp};
 use engine::handle::Doorbell;
+use engine::projection::LOOK_EVERY_MS;
 use http::Method;
 use operator::acts::{self, CameOf, Outcome};
 use serde::Serialize;
@@ -22,6 +23,8 @@ use wiring::view;
 const PATH: &str = "/operator/views/rebuild";
 /// How often the server is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(200);
+/// By then every replica has looked whether the view is made anew.
+const NOTICED_WITHIN: Duration = Duration::from_millis(2 * LOOK_EVERY_MS.unsigned_abs());
 
 const HELP: &str = "\
 Examples:
@@ -109,11 +112,16 @@ fn beside(server: &Server, options: &Options) -> anyhow::Result<bool> {
     if options.no_wait {
         return Ok(false);
     }
-    let pause = Doorbell::default();
-    while !is_whole(&server.ask(&Method::GET, PATH, None)?)? {
+    // Whoever answers may be another replica than the one that was told, which has not looked since.
+    let (pause, since, mut has_begun) = (Doorbell::default(), Stopwatch::start(), false);
+    loop {
+        let is_whole = is_whole(&server.ask(&Method::GET, PATH, None)?)?;
+        has_begun |= !is_whole;
+        if is_whole && (has_begun || since.elapsed() >= NOTICED_WITHIN) {
+            return Ok(true);
+        }
         pause.wait(ASK_EVERY);
     }
-    Ok(true)
 }
 
 fn is_whole(progress: &Value) -> anyhow::Result<bool> {

@@ -182,20 +182,36 @@ fn of_topic(config: &Config, inspection: &topic::Inspection, findings: &mut Find
 /// Of each service that hears the topic, what it has not read of it.
 fn reading(readers: &Readers, inspection: &topic::Inspection, config: &Config, findings: &mut Findings) {
     for (service, reader) in readers_of(readers) {
-        let check = format!("reads {service}");
         match unread(&**reader, service, (inspection, config.store.shards)) {
-            Err(error) => findings.wrong(&check, error.to_string(), "see its database above"),
-            Ok(None) => findings.ok(&check, "it has not read this topic yet"),
-            Ok(Some(0)) => findings.ok(&check, "it has read all of the topic"),
-            Ok(Some(unread)) if unread <= UNREAD_MAX => {
-                findings.ok(&check, format!("it has {unread} messages of the topic before it"));
+            Err(error) => {
+                findings.wrong(&format!("reads {service}"), error.to_string(), "see its database above")
             }
-            Ok(Some(unread)) => findings.warn(
-                &check,
-                format!("it is {unread} messages of the topic behind"),
-                &format!("see that {service} runs, and what it logs; it catches up by itself, and faster with more replicas"),
-            ),
+            Ok(unread) => {
+                let is_empty = inspection.ends.values().all(|end| *end == 0);
+                of_reading(service, if is_empty { Some(0) } else { unread }, findings);
+            }
         }
+    }
+}
+
+/// What a service has not read of a topic; nothing where it has read nothing of it.
+fn of_reading(service: &str, unread: Option<u64>, findings: &mut Findings) {
+    let check = format!("reads {service}");
+    match unread {
+        None => findings.warn(
+            &check,
+            "it has read nothing of the topic yet",
+            &format!("see that {service} runs, what it logs, and that it may read the topic and its group"),
+        ),
+        Some(0) => findings.ok(&check, "it has read all of the topic"),
+        Some(unread) if unread <= UNREAD_MAX => {
+            findings.ok(&check, format!("it has {unread} messages of the topic before it"));
+        }
+        Some(unread) => findings.warn(
+            &check,
+            format!("it is {unread} messages of the topic behind"),
+            &format!("see that {service} runs, and what it logs; it catches up by itself, and faster with more replicas"),
+        ),
     }
 }
 
@@ -309,6 +325,20 @@ mod tests {
         let late = Inspection { ahead_ms: -1_002, connections: (81, 100), ..lax };
         assert_eq!(states(&late), [State::Wrong, State::Warn, State::Warn]);
         assert_eq!(of(&late)[1].0, "clocks");
+    }
+
+    #[test]
+    fn a_service_that_does_not_read_is_told_of() {
+        let state = |unread| {
+            let mut findings = Findings::default();
+            of_reading("drive", unread, &mut findings);
+            findings.findings.pop().map(|finding| (finding.check, finding.state))
+        };
+        let of = |state| Some(("reads drive".to_owned(), state));
+        assert_eq!(state(None), of(State::Warn), "its group may not read, say");
+        assert_eq!(state(Some(0)), of(State::Ok));
+        assert_eq!(state(Some(UNREAD_MAX)), of(State::Ok));
+        assert_eq!(state(Some(UNREAD_MAX + 1)), of(State::Warn));
     }
 
     #[test]
