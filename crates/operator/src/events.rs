@@ -245,6 +245,6 @@ mod tests {
         let private = Recorded { published: false, ..recorded() };
         assert!(!Filter::default().takes(&private));
         assert!(Filter { with_private: true, ..Filter::default() }.takes(&private));
-        assert_eq!((known_types(false).len(), known_types(true).len()), (11, 25));
+        assert_eq!((known_types(false).len(), known_types(true).len()), (11, 26));
     }
 }

@@ -29,7 +29,7 @@ fn leads_to(event: &str) -> &'static [&'static str] {
         "FareUnwanted" | "FareReturning" | "FareVoided" => &["CallCancelled"],
         "FareSurfaced" => &["PaymentFailed", "FareUnwanted"],
         "FareRefunded" => &["FareReturning", "FareSurfaced"],
-        "FareEarned" => &["DriveEnded"],
+        "FareEarned" | "FareDue" => &["DriveEnded"],
         "TakeClosed" => &["PaymentFailed"],
         "DriveStarted" | "DriveNotAvailable" => &["FarePaid"],
         "DriveEnded" => &["DriveStarted"],

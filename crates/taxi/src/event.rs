@@ -104,6 +104,8 @@ events!(Payment: PaymentEvent {
     private TakeClosed(PaymentBody),
     /// The call was heard to be placed, beside a call service that must say so.
     private FarePlaced(PaymentBody),
+    /// The ride is over before the provider has answered: what it takes is ours.
+    private FareDue(PaymentBody),
     /// The ride is over; the fare is ours.
     private FareEarned(PaymentBody),
     /// Nobody gave the word that is waited for; an operator should look.

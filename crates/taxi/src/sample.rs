@@ -48,6 +48,7 @@ fn payment_events() -> Vec<Event> {
         PaymentEvent::FareVoided(payment(PayStatus::Voided)).into(),
         PaymentEvent::TakeClosed(payment(PayStatus::Failed)).into(),
         PaymentEvent::FarePlaced(payment(PayStatus::Paid)).into(),
+        PaymentEvent::FareDue(payment(PayStatus::Asked)).into(),
         PaymentEvent::FareEarned(payment(PayStatus::Paid)).into(),
         PaymentEvent::PaymentOverdue(payment(PayStatus::Paid)).into(),
     ]

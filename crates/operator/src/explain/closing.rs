@@ -46,7 +46,7 @@ impl Story {
     /// Whether the provider, which may know more than has been heard of it, has charged nothing either.
     fn is_uncharged(&self) -> bool {
         let is_open = match self.payment.as_ref().map(|payment| payment.state.stage) {
-            None | Some(Stage::Asked | Stage::Late | Stage::Unwanted) => true,
+            None | Some(Stage::Asked | Stage::Due | Stage::Late | Stage::Unwanted) => true,
             Some(
                 Stage::Paid
                 | Stage::Placed
@@ -155,7 +155,13 @@ impl Story {
                 format!("만약 {}이 뒤늦게 결제되더라도 전액 돌려 드립니다.", fare.korean),
             )),
             Some(
-                Stage::Paid | Stage::Placed | Stage::Failed | Stage::Refunded | Stage::Voided | Stage::Earned,
+                Stage::Due
+                | Stage::Paid
+                | Stage::Placed
+                | Stage::Failed
+                | Stage::Refunded
+                | Stage::Voided
+                | Stage::Earned,
             ) => Words::new("The rest follows in a moment.", "나머지 처리는 곧 이어집니다."),
         }
     }

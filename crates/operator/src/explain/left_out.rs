@@ -87,7 +87,8 @@ impl Story {
             Some(Stage::Paid | Stage::Placed) => Fare::Held,
             Some(Stage::Asked) => Fare::Asked,
             Some(
-                Stage::Late
+                Stage::Due
+                | Stage::Late
                 | Stage::Failed
                 | Stage::Unwanted
                 | Stage::Returning

@@ -177,6 +177,7 @@ fn of_payment(event: &PaymentEvent, said: &Said<'_>) -> Option<Words> {
         PaymentEvent::FareAsked(_)
         | PaymentEvent::FareReturning(_)
         | PaymentEvent::FarePlaced(_)
+        | PaymentEvent::FareDue(_)
         | PaymentEvent::FareEarned(_)
         | PaymentEvent::PaymentOverdue(_) => None,
     }

@@ -162,6 +162,7 @@ fn of_event(event: &Event) -> Option<CallStatus> {
             | PaymentEvent::FareVoided(_)
             | PaymentEvent::TakeClosed(_)
             | PaymentEvent::FarePlaced(_)
+            | PaymentEvent::FareDue(_)
             | PaymentEvent::PaymentOverdue(_) => None,
         },
         Event::Drive(event) => match event {
@@ -179,7 +180,7 @@ fn of_payment(payment: &Payment) -> CallStatus {
     match payment.stage {
         Stage::Asked => CallStatus::PayRequest,
         Stage::Paid | Stage::Placed => CallStatus::DriveRequest,
-        Stage::Earned => CallStatus::DriveComplete,
+        Stage::Due | Stage::Earned => CallStatus::DriveComplete,
         Stage::Late | Stage::Failed => CallStatus::PayFail,
         // What surfaced after the payment had failed goes back, and the payment has failed all the same.
         Stage::Unwanted | Stage::Returning | Stage::Refunded | Stage::Voided if payment.reason.is_some() => {

@@ -155,6 +155,7 @@ pub(super) fn moved(event: &Event) -> Option<Moved> {
         | PaymentEvent::FareVoided(_)
         | PaymentEvent::TakeClosed(_)
         | PaymentEvent::FarePlaced(_)
+        | PaymentEvent::FareDue(_)
         | PaymentEvent::PaymentOverdue(_) => return None,
     };
     Some(Moved { won, from, to })

@@ -43,6 +43,8 @@ pub enum Kind {
     Provider,
     /// The payment provider's word on a fare that nobody wants any more.
     LateProvider,
+    /// The payment provider's word on the fare of a ride that is over.
+    DueFare,
     /// The payment provider, to give the fare back.
     Refund,
     /// Another call service's word that the call is placed.
@@ -62,11 +64,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Operator,
         Self::Message,
         Self::Provider,
         Self::LateProvider,
+        Self::DueFare,
         Self::Refund,
         Self::Placed,
         Self::Fare,
@@ -118,6 +121,7 @@ impl Story {
             Kind::Operator | Kind::Message => true,
             Kind::Provider
             | Kind::LateProvider
+            | Kind::DueFare
             | Kind::Refund
             | Kind::Placed
             | Kind::Fare
@@ -257,6 +261,7 @@ impl Story {
 fn of_payment(stage: Stage, armed: Option<&Timer>) -> Option<Kind> {
     match stage {
         Stage::Asked => Some(Kind::Provider),
+        Stage::Due => Some(Kind::DueFare),
         Stage::Late | Stage::Unwanted => Some(Kind::LateProvider),
         Stage::Paid if armed.is_some_and(|timer| timer.name == taxi::payment::Wait::Placed.name()) => {
             Some(Kind::Placed)

@@ -15,12 +15,13 @@ pub(crate) type Situation = (&'static str, fn() -> World);
 /// The call that is told of.
 pub(crate) const CALL: u64 = 7;
 
-pub(crate) const ALL: [Situation; 44] = [
+pub(crate) const ALL: [Situation; 45] = [
     ("completed", completed),
     ("too_far", too_far),
     ("payment_refused", payment_refused),
     ("provider_silent", || silent_for(8 * SECOND_MS)),
     ("provider_silent_past_the_deadline", || silent_for(20 * SECOND_MS)),
+    ("due_before_the_provider_answers", due_before_the_provider_answers),
     ("surfaced_late", || silent_for(70 * SECOND_MS)),
     ("surfaced_late_and_given_back", || silent_for(140 * SECOND_MS)),
     ("refused_late", refused_late),
@@ -89,6 +90,16 @@ fn silent_for(duration_ms: i64) -> World {
     let mut world = World::new();
     world.call(CALL, "5", Some("test:silent"));
     world.pass_ms(duration_ms);
+    world
+}
+
+/// As a payment service that was restored hears it.
+fn due_before_the_provider_answers() -> World {
+    let mut world = World::new();
+    world.call(CALL, "10", Some("test:late=60000"));
+    world.pass_ms(SECOND_MS);
+    world.ride_over(CALL);
+    world.pass_ms(SECOND_MS);
     world
 }
 

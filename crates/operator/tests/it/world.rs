@@ -210,6 +210,13 @@ impl World {
         self.settle();
     }
 
+    /// Payment hears that the ride is over.
+    pub(crate) fn ride_over(&mut self, id: u64) {
+        let origin = self.origin("system");
+        submit(&self.assembly.handles.payment, taxi::payment::Command::RideOver(call_id(id)), origin);
+        self.settle();
+    }
+
     fn origin(&mut self, actor: &'static str) -> Origin {
         self.requests += 1;
         let id = self.requests * 0x1f3a_77c1;

@@ -25,6 +25,7 @@ fn on_payment(event: &PaymentEvent, call_id: CallId) -> Option<Command> {
         | PaymentEvent::FareVoided(_)
         | PaymentEvent::TakeClosed(_)
         | PaymentEvent::FarePlaced(_)
+        | PaymentEvent::FareDue(_)
         | PaymentEvent::FareEarned(_)
         | PaymentEvent::PaymentOverdue(_) => None,
     }

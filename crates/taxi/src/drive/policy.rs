@@ -36,6 +36,7 @@ fn on_payment(event: &PaymentEvent) -> Option<Command> {
         | PaymentEvent::FareVoided(_)
         | PaymentEvent::TakeClosed(_)
         | PaymentEvent::FarePlaced(_)
+        | PaymentEvent::FareDue(_)
         | PaymentEvent::FareEarned(_)
         | PaymentEvent::PaymentOverdue(_) => None,
     }

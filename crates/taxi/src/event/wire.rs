@@ -53,6 +53,7 @@ impl Event {
             | PaymentEvent::FareVoided(_)
             | PaymentEvent::TakeClosed(_)
             | PaymentEvent::FarePlaced(_)
+            | PaymentEvent::FareDue(_)
             | PaymentEvent::FareEarned(_)
             | PaymentEvent::PaymentOverdue(_) => None,
         }

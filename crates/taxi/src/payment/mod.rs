@@ -53,7 +53,7 @@ pub fn decide(
         (Some(payment), Command::BackAnswered(_)) => Ok(payment.back_answered()),
         (Some(payment), Command::NotePlaced(_)) => Ok(payment.note_placed(ctx)),
         (Some(payment), Command::CallOff(_)) => Ok(payment.call_off(ctx)),
-        (Some(payment), Command::RideOver(_)) => Ok(payment.ride_over()),
+        (Some(payment), Command::RideOver(_)) => Ok(payment.ride_over(ctx)),
         (Some(payment), Command::TimerDue { timer, .. }) => Ok(payment.timer_due(timer, ctx)),
         (Some(_), Command::Ask(_))
         | (
@@ -85,6 +85,7 @@ pub fn evolve(state: Option<Payment>, event: &Event, at: Timestamp) -> Option<Pa
             payment.note_taken();
         }
         PaymentEvent::FarePlaced(_) => payment.enter(Stage::Placed),
+        PaymentEvent::FareDue(_) => payment.enter(Stage::Due),
         PaymentEvent::PaymentFailed(body) => payment.note_failed(body.reason),
         PaymentEvent::FareUnwanted(_) => payment.enter(Stage::Unwanted),
         PaymentEvent::FareSurfaced(_) => {
@@ -175,6 +176,7 @@ fn opened(event: &PaymentEvent, at: Timestamp) -> Option<Payment> {
         | PaymentEvent::FareRefunded(_)
         | PaymentEvent::TakeClosed(_)
         | PaymentEvent::FarePlaced(_)
+        | PaymentEvent::FareDue(_)
         | PaymentEvent::FareEarned(_)
         | PaymentEvent::PaymentOverdue(_) => None,
     }
@@ -213,7 +215,8 @@ impl Payment {
                 ctx.now,
                 ctx.rules.deadlines.report_after,
             ),
-            Stage::Paid
+            Stage::Due
+            | Stage::Paid
             | Stage::Placed
             | Stage::Late
             | Stage::Failed
@@ -228,7 +231,10 @@ impl Payment {
     fn take_answered(&self, answer: TakeAnswer, ctx: &Context<'_>) -> Decision<Effect> {
         match (self.stage, answer) {
             (Stage::Asked, TakeAnswer::Taken) => self.hold(ctx),
-            (Stage::Asked, TakeAnswer::Refused) => {
+            (Stage::Due, TakeAnswer::Taken) => Decision::say(PaymentEvent::FarePaid(self.body(Stage::Paid)))
+                .and_say(PaymentEvent::FareEarned(self.body(Stage::Earned)))
+                .disarm(),
+            (Stage::Asked | Stage::Due, TakeAnswer::Refused) => {
                 Decision::say(PaymentEvent::PaymentFailed(self.failed(FailReason::Refused))).disarm()
             }
             (Stage::Late | Stage::Unwanted, TakeAnswer::Taken) => {
@@ -259,6 +265,7 @@ impl Payment {
                 Decision::say(PaymentEvent::FareRefunded(self.body(Stage::Refunded))).disarm()
             }
             Stage::Asked
+            | Stage::Due
             | Stage::Paid
             | Stage::Placed
             | Stage::Late
@@ -279,6 +286,7 @@ impl Payment {
             .arm(Wait::Held.name(), ctx.now, ctx.rules.deadlines.report_after),
             (
                 Stage::Asked
+                | Stage::Due
                 | Stage::Paid
                 | Stage::Placed
                 | Stage::Late
@@ -303,7 +311,8 @@ impl Payment {
             Stage::Paid | Stage::Placed => {
                 self.order_back(PaymentEvent::FareReturning(self.body(Stage::Returning)), ctx)
             }
-            Stage::Late
+            Stage::Due
+            | Stage::Late
             | Stage::Failed
             | Stage::Unwanted
             | Stage::Returning
@@ -313,12 +322,18 @@ impl Payment {
         }
     }
 
-    fn ride_over(&self) -> Decision<Effect> {
+    /// A service whose database was restored may hear of a ride's end before it has taken the fare once more.
+    fn ride_over(&self, ctx: &Context<'_>) -> Decision<Effect> {
         match self.stage {
+            Stage::Asked => Decision::say(PaymentEvent::FareDue(self.body(Stage::Due))).arm(
+                Wait::Overdue.name(),
+                ctx.now,
+                ctx.rules.deadlines.report_after,
+            ),
             Stage::Paid | Stage::Placed => {
                 Decision::say(PaymentEvent::FareEarned(self.body(Stage::Earned))).disarm()
             }
-            Stage::Asked
+            Stage::Due
             | Stage::Late
             | Stage::Failed
             | Stage::Unwanted

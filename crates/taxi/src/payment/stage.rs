@@ -10,6 +10,8 @@ use crate::status::PayStatus;
 pub enum Stage {
     /// The provider is being asked.
     Asked,
+    /// The ride is over, and the provider still has to answer: a service that was restored hears of both at once.
+    Due,
     /// Taken and held.
     Paid,
     /// Taken and held, and the call was heard to be placed.
@@ -48,7 +50,7 @@ pub enum Wait {
 impl Stage {
     pub(super) fn status(self) -> PayStatus {
         match self {
-            Self::Asked => PayStatus::Asked,
+            Self::Asked | Self::Due => PayStatus::Asked,
             Self::Paid | Self::Placed | Self::Earned => PayStatus::Paid,
             Self::Late | Self::Failed => PayStatus::Failed,
             Self::Unwanted | Self::Returning => PayStatus::Refunding,
@@ -63,7 +65,7 @@ impl Stage {
             Self::Asked => &[Wait::Provider],
             Self::Paid => &[Wait::Held, Wait::Placed],
             Self::Placed => &[Wait::Held],
-            Self::Late | Self::Unwanted => &[Wait::Overdue],
+            Self::Due | Self::Late | Self::Unwanted => &[Wait::Overdue],
             Self::Returning => &[Wait::Returning],
             Self::Failed | Self::Refunded | Self::Voided | Self::Earned => &[],
         }
@@ -78,6 +80,7 @@ impl Stage {
         match self {
             Self::Paid | Self::Placed | Self::Returning => true,
             Self::Asked
+            | Self::Due
             | Self::Late
             | Self::Failed
             | Self::Unwanted
@@ -90,7 +93,7 @@ impl Stage {
     /// Whether the provider still has to answer the take.
     pub(super) fn asks(self) -> bool {
         match self {
-            Self::Asked | Self::Late | Self::Unwanted => true,
+            Self::Asked | Self::Due | Self::Late | Self::Unwanted => true,
             Self::Paid
             | Self::Placed
             | Self::Failed

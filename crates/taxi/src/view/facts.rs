@@ -52,6 +52,7 @@ impl CallView {
             | PaymentEvent::FareVoided(_)
             | PaymentEvent::TakeClosed(_)
             | PaymentEvent::FarePlaced(_)
+            | PaymentEvent::FareDue(_)
             | PaymentEvent::FareEarned(_)
             | PaymentEvent::PaymentOverdue(_) => {}
         }

@@ -64,6 +64,8 @@ fn states(rules: &Rules) -> Vec<(&'static str, Entity<Payment>)> {
         ("voided", after(&["Ask", "CallOff", "Refused"])),
         ("voided unasked", after(&["CallOff"])),
         ("earned", after(&["Ask", "Taken", "RideOver"])),
+        ("due", after(&["Ask", "RideOver"])),
+        ("earned late", after(&["Ask", "RideOver", "Taken"])),
     ]
 }
 
@@ -76,6 +78,10 @@ fn common_table() -> Vec<(&'static str, &'static str, &'static str)> {
         ("asked", "GiveUp", "PaymentFailed @overdue 86400s"),
         ("asked", "Refused", "PaymentFailed @none"),
         ("asked", "CallOff", "FareUnwanted @overdue 86400s"),
+        ("asked", "RideOver", "FareDue @overdue 86400s"),
+        ("due", "Taken", "FarePaid FareEarned @none"),
+        ("due", "Refused", "PaymentFailed @none"),
+        ("due", "overdue rings", "PaymentOverdue @overdue 86400s"),
         ("asked", "provider rings", "PaymentFailed @overdue 86400s"),
         ("paid", "CallOff", "FareReturning +back @returning 86400s"),
         ("paid", "RideOver", "FareEarned @none"),
@@ -143,15 +149,26 @@ fn the_money_of_every_state_adds_up() {
         assert_eq!(payment.accounts, expected, "{state}");
         assert_eq!(check(&payment), Ok(()), "{state}");
     };
-    for state in
-        ["asked", "late", "given up", "refused", "closed", "unwanted", "refunded", "voided", "voided unasked"]
-    {
+    for state in [
+        "asked",
+        "due",
+        "late",
+        "given up",
+        "refused",
+        "closed",
+        "unwanted",
+        "refunded",
+        "voided",
+        "voided unasked",
+    ] {
         check_money(state, 0, 0, 0);
     }
     for state in ["paid", "surfaced", "returning"] {
         check_money(state, -100_000, 100_000, 0);
     }
-    check_money("earned", -100_000, 0, 100_000);
+    for state in ["earned", "earned late"] {
+        check_money(state, -100_000, 0, 100_000);
+    }
 }
 
 #[test]

@@ -104,6 +104,7 @@ impl Facts {
             PaymentEvent::FareUnwanted(_)
             | PaymentEvent::TakeClosed(_)
             | PaymentEvent::FarePlaced(_)
+            | PaymentEvent::FareDue(_)
             | PaymentEvent::PaymentOverdue(_) => {}
         }
     }

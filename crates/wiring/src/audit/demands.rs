@@ -27,7 +27,7 @@ const CHARGE_NOBODY: Demand = Demand {
 };
 const EARN: Demand = Demand {
     hearer: payment::NAME,
-    is_met: |case| case.facts.earned > 0 || case.facts.refunded > 0 || is_going_back(case),
+    is_met: |case| case.facts.earned > 0 || case.facts.refunded > 0 || is_going_back(case) || is_due(case),
     otherwise: "the fare is not earned",
 };
 /// That no taxi takes the call may be heard before that it is paid.
@@ -71,7 +71,7 @@ const STAND_DOWN: Demand = Demand {
 
 fn is_off(stage: Stage) -> bool {
     match stage {
-        Stage::Asked | Stage::Paid | Stage::Placed | Stage::Earned => false,
+        Stage::Asked | Stage::Due | Stage::Paid | Stage::Placed | Stage::Earned => false,
         Stage::Late
         | Stage::Failed
         | Stage::Unwanted
@@ -79,6 +79,11 @@ fn is_off(stage: Stage) -> bool {
         | Stage::Refunded
         | Stage::Voided => true,
     }
+}
+
+/// The provider has not answered yet, and what it takes is earned.
+fn is_due(case: &Case) -> bool {
+    case.payment_row.as_ref().is_some_and(|row| row.1.stage == Stage::Due)
 }
 
 /// Beside another call service a fare may be on its way back when the ride ends.
@@ -110,6 +115,7 @@ pub(super) fn demands(event: &Event) -> &'static [Demand] {
             | PaymentEvent::FareVoided(_)
             | PaymentEvent::TakeClosed(_)
             | PaymentEvent::FarePlaced(_)
+            | PaymentEvent::FareDue(_)
             | PaymentEvent::FareEarned(_)
             | PaymentEvent::PaymentOverdue(_) => &[],
         },

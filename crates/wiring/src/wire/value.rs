@@ -166,6 +166,7 @@ fn payment(known: &PaymentEvent, fields: &Fields<'_>) -> Understood<PaymentEvent
         | PaymentEvent::FareVoided(_)
         | PaymentEvent::TakeClosed(_)
         | PaymentEvent::FarePlaced(_)
+        | PaymentEvent::FareDue(_)
         | PaymentEvent::FareEarned(_)
         | PaymentEvent::PaymentOverdue(_) => Err(not_told()),
     }

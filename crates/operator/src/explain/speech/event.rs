@@ -203,6 +203,10 @@ fn of_payment(event: &PaymentEvent, around: &Around) -> Words {
         PaymentEvent::FarePlaced(_) => {
             Words::new("Payment hears that the call is placed.", "결제 서비스가 호출 접수를 확인했습니다.")
         }
+        PaymentEvent::FareDue(_) => Words::new(
+            "The ride is over, and the payment provider has not answered yet: what it takes is earned.",
+            "운행이 끝났지만 결제사의 응답이 아직 없습니다. 결제되는 대로 매출로 확정됩니다.",
+        ),
         PaymentEvent::FareEarned(body) => about(body.fare, |fare| {
             Words::new(
                 format!("The ride is over: {} are earned.", fare.english),

@@ -126,7 +126,7 @@ pub(in crate::explain) fn own(story: &Story, kind: Kind, due: Option<Timestamp>)
 /// Whether the payment provider is being asked meanwhile.
 fn asks(kind: Kind) -> bool {
     match kind {
-        Kind::Provider | Kind::LateProvider | Kind::Refund => true,
+        Kind::Provider | Kind::LateProvider | Kind::DueFare | Kind::Refund => true,
         Kind::Operator
         | Kind::Message
         | Kind::Placed
@@ -148,6 +148,10 @@ fn what(kind: Kind, fare: &Words) -> Words {
         Kind::Provider => Words::new(
             format!("Payment waits for the payment provider's word on {}", fare.english),
             format!("결제 서비스가 {} 결제에 대한 결제사의 응답을 기다립니다", fare.korean),
+        ),
+        Kind::DueFare => Words::new(
+            format!("The ride is over; payment waits for the payment provider's word on {}", fare.english),
+            format!("운행이 끝났고, 결제 서비스가 {} 결제에 대한 결제사의 응답을 기다립니다", fare.korean),
         ),
         Kind::LateProvider => Words::new(
             format!(
@@ -203,6 +207,7 @@ fn then(kind: Kind) -> Words {
             ("no clock ends it, it is reported at {due}", "저절로 끝나지 않으며, {due}에 운영자에게 알립니다")
         }
         Kind::LateProvider
+        | Kind::DueFare
         | Kind::Refund
         | Kind::Fare
         | Kind::Cancellation

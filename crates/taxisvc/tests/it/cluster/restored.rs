@@ -101,6 +101,28 @@ fn payment_decides_again_what_it_has_lost() {
 
 #[test]
 #[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
+fn payment_earns_the_fare_of_a_ride_that_is_over_before_it_decides_again() {
+    let mut cluster = Cluster::start(1, Outside::shared());
+    follow(&cluster, "payment", &recipe("backup", "payment"));
+    let lost = number(&cluster.place_paid_by(10.0, "test:late=2000"));
+    cluster.comes_to(lost, ["driveStart", "paid", "start"]);
+    cluster.end(lost).with(200);
+    cluster.comes_to(lost, ["driveComplete", "paid", "end"]);
+    cluster.comes_to_rest();
+
+    let said = restore(&mut cluster, "payment");
+    assert!(said.contains(&format!("call {lost}: FarePaid")), "{said}");
+    let number = lost.to_string();
+    let story = || cluster.run(&["explain", &number]).stdout;
+    let told = until("the fare to be earned", || Some(story()).filter(|told| told.contains("FareEarned")));
+    // The provider takes its time again, so the ride's end was heard first.
+    assert!(told.contains("FareDue"), "{told}");
+    assert!(told.contains("taken 100,000 won, held 0 won, earned 100,000 won"), "{told}");
+    cluster.comes_to_rest();
+}
+
+#[test]
+#[ignore = "wants Kafka and PostgreSQL: cargo xtask services up"]
 fn call_says_again_what_it_has_lost_and_gives_no_number_twice() {
     let mut cluster = Cluster::start(1, Outside::shared());
     let placed = cluster.place_paid_by(10.0, "test:late=4000");
