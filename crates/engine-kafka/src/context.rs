@@ -1,5 +1,6 @@
 //! What a client of Kafka says by itself, its log and its errors, so that a long outage does not fill the log.
 
+use crate::refusal::Heard;
 use engine::clock::Stopwatch;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -79,11 +80,22 @@ impl Window {
 pub(crate) struct Ears {
     role: &'static str,
     throttle: Throttle,
+    heard: Mutex<Heard>,
 }
 
 impl Ears {
     pub(crate) fn of(role: &'static str) -> Self {
-        Self { role, throttle: Throttle::default() }
+        Self { role, throttle: Throttle::default(), heard: Mutex::default() }
+    }
+
+    /// What was said last of how a connection went.
+    pub(crate) fn heard(&self) -> Heard {
+        lock(&self.heard).clone()
+    }
+
+    /// Whoever knows better says so: a broker has answered, say.
+    pub(crate) fn believe(&self, heard: Heard) {
+        *lock(&self.heard) = heard;
     }
 }
 
@@ -112,6 +124,15 @@ impl ClientContext for Ears {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        let mut heard = lock(&self.heard);
+        *heard = std::mem::take(&mut *heard).after(error.rdkafka_error_code(), reason);
+        let is_told = matches!(*heard, Heard::Refused(_));
+        drop(heard);
+        // Why nobody is let in is said by whoever asks, with the setting that it is about.
+        if is_told {
+            tracing::debug!(target: "kafka", role = self.role, %error, "{reason}");
+            return;
+        }
         if self.throttle.lets_pass(self.role) {
             tracing::warn!(target: "kafka", role = self.role, %error, "{reason}");
         }

@@ -2,6 +2,7 @@
 
 use crate::admin;
 use crate::context::{Ears, Throttle, lock};
+use crate::refusal::{Heard, explain};
 use crate::shared::{
     GENERATIONS_MAX, Known, MESSAGE_BYTES_DEFAULT, Rows, Shared, Span, count, generation, last_generation,
 };
@@ -96,6 +97,7 @@ impl Inquiry {
                     tracing::debug!(topic, "there is no topic yet: it is being made")
                 }
                 Err(why) => {
+                    let why = self.explained(why);
                     if matches!(why, Ignorance::Brokers(_)) {
                         self.look_for_brokers();
                     }
@@ -107,6 +109,19 @@ impl Inquiry {
             }
             self.client.poll(Duration::ZERO);
             self.shared.bells.inquiry.wait(ASK_EVERY);
+        }
+    }
+
+    /// That no broker answers may be because of a setting that they do not agree with.
+    fn explained(&self, why: Ignorance) -> Ignorance {
+        match why {
+            Ignorance::Brokers(why) => {
+                let why = explain(&self.shared.settings, &self.client, why);
+                let is_refused = matches!(self.client.client().context().heard(), Heard::Refused(_));
+                *lock(&self.shared.meters.not_let_in) = is_refused.then(|| why.clone());
+                Ignorance::Brokers(why)
+            }
+            Ignorance::NoTopic(_) | Ignorance::NotMade(_, _) | Ignorance::Store(_) => why,
         }
     }
 
@@ -193,7 +208,9 @@ impl Inquiry {
         let shared = self.shared.clone();
         let topic = &shared.settings.topic;
         let described = describe(self.client.client(), topic, PATIENCE);
-        match described.map_err(|error| Ignorance::Brokers(error.to_string()))? {
+        let described = described.map_err(|error| Ignorance::Brokers(error.to_string()))?;
+        self.client.client().context().believe(Heard::LetIn);
+        match described {
             Some(description) if description.partitions > 0 => {
                 self.partitions_most = self.partitions_most.max(description.partitions);
                 self.described = Some((Stopwatch::start(), description));

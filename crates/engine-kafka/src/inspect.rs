@@ -2,10 +2,11 @@
 
 use crate::admin;
 use crate::context::Ears;
+use crate::refusal::explain;
 use crate::settings::{Settings, SettingsError};
 use engine::log::LogId;
 use kafka_topic_id::describe;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, Producer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -41,17 +42,17 @@ pub fn inspect(settings: &Settings) -> Result<Option<Inspection>, InspectError> 
     let unavailable = |why: String| InspectError::Unavailable(why);
     let mut config = settings.asking_client("inspect");
     config.set_log_level(rdkafka::config::RDKafkaLogLevel::Emerg);
-    let client: BaseConsumer<Ears> =
+    let client: BaseProducer<Ears> =
         config.create_with_context(Ears::of("inspect")).map_err(|error| unavailable(error.to_string()))?;
     let described = describe(client.client(), &settings.topic, PATIENCE);
-    let described = described.map_err(|error| unavailable(error.to_string()))?;
+    let described = described.map_err(|error| unavailable(explain(settings, &client, error)))?;
     let Some(described) = described.filter(|described| described.partitions > 0) else {
         return Ok(None);
     };
     let mut ends = BTreeMap::new();
     for partition in 0..described.partitions {
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
-        let asked = client.fetch_watermarks(&settings.topic, number, PATIENCE);
+        let asked = client.client().fetch_watermarks(&settings.topic, number, PATIENCE);
         let (_, high) = asked
             .map_err(|error| unavailable(format!("where partition {partition} ends is not told: {error}")))?;
         ends.insert(partition, u64::try_from(high).unwrap_or(0));

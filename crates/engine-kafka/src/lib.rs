@@ -17,6 +17,7 @@ mod mocked;
 mod own;
 mod producer;
 mod reads;
+mod refusal;
 mod relay;
 mod run;
 pub mod scan;

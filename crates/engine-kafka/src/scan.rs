@@ -3,15 +3,18 @@
 use crate::context::Ears;
 use crate::inquiry::topic_id;
 use crate::message;
+use crate::refusal::explain;
 use crate::settings::{Settings, SettingsError};
 use engine::clock::Stopwatch;
 use engine::log::{LogId, Recorded};
 use engine::store::Visit;
 use engine::wire::{Packet, Place, Wire};
-use kafka_topic_id::{DescribeError, describe};
+use kafka_topic_id::{Description, describe};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -72,12 +75,8 @@ pub fn scan(
     visit: &mut dyn FnMut(Sight<'_>) -> Visit,
 ) -> Result<(), ScanError> {
     settings.check()?;
+    let described = described(settings)?;
     let client = client(settings)?;
-    let described = describe(client.client(), &settings.topic, PATIENCE).map_err(|error| match error {
-        DescribeError::Unavailable(why) => ScanError::Unavailable(why),
-        DescribeError::NoIds => ScanError::Unavailable(DescribeError::NoIds.to_string()),
-    })?;
-    let Some(described) = described else { return Err(ScanError::NoTopic(settings.topic.clone())) };
     let topic = topic_id(described);
     let mut missing = begin(&client, settings, described.partitions, from)?;
     let mut silence = Stopwatch::start();
@@ -118,6 +117,16 @@ pub fn scan(
             }
         }
     }
+}
+
+/// The topic as it is. A client that reads does not tell why brokers let it not in; one that only asks does.
+fn described(settings: &Settings) -> Result<Description, ScanError> {
+    let mut config = settings.asking_client("scan");
+    config.set_log_level(RDKafkaLogLevel::Emerg);
+    let client: BaseProducer<Ears> = config.create_with_context(Ears::of("scan"))?;
+    let described = describe(client.client(), &settings.topic, PATIENCE);
+    let described = described.map_err(|error| ScanError::Unavailable(explain(settings, &client, error)))?;
+    described.ok_or_else(|| ScanError::NoTopic(settings.topic.clone()))
 }
 
 fn client(settings: &Settings) -> KafkaResult<BaseConsumer<Ears>> {

@@ -1,7 +1,16 @@
 //! Where the topic is, what it is to be like when it is made, and how a broker is spoken to.
 
+use crate::context::Ears;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::producer::BaseProducer;
 use std::fmt;
+
+/// What the client calls the files of certificates, and what we do.
+const FILES: [(&str, &str); 3] = [
+    ("ssl.ca.location", "kafka.ca_file"),
+    ("ssl.certificate.location", "kafka.certificate_file"),
+    ("ssl.key.location", "kafka.key_file"),
+];
 
 /// How a broker is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,14 +88,16 @@ pub enum SettingsError {
          (`apt-get install libssl-dev pkg-config`)"
     )]
     NotBuilt(&'static str),
-    #[error("the SASL mechanism {0:?} is none of PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512")]
+    #[error("kafka.sasl_mechanism is {0:?}, which is none of PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512")]
     Mechanism(String),
-    #[error("SASL wants a user name and a password")]
+    #[error("SASL wants kafka.sasl_username and kafka.sasl_password")]
     NoPassword,
-    #[error("a certificate and its key belong together: one of the two files is not named")]
+    #[error("kafka.certificate_file and kafka.key_file belong together, and one of them is not set")]
     HalfCertificate,
     #[error("a topic has at least one partition, at most 65535, and at least one replica")]
     Counts,
+    #[error("{setting} is no file that can be used: {why}")]
+    File { setting: &'static str, why: String },
     #[error("the Kafka client does not take the settings: {0}")]
     Client(String),
 }
@@ -105,6 +116,9 @@ impl Settings {
         if security.certificate_file.is_empty() != security.key_file.is_empty() {
             return Err(SettingsError::HalfCertificate);
         }
+        if security.protocol.is_encrypted() {
+            self.check_files()?;
+        }
         if !security.protocol.has_password() {
             return Ok(());
         }
@@ -120,6 +134,22 @@ impl Settings {
             return Err(SettingsError::NoPassword);
         }
         Ok(())
+    }
+
+    /// Whether the files of certificates can be read and say what they are to say. A client that is begun reads them; this one
+    /// knows no broker.
+    fn check_files(&self) -> Result<(), SettingsError> {
+        let mut config = self.client("check");
+        config.remove("bootstrap.servers");
+        let Err(error) = config.create_with_context::<_, BaseProducer<Ears>>(Ears::of("check")) else {
+            return Ok(());
+        };
+        let why = error.to_string();
+        let file = FILES.iter().find(|(property, _)| why.contains(property));
+        Err(match file {
+            Some((_, setting)) => SettingsError::File { setting, why },
+            None => SettingsError::Client(why),
+        })
     }
 
     /// A client that asks where partitions end. To one that reads only what is committed, which is the default, a partition ends
@@ -206,6 +236,30 @@ mod tests {
         let mut silent = settings(Protocol::SaslPlaintext, "PLAIN");
         silent.security.sasl_password.clear();
         assert_eq!(silent.check(), Err(SettingsError::NoPassword));
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_file_that_cannot_be_used_is_said_by_its_setting() {
+        let check = |change: fn(&mut Security), expected: &str| {
+            let mut settings = settings(Protocol::SaslSsl, "SCRAM-SHA-512");
+            change(&mut settings.security);
+            let error = settings.check().unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("hush"), "{error}");
+        };
+        check(
+            |security| security.ca_file = "nowhere.pem".into(),
+            "kafka.ca_file is no file that can be used",
+        );
+        let both = |security: &mut Security| {
+            security.certificate_file = "nowhere.pem".into();
+            security.key_file = "nowhere.key".into();
+        };
+        check(both, "kafka.certificate_file is no file that can be used");
+        check(
+            |security| security.key_file = "nowhere.key".into(),
+            "kafka.certificate_file and kafka.key_file",
+        );
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub(crate) struct Meters {
     pub(crate) next: Mutex<BTreeMap<u32, Option<u64>>>,
     pub(crate) shards: Mutex<Vec<ShardStats>>,
     pub(crate) forgets: Mutex<Option<String>>,
+    /// Why no broker lets this process in, as far as it is known.
+    pub(crate) not_let_in: Mutex<Option<String>>,
 }
 
 pub(crate) fn count(counter: &AtomicU64, by: u64) {
@@ -247,6 +249,7 @@ impl Shared {
             lost: get(&meters.lost),
             paused: meters.paused.load(Ordering::Relaxed),
             forgets: lock(&meters.forgets).clone(),
+            not_let_in: lock(&meters.not_let_in).clone(),
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Stats {
     pub paused: bool,
     /// By which of its settings the topic does not keep everything.
     pub forgets: Option<String>,
+    /// Which setting the brokers do not agree with, where they let nobody in because of one.
+    pub not_let_in: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -94,10 +94,13 @@ impl Bus {
 fn of_stats(stats: &Stats) -> Vec<String> {
     let mut warnings = Vec::new();
     if !stats.connected {
-        warnings.push(
-            "Kafka does not answer: what happens here is stored, and told once it is back; what others say is heard then"
-                .to_owned(),
+        let why = stats.not_let_in.as_ref().map_or_else(
+            || "Kafka does not answer".to_owned(),
+            |why| format!("Kafka cannot be spoken to: {why}"),
         );
+        warnings.push(format!(
+            "{why}: what happens here is stored, and told once it is back; what others say is heard then"
+        ));
     }
     for shard in &stats.shards {
         if let Some(why) = &shard.held_up {
@@ -130,6 +133,9 @@ mod tests {
         assert_eq!(of_stats(&well), Vec::<String>::new());
         let away = of_stats(&Stats::default());
         assert!(away.len() == 1 && away[0].contains("Kafka does not answer"), "{away:?}");
+        let not_let_in = Some("the brokers do not take kafka.sasl_password".to_owned());
+        let kept_out = of_stats(&Stats { not_let_in, ..Stats::default() });
+        assert!(kept_out.len() == 1 && kept_out[0].contains("kafka.sasl_password"), "{kept_out:?}");
         let held_up =
             ShardStats { shard: 2, held_up: Some("it is too large".into()), ..ShardStats::default() };
         let forgets = Some("retention.ms=604800000".to_owned());
