@@ -457,6 +457,7 @@ fn read(
     let next = offset + 1;
     desk.set(partition, Place::Next(next));
     let packet = message::packet(message);
+    let spread = message::spread(&packet).unwrap_or_default();
     let place = wire::Place { topic: known.identity.id, partition, offset };
     let event = if message::meant_for(&packet).is_some_and(|topic| topic != known.topic) {
         // It was on its way to a topic of this name that is no more. It is told again, or we are the ones who do not know
@@ -473,5 +474,5 @@ fn read(
         }
         !is_own
     });
-    Some(Message { partition, after, next, event: event.map(Arc::new) })
+    Some(Message { partition, after, next, event: event.map(Arc::new), spread })
 }

@@ -8,7 +8,7 @@ use crate::stats::ShardStats;
 use engine::clock::{Stopwatch, Timestamp};
 use engine::log::{Recorded, ShardName};
 use engine::store::{Reader, Stored};
-use engine::topic::{count_key, partition_of, told_key};
+use engine::topic::{Spread, partition_of, told_in};
 use engine::wire::Packet;
 use rdkafka::types::RDKafkaErrorCode;
 use std::collections::VecDeque;
@@ -56,11 +56,7 @@ pub(crate) struct Flow {
     /// Up to here an event goes alone, because one was refused among several.
     careful_until: u64,
     /// By how many partitions it is told.
-    count: u32,
-    /// How many the topic is known to have.
-    noticed: u32,
-    /// Up to here something may have gone by so many partitions or fewer, given here or by whoever told before.
-    given_most: u64,
+    spread: Spread,
     /// The cursor as it was noted last.
     noted: u64,
 }
@@ -77,9 +73,7 @@ impl Flow {
             is_behind: true,
             held: None,
             careful_until: 0,
-            count: 0,
-            noticed: 0,
-            given_most: 0,
+            spread: Spread::default(),
             noted: 0,
         }
     }
@@ -88,55 +82,52 @@ impl Flow {
         self.run.is_some()
     }
 
-    /// Begins where the rows say that the topic was told, by as many partitions as they say: what was on its way from whoever
-    /// told before goes again as it went. Where they say nothing yet, it does not begin before they do.
+    /// Begins where the rows say that the topic was told, by as many partitions as they say. Where they say nothing yet, it does
+    /// not begin before they do.
     pub(crate) fn begin(&mut self, shared: &Shared, reader: &dyn Reader, known: &Known) -> Stored<()> {
         if !self.is_time() {
             return Ok(());
         }
-        let id = known.identity.id;
-        let key = told_key(id);
-        let rows = reader.inbox(self.shard)?;
-        let counts =
-            rows.iter().filter(|(row, _)| row.source == key.source && row.partition != key.partition);
-        let count = counts.map(|(row, _)| row.partition).max();
-        shared.topic.note_count(id, self.shard.index, count.unwrap_or(known.identity.partitions));
-        let Some(count) = count else { return Ok(()) };
-        // Whoever told before cannot have given more than there is.
-        self.given_most = reader.last_position(self.shard)?;
-        (self.count, self.noticed) = (count, count);
-        let stored = rows.iter().find(|(row, _)| *row == key).map_or(0, |(_, told)| *told);
-        self.start(stored);
-        self.noted = stored;
-        tracing::info!(shard = %self.shard, after = stored, partitions = count, topic = %id, "tells the topic from here");
+        let identity = known.identity;
+        let Some((spread, told)) = told_in(&reader.inbox(self.shard)?, identity.id) else {
+            let spread = Spread { partitions: identity.partitions, after: 0 };
+            shared.topic.note_spread(identity.id, self.shard.index, spread);
+            return Ok(());
+        };
+        self.go_on(spread, told);
+        tracing::info!(
+            shard = %self.shard, after = told, partitions = spread.partitions, topic = %identity.id, "tells the topic from here"
+        );
         Ok(())
     }
 
-    /// Goes over to more partitions once all is acknowledged that may have gone by fewer, and the row is there that says so: an
-    /// event that went by one partition in vain must not come by another, in which later ones were read already.
+    /// Goes over to more partitions once the row is there that says so, and from where. What was told by fewer and is not
+    /// acknowledged is told again: nobody takes it for old because of what was told by fewer behind it.
     fn follow_count(&mut self, shared: &Shared, turn: Turn<'_>) -> Stored<()> {
         let identity = turn.known.identity;
-        if self.noticed < identity.partitions {
-            // Others may have told by fewer until now, if only because they do not know yet that the turn is not theirs.
-            self.given_most = turn.reader.last_position(self.shard)?;
-            self.noticed = identity.partitions;
-        }
-        if self.count >= identity.partitions || !self.is_settled() {
+        let Some(after) = self.cursor().filter(|_| self.spread.partitions < identity.partitions) else {
             return Ok(());
-        }
-        shared.topic.note_count(identity.id, self.shard.index, identity.partitions);
+        };
+        let wanted = Spread { partitions: identity.partitions, after };
+        shared.topic.note_spread(identity.id, self.shard.index, wanted);
         if !self.is_time() {
             return Ok(());
         }
-        let key = count_key(identity.id, identity.partitions);
-        if turn.reader.inbox(self.shard)?.iter().any(|(row, _)| *row == key) {
+        let found = told_in(&turn.reader.inbox(self.shard)?, identity.id);
+        if let Some((spread, told)) = found.filter(|(spread, _)| spread.partitions >= identity.partitions) {
             // Another replica may have told by them already.
-            self.given_most = turn.reader.last_position(self.shard)?;
-            self.count = identity.partitions;
-            self.packet = None;
-            tracing::info!(shard = %self.shard, partitions = self.count, "tells by more partitions from here");
+            self.go_on(spread, told);
+            tracing::info!(
+                shard = %self.shard, after = told, partitions = spread.partitions, "tells by more partitions from here"
+            );
         }
         Ok(())
+    }
+
+    fn go_on(&mut self, spread: Spread, told: u64) {
+        self.spread = spread;
+        self.start(told);
+        self.noted = told;
     }
 
     /// Whether it may be looked again what others have stored.
@@ -177,11 +168,6 @@ impl Flow {
         self.run.as_ref().map_or(0, Run::under_way)
     }
 
-    /// Everything is acknowledged that may have gone by this count of partitions.
-    fn is_settled(&self) -> bool {
-        self.cursor().is_some_and(|cursor| cursor >= self.given_most)
-    }
-
     pub(crate) fn is_careful(&self) -> bool {
         self.cursor().is_some_and(|cursor| cursor < self.careful_until)
     }
@@ -191,11 +177,11 @@ impl Flow {
         self.careful_until = until.max(self.careful_until);
     }
 
-    /// The cursor, when it has moved since the last time.
-    pub(crate) fn moved(&mut self) -> Option<u64> {
+    /// By how many partitions and up to where it was told, when that has moved since the last time.
+    pub(crate) fn moved(&mut self) -> Option<(u32, u64)> {
         let cursor = self.cursor().filter(|cursor| *cursor > self.noted)?;
         self.noted = cursor;
-        Some(cursor)
+        Some((self.spread.partitions, cursor))
     }
 
     pub(crate) fn acknowledge(&mut self, told: Told) {
@@ -208,15 +194,14 @@ impl Flow {
         }
     }
 
-    /// Gives what can be given; where the topic has more partitions by now, only what may have gone by fewer.
+    /// Gives what can be given, by all partitions that the topic is known to have.
     pub(crate) fn feed(&mut self, shared: &Shared, teller: &mut Teller, turn: Turn<'_>) -> Stored<Progress> {
         if self.run.is_none() || !self.may_try(turn.known) {
             return Ok(Progress::Waits);
         }
         self.follow_count(shared, turn)?;
-        let partitions = turn.known.identity.partitions;
-        if self.count > partitions {
-            // The broker that was asked has yet to hear of them.
+        if self.spread.partitions != turn.known.identity.partitions {
+            // The row is yet to be there, or the broker that was asked has yet to hear of them.
             return Ok(Progress::Waits);
         }
         if self.ready.is_empty() && !self.read(turn)? {
@@ -224,9 +209,6 @@ impl Flow {
         }
         while let Some(event) = self.ready.front() {
             let position = event.position;
-            if self.count < partitions && position > self.given_most {
-                return Ok(Progress::Waits);
-            }
             match self.give(shared, teller, turn) {
                 Given::Yes => {}
                 Given::NotNow => return Ok(Progress::Waits),
@@ -238,7 +220,6 @@ impl Flow {
             }
             self.ready.pop_front();
             self.packet = None;
-            self.given_most = position.max(self.given_most);
             if turn.is_careful && self.under_way() > 0 {
                 return Ok(Progress::Waits);
             }
@@ -270,7 +251,7 @@ impl Flow {
                     if length > turn.known.message_bytes_max {
                         return Given::Never(too_long(shared, event, length, turn.known));
                     }
-                    let partition = partition_of(event.entity_id, self.count);
+                    let partition = partition_of(event.entity_id, self.spread.partitions);
                     self.packet = Some((packet, partition));
                 }
                 Ok(None) => {
@@ -289,6 +270,7 @@ impl Flow {
             run: self.number,
             position: event.position,
             partition: *partition,
+            spread: self.spread,
         };
         match teller.tell(told, packet) {
             Ok(()) => {

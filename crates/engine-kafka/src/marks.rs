@@ -6,7 +6,7 @@
 use crate::desk::{Desk, Place};
 use crate::shared::Shared;
 use engine::clock::Stopwatch;
-use engine::topic::Message;
+use engine::topic::{Message, Spread};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Marks {
             };
             if next > after {
                 desk.set(partition, Place::Next(next));
-                passed.push(Message { partition, after, next, event: None });
+                passed.push(Message { partition, after, next, event: None, spread: Spread::default() });
             }
         }
         passed

@@ -1,6 +1,6 @@
 //! The relay on the client's own imitation of brokers, which fail when they are told to.
 
-use crate::message::MEANT_FOR;
+use crate::message::{MEANT_FOR, TOLD_BY};
 use crate::producer::{NotTaken, Teller, Told};
 use crate::relay::Relay;
 use crate::settings::{Security, Settings};
@@ -11,7 +11,7 @@ use engine::lease::Alone;
 use engine::log::{EntityKey, LogId, Recorded, ShardName};
 use engine::memory::MemoryStore;
 use engine::store::{Commit, InboxMove, NewEvent, Schema, WriteSet};
-use engine::topic::{Identity, Topic, count_key, partition_of};
+use engine::topic::{Identity, Spread, Topic, count_key, partition_of};
 use engine::wire::{Packet, Place, Wire};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -229,6 +229,11 @@ fn read_back(cluster: &Cluster) -> Vec<Vec<(u16, u64)>> {
             Some(Ok(message)) => {
                 let meant_for = message.headers().unwrap().get(0);
                 assert_eq!((meant_for.key, meant_for.value), (MEANT_FOR, Some(&b"0000000000000007"[..])));
+                let told_by = message.headers().unwrap().get(1);
+                assert_eq!(
+                    (told_by.key, told_by.value),
+                    (TOLD_BY, Some(format!("{PARTITIONS}/0").as_bytes()))
+                );
                 let words = std::str::from_utf8(message.payload().unwrap()).unwrap();
                 let (shard, position) = words.split_once(' ').unwrap();
                 let partition = usize::try_from(message.partition()).unwrap();
@@ -251,7 +256,13 @@ fn the_first_message_of_a_partition_goes_alone_so_that_none_is_taken_after_it_wa
     let (cluster, store) = (cluster(), MemoryStore::new(&[STREET], LogId(1)));
     let shared = shared(&cluster, &store);
     let mut teller = Teller::new(&shared, &known(), 100).unwrap();
-    let told = |position, partition| Told { shard: 0, run: 1, position, partition };
+    let told = |position, partition| Told {
+        shard: 0,
+        run: 1,
+        position,
+        partition,
+        spread: Spread { partitions: PARTITIONS, after: 0 },
+    };
     let packet = Packet { payload: Some(b"0 1".to_vec()), ..Packet::default() };
     // The way to the brokers is known, so that what follows goes at once.
     teller.tell(told(1, 1), &packet).unwrap();

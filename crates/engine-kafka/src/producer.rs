@@ -5,6 +5,7 @@ use crate::message;
 use crate::settings::Settings;
 use crate::shared::{Known, Shared, count};
 use engine::log::LogId;
+use engine::topic::Spread;
 use engine::wire::Packet;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -33,6 +34,7 @@ pub(crate) struct Told {
     pub(crate) run: u64,
     pub(crate) position: u64,
     pub(crate) partition: u32,
+    pub(crate) spread: Spread,
 }
 
 /// What became of it.
@@ -125,7 +127,7 @@ impl Teller {
         let mut record: BaseRecord<'_, Vec<u8>, Vec<u8>, Box<Told>> =
             BaseRecord::with_opaque_to(&self.topic, Box::new(told))
                 .partition(partition)
-                .headers(message::headers(packet, self.meant_for));
+                .headers(message::headers(packet, self.meant_for, told.spread));
         record.key = packet.key.as_ref();
         record.payload = packet.payload.as_ref();
         record.timestamp = packet.at.map(|at| at.0);

@@ -245,8 +245,8 @@ impl Relay {
     /// Notes for the shards how far they have told, for them to store.
     fn note(&mut self, known: &Known) {
         for flow in &mut self.flows {
-            if let Some(cursor) = flow.moved() {
-                self.shared.topic.note_told(known.identity.id, flow.shard.index, cursor);
+            if let Some(told) = flow.moved() {
+                self.shared.topic.note_told(known.identity.id, flow.shard.index, told);
             }
         }
     }

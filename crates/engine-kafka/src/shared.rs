@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(last_generation(topic, &[]), 0);
         let first = vec![(read_key(topic, 3), 9)];
         assert_eq!(last_generation(topic, std::slice::from_ref(&first)), 0);
-        let second = vec![(told_key(generation(topic, 1)), 1)];
+        let second = vec![(told_key(generation(topic, 1), 12), 1)];
         assert_eq!(last_generation(topic, &[first.clone(), second]), 1);
         let far = vec![(read_key(generation(topic, 3), 0), 1)];
         assert_eq!(last_generation(topic, &[first, far]), 0, "one that nobody got to is none");

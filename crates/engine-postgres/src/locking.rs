@@ -9,7 +9,7 @@ use postgres::Client;
 
 fn set(index: u16, batch: u64) -> WriteSet {
     let mut set = WriteSet::new(ShardName { service: "order", index }, batch);
-    set.inbox.push(InboxMove { key: told_key(LogId(batch)), from: 0, to: 1 });
+    set.inbox.push(InboxMove { key: told_key(LogId(batch), 12), from: 0, to: 1 });
     set
 }
 

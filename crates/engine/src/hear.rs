@@ -5,11 +5,11 @@ use crate::bus::Bus;
 use crate::clock::Timestamp;
 use crate::decide::Batch;
 use crate::handle::lock;
-use crate::lane::{Cursor, Input, Lane};
+use crate::lane::{Cursor, Input, Lane, Span};
 use crate::log::Recorded;
 use crate::step::{Step, of_event};
 use crate::store::{InboxKey, Store, Stored};
-use crate::topic::{heard_key, read_key};
+use crate::topic::{after_key, heard_key, read_key};
 use std::sync::Arc;
 
 impl<S: Service> Lane<S> {
@@ -128,7 +128,16 @@ impl<S: Service> Batch<S> {
                     return true;
                 }
                 let key = match span {
-                    Some(span) => heard_key(span.topic, *partition, &event.source),
+                    Some(Span { topic, spread, .. }) => {
+                        if spread.after > 0 {
+                            self.move_on(
+                                lane,
+                                after_key(*topic, spread.partitions, &event.source),
+                                spread.after,
+                            );
+                        }
+                        heard_key(*topic, spread.partitions, *partition, &event.source)
+                    }
                     None => InboxKey { partition: *partition, source: event.source.clone() },
                 };
                 !self.move_on(lane, key, event.position) && lane.settings.deduplicate

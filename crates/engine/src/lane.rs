@@ -19,6 +19,7 @@ use crate::progress::Progress;
 use crate::reply::Place;
 use crate::store::{InboxKey, NewEvent, Store, Stored, WriteSet};
 use crate::timer::DueTimer;
+use crate::topic::Spread;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
@@ -85,6 +86,8 @@ pub(crate) struct Span {
     /// The offset before them, and the one behind them.
     pub(crate) after: u64,
     pub(crate) next: u64,
+    /// How the log was told of which they tell.
+    pub(crate) spread: Spread,
 }
 
 /// How far one log was read: in the store, in what is decided, in what was gathered.

@@ -11,7 +11,7 @@ use crate::lane::{Cursor, Input, Lane, Span};
 use crate::log::{LogId, shard_of};
 use crate::progress::Road;
 use crate::store::{InboxKey, Store, Stored};
-use crate::topic::{Message, TOPIC, Topic, read_key};
+use crate::topic::{Message, TOPIC, Topic, is_told_key, read_key};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -105,7 +105,8 @@ impl<S: Service> Lane<S> {
         let mut passed: BTreeMap<u32, usize> = BTreeMap::new();
         let mut messages = messages.into_iter();
         while let Some(message) = messages.next() {
-            let span = Span { topic: id, after: message.after, next: message.next };
+            let Message { after, next, spread, .. } = message;
+            let span = Span { topic: id, after, next, spread };
             let mut judged = self.judge(message.partition, span);
             if judged == Judged::BehindGap && !has_read_rows {
                 has_read_rows = true;
@@ -243,7 +244,11 @@ impl<S: Service> Lane<S> {
         let rows = listening.and_then(|listening| listening.topic.told(self.shard.index));
         let known = |key: &InboxKey| self.inbox.get(key).copied().unwrap_or_default();
         let rows = rows.into_iter().flatten().map(|(key, told)| (known(&key), key, told));
-        let behind = rows.filter(|(known, _, told)| *told > known.stored);
+        // By how many partitions it is told another relay may have said already.
+        let is_behind = |known: &Cursor, key: &InboxKey, told: u64| {
+            told > known.stored && (known.stored == 0 || is_told_key(key))
+        };
+        let behind = rows.filter(|(known, key, told)| is_behind(known, key, *told));
         behind.map(|(known, key, told)| (key, Cursor { seen: told, ..known })).collect()
     }
 
@@ -255,7 +260,7 @@ impl<S: Service> Lane<S> {
         listening.leave_told_until = listening.leave_told_until.filter(|until| !is_over(until));
         let told = self.told();
         // A relay may wait for the row that says by how many partitions it tells.
-        let is_waited_for = told.iter().any(|(key, _)| key.partition != 0);
+        let is_waited_for = told.iter().any(|(key, _)| !is_told_key(key));
         let Some(listening) = &mut self.listening else { return false };
         let since = |is_behind: bool, since: Option<Timestamp>| {
             is_behind.then(|| since.filter(|since| *since <= now).unwrap_or(now))

@@ -3,7 +3,7 @@
 use crate::handle::{Doorbell, WATCHES_MAX, lock};
 use crate::log::{Position, shard_of};
 use crate::store::InboxKey;
-use crate::topic::{Identity, heard_key, partition_of};
+use crate::topic::{Identity, after_key, count_in, heard_key, partition_of};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -27,27 +27,20 @@ pub(crate) enum Road {
     Topic(Option<Identity>),
 }
 
-impl Road {
-    /// The rows by which it is known that a position was read: all of them have to stand there. None, where nothing can tell.
-    fn rows(self, position: &Position, shards: u16) -> impl Iterator<Item = (u16, InboxKey)> {
-        let source = &position.source;
-        let (shards, key) = match (self, position.about) {
-            (Self::Logs, _) => (0..shards, Some(InboxKey { partition: 0, source: source.clone() })),
-            (Self::Topic(Some(identity)), Some(about)) => {
-                let shard = shard_of(about, shards);
-                let partition = partition_of(about, identity.partitions);
-                (shard..shard + 1, Some(heard_key(identity.id, partition, source)))
-            }
-            (Self::Topic(_), _) => (0..0, None),
-        };
-        shards.zip(std::iter::repeat(key)).filter_map(|(shard, key)| Some((shard, key?)))
-    }
+/// Rows that tell of a shard together whether a position was read: it is if `read` has come to it, and lies behind `after`,
+/// where there is such a row.
+struct Mark {
+    shard: u16,
+    read: InboxKey,
+    after: Option<InboxKey>,
 }
 
 #[derive(Default)]
 struct Known {
     road: Road,
     read: HashMap<(u16, InboxKey), u64>,
+    /// The counts of partitions that a log may have been told by: those that the topic was seen with, and those of rows.
+    counts: BTreeSet<u32>,
 }
 
 impl Known {
@@ -56,12 +49,40 @@ impl Known {
     }
 
     /// The beginning of a log is read by everyone. Over a topic a position that does not say what it is about was not
-    /// given for it, and is never read.
+    /// given for it, and is never read. What was told by one count of partitions came by its partition of that count.
     fn has_read(&self, position: &Position, shards: u16) -> bool {
-        let mut rows = self.road.rows(position, shards).peekable();
-        let is_known = rows.peek().is_some();
-        let has_read = |(shard, key): (u16, InboxKey)| self.read(shard, &key) >= position.number;
-        position.number == 0 || (is_known && rows.all(has_read))
+        let says_so = |mark: &Mark| {
+            let after = mark.after.as_ref().map_or(0, |after| self.read(mark.shard, after));
+            after < position.number && position.number <= self.read(mark.shard, &mark.read)
+        };
+        let marks = self.marks(position, shards);
+        position.number == 0
+            || match self.road {
+                Road::Logs => marks.iter().all(says_so),
+                Road::Topic(_) => marks.iter().any(says_so),
+            }
+    }
+
+    /// The rows by which it is known that a position was read: all of them within a process, one of them over a topic. None,
+    /// where nothing can tell.
+    fn marks(&self, position: &Position, shards: u16) -> Vec<Mark> {
+        let source = &position.source;
+        match (self.road, position.about) {
+            (Road::Logs, _) => {
+                let read = InboxKey { partition: 0, source: source.clone() };
+                (0..shards).map(|shard| Mark { shard, read: read.clone(), after: None }).collect()
+            }
+            (Road::Topic(Some(Identity { id, .. })), Some(about)) => {
+                let shard = shard_of(about, shards);
+                let mark = |count: &u32| Mark {
+                    shard,
+                    read: heard_key(id, *count, partition_of(about, *count), source),
+                    after: Some(after_key(id, *count, source)),
+                };
+                self.counts.iter().map(mark).collect()
+            }
+            (Road::Topic(_), _) => Vec::new(),
+        }
     }
 }
 
@@ -83,13 +104,18 @@ impl Progress {
 
     /// By which road the service hears.
     pub(crate) fn hear_by(&self, road: Road) {
-        lock(&self.known).road = road;
+        let mut known = lock(&self.known);
+        known.road = road;
+        if let Road::Topic(Some(identity)) = road {
+            known.counts.insert(identity.partitions);
+        }
     }
 
     pub(crate) fn note(&self, shard: u16, read: impl Iterator<Item = (InboxKey, u64)>, shards: u16) {
         {
             let mut known = lock(&self.known);
             for (key, position) in read {
+                known.counts.extend(Some(count_in(key.partition)).filter(|count| *count > 0));
                 let read = known.read.entry((shard, key)).or_default();
                 *read = position.max(*read);
             }
@@ -131,11 +157,11 @@ impl Progress {
         if waiting.is_empty() {
             return None;
         }
-        let road = lock(&self.known).road;
+        let known = lock(&self.known);
         let mut awaited: BTreeMap<u16, BTreeSet<InboxKey>> = BTreeMap::new();
         for Waiter { position, .. } in waiting.iter() {
-            for (shard, key) in road.rows(position, shards) {
-                awaited.entry(shard).or_default().insert(key);
+            for Mark { shard, read, after } in known.marks(position, shards) {
+                awaited.entry(shard).or_default().extend(std::iter::once(read).chain(after));
             }
         }
         Some(awaited)
@@ -213,12 +239,12 @@ mod tests {
         let wanted = position(5, Some(1));
         // Rows of other partitions, of the other shard, of another topic, and as within a process.
         for partition in (0..IDENTITY.partitions).filter(|other| *other != partition) {
-            let row = heard_key(IDENTITY.id, partition, &wanted.source);
+            let row = heard_key(IDENTITY.id, IDENTITY.partitions, partition, &wanted.source);
             progress.note(shard, [(row, 9)].into_iter(), SHARDS);
         }
-        let mine = heard_key(IDENTITY.id, partition, &wanted.source);
+        let mine = heard_key(IDENTITY.id, IDENTITY.partitions, partition, &wanted.source);
         progress.note(1 - shard, [(mine.clone(), 9)].into_iter(), SHARDS);
-        let former = heard_key(LogId(8), partition, &wanted.source);
+        let former = heard_key(LogId(8), IDENTITY.partitions, partition, &wanted.source);
         let plain = InboxKey { partition: 0, source: wanted.source.clone() };
         progress.note(shard, [(former, 9), (plain, 9)].into_iter(), SHARDS);
         for road in [Road::Topic(None), Road::Topic(Some(IDENTITY))] {
@@ -233,8 +259,9 @@ mod tests {
             tell.fetch_add(1, Ordering::SeqCst);
         });
         let reading = progress.when_read(wanted.clone(), SHARDS, tell);
-        let row = BTreeSet::from([mine.clone()]);
-        assert_eq!(progress.awaited(SHARDS), Some(BTreeMap::from([(shard, row)])), "its row alone");
+        let rows =
+            BTreeSet::from([mine.clone(), after_key(IDENTITY.id, IDENTITY.partitions, &wanted.source)]);
+        assert_eq!(progress.awaited(SHARDS), Some(BTreeMap::from([(shard, rows)])), "its rows alone");
         progress.note(shard, [(mine.clone(), 4)].into_iter(), SHARDS);
         assert_eq!(told.load(Ordering::SeqCst), 0);
         progress.note(shard, [(mine, 5)].into_iter(), SHARDS);
@@ -242,5 +269,27 @@ mod tests {
         assert!(progress.has_read(&wanted, SHARDS) && progress.awaited(SHARDS).is_none());
         assert!(!progress.has_read(&position(5, None), SHARDS), "it does not say what it is about");
         drop(reading);
+    }
+
+    /// Told by four partitions up to 10, and by five since then.
+    #[test]
+    fn what_was_told_by_fewer_partitions_was_read_by_the_row_of_its_day_and_what_is_told_by_more_by_another()
+    {
+        let source = position(0, None).source;
+        let about = (1..).find(|id| partition_of(*id, 4) != partition_of(*id, 5)).unwrap();
+        let shard = shard_of(about, SHARDS);
+        let by = |count| heard_key(IDENTITY.id, count, partition_of(about, count), &source);
+        let after = (after_key(IDENTITY.id, 5, &source), 10);
+        let check = |rows: &[(InboxKey, u64)], read: &[u64], not_read: &[u64]| {
+            let progress = Progress::default();
+            progress.hear_by(Road::Topic(Some(Identity { partitions: 5, ..IDENTITY })));
+            progress.note(shard, rows.iter().cloned(), SHARDS);
+            let has_read = |number: &u64| progress.has_read(&position(*number, Some(about)), SHARDS);
+            assert!(read.iter().all(has_read) && !not_read.iter().any(has_read), "{rows:?}");
+        };
+        check(&[(by(4), 7)], &[6, 7], &[8, 11]);
+        // What came before by four may still be on its way.
+        check(&[after.clone(), (by(5), 12)], &[11, 12], &[7, 10, 13]);
+        check(&[(by(4), 7), after, (by(5), 12)], &[7, 11, 12], &[8, 10, 13]);
     }
 }

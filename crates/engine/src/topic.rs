@@ -21,18 +21,48 @@ pub const TOPIC: &str = "topic";
 /// The name under which the inbox keeps how far a shard's own log was told to the topic.
 pub const RELAY: &str = "relay";
 
+/// A partition and the count of them share a number of 32 bits; no more are told apart by the hash.
+const COUNT_SHIFT: u32 = 16;
+const COUNT_MAX: u32 = (1 << COUNT_SHIFT) - 1;
+
 /// The row that says which offset of a partition is the next to be read. It means something only for this topic: one
 /// that is made anew under the same name has another id.
 pub fn read_key(topic: LogId, partition: u32) -> InboxKey {
     InboxKey { partition, source: Source { log: topic, service: Cow::Borrowed(TOPIC), shard: 0 } }
 }
 
-/// The row that says how far a log was heard by a partition of a topic. It holds for this topic alone: one that is made
-/// anew is told everything again, perhaps by another count of partitions, and then what came by a partition of the old
-/// one says nothing of what comes by the same of the new one. Both ids are in it, either is had from it by the other.
-pub fn heard_key(topic: LogId, partition: u32, source: &Source) -> InboxKey {
+/// By how many partitions a log is told, and after which of its positions it is told so. Whatever was told by the same of
+/// them follows on each other without a gap, in each partition: a run of a relay begins at `after`, or where all behind it
+/// was acknowledged as told by so many. So of two counts neither says anything of what was told by the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spread {
+    /// 0 for what does not say so.
+    pub partitions: u32,
+    pub after: u64,
+}
+
+/// The number under which a row keeps both a count of partitions and one of them.
+fn place(partitions: u32, partition: u32) -> u32 {
+    (partitions.min(COUNT_MAX) << COUNT_SHIFT) | partition.min(COUNT_MAX)
+}
+
+/// The count of partitions in the number of such a row.
+pub(crate) fn count_in(place: u32) -> u32 {
+    place >> COUNT_SHIFT
+}
+
+/// The row that says how far a log was heard by a partition of a topic, of what was told by so many of them. It holds for
+/// this topic alone: one that is made anew is told everything again, perhaps by another count of partitions, and then what
+/// came by a partition of the old one says nothing of what comes by the same of the new one. Both ids are in it, either is
+/// had from it by the other.
+pub fn heard_key(topic: LogId, partitions: u32, partition: u32, source: &Source) -> InboxKey {
     let log = LogId(source.log.0 ^ topic.0);
-    InboxKey { partition, source: Source { log, ..source.clone() } }
+    InboxKey { partition: place(partitions, partition), source: Source { log, ..source.clone() } }
+}
+
+/// The row that says after which position a log is told by so many partitions, for those who hear it.
+pub fn after_key(topic: LogId, partitions: u32, source: &Source) -> InboxKey {
+    heard_key(topic, partitions, COUNT_MAX, source)
 }
 
 /// The logs of which a row may tell, in an inbox that has rows of these topics: its own, as within a process, or one
@@ -47,17 +77,39 @@ pub fn topics_of(rows: &[(InboxKey, u64)]) -> BTreeSet<LogId> {
     of_topics.map(|(key, _)| key.source.log).collect()
 }
 
-/// The row that says up to which position of its own log a shard has told the topic.
-pub fn told_key(topic: LogId) -> InboxKey {
-    InboxKey { partition: 0, source: Source { log: topic, service: Cow::Borrowed(RELAY), shard: 0 } }
+/// The row that says up to which position of its own log a shard has told the topic by so many partitions.
+pub fn told_key(topic: LogId, partitions: u32) -> InboxKey {
+    InboxKey { partition: place(partitions, 0), ..count_key(topic, 0) }
 }
 
-/// The row that says that a shard's log is told by so many partitions; it is never moved again. Which partition an event
-/// went by follows from it, for whoever looks whether it was heard. A relay waits for it before anything goes by them: an
-/// event that went by another count in vain must go by that one again, before any goes by the new one; else it may come
-/// behind later ones in its new partition, and be taken for an old one.
+/// Whether a row says how far a log was told.
+pub fn is_told_key(key: &InboxKey) -> bool {
+    key.source.service == RELAY && count_in(key.partition) > 0
+}
+
+/// The row that says that a shard's log is told by so many partitions, and after which position: one is added to that, and
+/// it is never moved again. Which partition an event went by follows from it, for whoever looks whether it was heard. A
+/// relay waits for it before anything goes by them, and goes by what it says: else what was told by one count would not
+/// follow on each other.
 pub fn count_key(topic: LogId, partitions: u32) -> InboxKey {
-    InboxKey { partition: partitions, ..told_key(topic) }
+    let source = Source { log: topic, service: Cow::Borrowed(RELAY), shard: 0 };
+    InboxKey { partition: partitions.min(COUNT_MAX), source }
+}
+
+/// What a row of [`count_key`] says.
+pub fn spread_in((key, row): &(InboxKey, u64)) -> Option<Spread> {
+    let is_one = key.source.service == RELAY && (1..=COUNT_MAX).contains(&key.partition);
+    let after = row.checked_sub(1).filter(|_| is_one)?;
+    Some(Spread { partitions: key.partition, after })
+}
+
+/// By how many partitions a shard's log is told to a topic now, as its rows say, and up to where it was.
+pub fn told_in(rows: &[(InboxKey, u64)], topic: LogId) -> Option<(Spread, u64)> {
+    let of_topic = rows.iter().filter(|(key, _)| key.source.log == topic);
+    let spread = of_topic.filter_map(spread_in).max_by_key(|spread| spread.partitions)?;
+    let key = told_key(topic, spread.partitions);
+    let told = rows.iter().find(|(known, _)| *known == key).map_or(0, |(_, told)| *told);
+    Some((spread, told.max(spread.after)))
 }
 
 /// The partition in which everything about an entity travels: the engine's own hash, fixed for ever.
@@ -77,6 +129,8 @@ pub struct Message {
     /// `None` when it says nothing that the service hears: another's kind of event, or one of its own; or when it stands for
     /// offsets at which there is no message at all.
     pub event: Option<Arc<Recorded>>,
+    /// How its log was told when this was, as the message says itself.
+    pub spread: Spread,
 }
 
 /// What is known of the topic itself.
@@ -91,10 +145,10 @@ struct State {
     identity: Option<Identity>,
     /// For each shard, in the order of their partitions.
     waiting: Vec<VecDeque<Message>>,
-    /// Up to which position each shard has told the topic.
-    told: Vec<u64>,
-    /// By how many partitions each shard is to be told from now on.
-    counts: Vec<Option<u32>>,
+    /// By how many partitions each shard has told the topic, and up to which position.
+    told: Vec<(u32, u64)>,
+    /// How each shard is to be told from now on.
+    spreads: Vec<Option<Spread>>,
     /// Partitions that are to be read again from an offset.
     rewinds: BTreeMap<u32, u64>,
     /// The offset of the first message of each partition and that behind the last one, as far as they are known.
@@ -115,8 +169,8 @@ impl Topic {
     pub fn new(service: &'static str, shards: u16) -> Arc<Self> {
         let of_each = usize::from(shards);
         let waiting = (0..shards).map(|_| VecDeque::new()).collect();
-        let (told, counts) = (vec![0; of_each], vec![None; of_each]);
-        let state = State { waiting, told, counts, ..State::default() };
+        let (told, spreads) = (vec![(0, 0); of_each], vec![None; of_each]);
+        let state = State { waiting, told, spreads, ..State::default() };
         Arc::new(Self { service, shards, state: Mutex::new(state), doorbell: OnceLock::new() })
     }
 
@@ -138,8 +192,8 @@ impl Topic {
         let mut state = lock(&self.state);
         if state.identity.is_some_and(|known| known.id != identity.id) {
             state.waiting.iter_mut().for_each(VecDeque::clear);
-            state.told.iter_mut().for_each(|told| *told = 0);
-            state.counts.iter_mut().for_each(|count| *count = None);
+            state.told.iter_mut().for_each(|told| *told = (0, 0));
+            state.spreads.iter_mut().for_each(|spread| *spread = None);
             state.rewinds.clear();
             state.spans.clear();
             state.held.clear();
@@ -225,29 +279,29 @@ impl Topic {
         Some((id, until?))
     }
 
-    /// The topic has acknowledged a shard's events up to a position of its log, without a gap.
-    pub fn note_told(&self, topic: LogId, shard: u16, position: u64) {
+    /// The topic has acknowledged a shard's events up to a position of its log, without a gap, as told by so many partitions.
+    pub fn note_told(&self, topic: LogId, shard: u16, (partitions, position): (u32, u64)) {
         {
             let mut state = lock(&self.state);
             if state.identity.is_none_or(|known| known.id != topic) {
                 return;
             }
             let Some(told) = state.told.get_mut(usize::from(shard)) else { return };
-            *told = position.max(*told);
+            *told = (partitions, position).max(*told);
         }
         self.ring();
     }
 
-    /// The relay tells a shard's log by so many partitions, or is about to: it says so whenever it begins, and before it tells by
-    /// more than before, and it waits until the row of [`count_key`] is there.
-    pub fn note_count(&self, topic: LogId, shard: u16, partitions: u32) {
+    /// How a relay tells a shard's log, or is about to: it says so whenever it begins, and before it tells by more partitions
+    /// than before, and it waits until a row of [`count_key`] is there, which may be another's and say another position.
+    pub fn note_spread(&self, topic: LogId, shard: u16, spread: Spread) {
         {
             let mut state = lock(&self.state);
             if state.identity.is_none_or(|known| known.id != topic) {
                 return;
             }
-            let Some(count) = state.counts.get_mut(usize::from(shard)) else { return };
-            *count = Some(partitions);
+            let Some(known) = state.spreads.get_mut(usize::from(shard)) else { return };
+            *known = Some(spread);
         }
         self.ring();
     }
@@ -257,10 +311,11 @@ impl Topic {
     pub(crate) fn told(&self, shard: u16) -> Option<Vec<(InboxKey, u64)>> {
         let state = lock(&self.state);
         let (identity, shard) = (state.identity?, usize::from(shard));
-        let told = state.told.get(shard).copied()?;
-        let count = state.counts.get(shard).copied().flatten();
-        let count = count.map(|partitions| (count_key(identity.id, partitions), 1));
-        Some(std::iter::once((told_key(identity.id), told)).chain(count).collect())
+        let (partitions, told) = state.told.get(shard).copied()?;
+        let spread = state.spreads.get(shard).copied().flatten();
+        let count = spread.map(|spread| (count_key(identity.id, spread.partitions), spread.after + 1));
+        let told = (told > 0).then(|| (told_key(identity.id, partitions), told));
+        Some(told.into_iter().chain(count).collect())
     }
 
     /// Messages that wait for a shard, with the topic that they are of.
@@ -317,7 +372,7 @@ mod tests {
     }
 
     fn message(partition: u32, after: u64) -> Message {
-        Message { partition, after, next: after + 1, event: None }
+        Message { partition, after, next: after + 1, event: None, spread: Spread::default() }
     }
 
     fn taken(topic: &Topic, shard: u16) -> Vec<(u32, u64)> {
@@ -338,13 +393,13 @@ mod tests {
             assert_eq!(taken(&topic, shard), [(0, 1), (2, 0)]);
         }
         topic.push(TOPIC_ID, &[message(1, 0)]);
-        topic.note_told(TOPIC_ID, 0, 9);
+        topic.note_told(TOPIC_ID, 0, (3, 9));
         topic.identify(Identity { id: LogId(8), partitions: 3 });
-        topic.note_told(TOPIC_ID, 1, 9);
+        topic.note_told(TOPIC_ID, 1, (3, 9));
         let (_, left) = topic.take(0, 100).expect("it is known which topic it is");
         assert!(left.is_empty(), "of another topic");
         for shard in 0..2 {
-            assert_eq!(topic.told(shard), Some(vec![(told_key(LogId(8)), 0)]));
+            assert_eq!(topic.told(shard), Some(vec![]));
         }
     }
 
@@ -382,25 +437,51 @@ mod tests {
     #[test]
     fn by_how_many_partitions_it_is_told_only_a_relay_can_say() {
         let topic = topic();
-        let told = |position: u64| (told_key(TOPIC_ID), position);
-        topic.note_told(TOPIC_ID, 0, 5);
-        assert_eq!(topic.told(0), Some(vec![told(5)]));
-        topic.note_count(TOPIC_ID, 0, 2);
+        let told = (told_key(TOPIC_ID, 2), 5);
+        topic.note_told(TOPIC_ID, 0, (2, 5));
+        assert_eq!(topic.told(0), Some(vec![told.clone()]));
+        topic.note_spread(TOPIC_ID, 0, Spread { partitions: 2, after: 3 });
         topic.identify(Identity { id: TOPIC_ID, partitions: 4 });
-        assert_eq!(topic.told(0), Some(vec![told(5), (count_key(TOPIC_ID, 2), 1)]), "not by those that came");
-        assert_eq!(topic.told(1), Some(vec![told(0)]), "each shard by itself");
-        topic.note_count(LogId(8), 1, 2);
-        assert_eq!(topic.told(1), Some(vec![told(0)]), "of another topic");
+        assert_eq!(topic.told(0), Some(vec![told, (count_key(TOPIC_ID, 2), 4)]), "not by those that came");
+        assert_eq!(topic.told(1), Some(vec![]), "each shard by itself");
+        topic.note_spread(LogId(8), 1, Spread { partitions: 2, after: 3 });
+        assert_eq!(topic.told(1), Some(vec![]), "of another topic");
+    }
+
+    #[test]
+    fn a_relay_begins_by_the_highest_count_and_where_that_was_told() {
+        let (four, five) = (count_key(TOPIC_ID, 4), count_key(TOPIC_ID, 5));
+        let told = |partitions| told_key(TOPIC_ID, partitions);
+        let check = |rows: &[(InboxKey, u64)], expected: Option<(u32, u64, u64)>| {
+            let found = told_in(rows, TOPIC_ID);
+            assert_eq!(
+                found.map(|(spread, told)| (spread.partitions, spread.after, told)),
+                expected,
+                "{rows:?}"
+            );
+        };
+        check(&[(read_key(TOPIC_ID, 5), 9), (count_key(LogId(8), 6), 1), (told(4), 9)], None);
+        check(&[(four.clone(), 1)], Some((4, 0, 0)));
+        check(&[(four.clone(), 1), (told(4), 9)], Some((4, 0, 9)));
+        // What one who woke up has told by four since then is told by five again.
+        check(&[(four.clone(), 1), (told(4), 90), (five.clone(), 8)], Some((5, 7, 7)));
+        check(&[(four, 1), (told(4), 90), (five, 8), (told(5), 12)], Some((5, 7, 12)));
     }
 
     #[test]
     fn a_row_tells_of_its_log_by_its_topic() {
         let source = Source { log: LogId(3), service: Cow::Borrowed("far"), shard: 1 };
-        let row = heard_key(TOPIC_ID, 2, &source);
-        assert_eq!((row.partition, &*row.source.service, row.source.shard), (2, "far", 1));
-        let topics = topics_of(&[(read_key(TOPIC_ID, 0), 1), (told_key(LogId(9)), 1), (row.clone(), 1)]);
+        let row = heard_key(TOPIC_ID, 4, 2, &source);
+        assert_eq!((count_in(row.partition), &*row.source.service, row.source.shard), (4, "far", 1));
+        let topics = topics_of(&[(read_key(TOPIC_ID, 0), 1), (told_key(LogId(9), 4), 1), (row.clone(), 1)]);
         assert_eq!(topics, BTreeSet::from([TOPIC_ID, LogId(9)]));
         assert!(logs_of(row.source.log, &topics).any(|log| log == LogId(3)));
-        assert!(heard_key(LogId(9), 2, &source) != row, "another topic knows nothing of it");
+        assert!(heard_key(LogId(9), 4, 2, &source) != row, "another topic knows nothing of it");
+        assert!(heard_key(TOPIC_ID, 5, 2, &source) != row, "nor does another count");
+        assert!(
+            (0..4).all(
+                |partition| heard_key(TOPIC_ID, 4, partition, &source) != after_key(TOPIC_ID, 4, &source)
+            )
+        );
     }
 }

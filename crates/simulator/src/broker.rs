@@ -2,7 +2,7 @@
 
 use crate::tally::Tally;
 use engine::log::{LogId, Recorded, Source};
-use engine::topic::Identity;
+use engine::topic::{Identity, Spread};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,9 +22,16 @@ pub(crate) struct Broker {
     pub(crate) news: Vec<String>,
 }
 
+/// A message: an event, and how its log was told when it was.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) event: Arc<Recorded>,
+    pub(crate) spread: Spread,
+}
+
 #[derive(Default)]
 struct Partition {
-    messages: Vec<(u64, Arc<Recorded>)>,
+    messages: Vec<(u64, Told)>,
     /// The offset behind the last message.
     end: u64,
 }
@@ -52,14 +59,14 @@ impl Broker {
         &mut self,
         topic: LogId,
         (partition, hole): (u32, u64),
-        event: &Arc<Recorded>,
+        Told { event, spread }: Told,
     ) -> bool {
         let place = usize::try_from(partition).unwrap_or(usize::MAX);
         let Some(found) = self.partitions.get_mut(place).filter(|_| self.id == topic) else {
             return false;
         };
         let offset = found.end + hole;
-        found.messages.push((offset, event.clone()));
+        found.messages.push((offset, Told { event: event.clone(), spread }));
         found.end = offset + 1;
         let Source { service, shard, .. } = &event.source;
         let (position, what, id) = (event.position, &event.event_type, event.entity_id);
@@ -74,12 +81,7 @@ impl Broker {
     }
 
     /// Messages of a topic's partition from an offset on, with their offsets.
-    pub(crate) fn read(
-        &self,
-        topic: LogId,
-        (partition, from): (u32, u64),
-        most: usize,
-    ) -> Vec<(u64, Arc<Recorded>)> {
+    pub(crate) fn read(&self, topic: LogId, (partition, from): (u32, u64), most: usize) -> Vec<(u64, Told)> {
         let place = usize::try_from(partition).unwrap_or(usize::MAX);
         let found = self.partitions.get(place).filter(|_| self.id == topic);
         let messages = found.map_or(&[][..], |found| &found.messages);

@@ -1,6 +1,6 @@
 //! How one process tells the topic and hears it, with everything that can go wrong on the way; only the broker is made up.
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Told};
 use crate::chance::Chance;
 use crate::setup::Plant;
 use engine::bus::Bus;
@@ -8,7 +8,7 @@ use engine::log::{LogId, Recorded, ShardName};
 use engine::lookout::Lookout;
 use engine::memory::MemoryStore;
 use engine::store::{InboxKey, Reader, Stored};
-use engine::topic::{Identity, Message, Topic, count_key, partition_of, read_key, told_key};
+use engine::topic::{Identity, Message, Spread, Topic, partition_of, read_key, told_in};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wiring::{Assembly, call, provider, view};
@@ -32,15 +32,10 @@ pub(crate) struct Line {
 /// A run through one shard's log, in order from where it was acknowledged.
 struct Relay {
     topic: LogId,
-    /// By how many partitions it tells.
-    count: u32,
-    /// Of how many it knows.
-    noticed: u32,
+    spread: Spread,
     /// Up to there everything is acknowledged.
     cursor: u64,
     given: u64,
-    /// Up to there something may have gone by this count already, here or in a run before.
-    until: u64,
     /// Something failed, and in these partitions nothing more gets through.
     has_failed: bool,
     broken: BTreeSet<u32>,
@@ -103,24 +98,8 @@ impl Line {
         Ok(())
     }
 
-    /// A run that began by fewer partitions is for whoever has the turn alone.
-    pub(crate) fn forget_old_runs(&mut self, partitions: u32) {
-        self.relays.retain(|_, relay| relay.count == partitions);
-    }
-
     fn rows(&self, shard: u16) -> Stored<Vec<(InboxKey, u64)>> {
         self.store.inbox(ShardName { service: self.topic.service(), index: shard })
-    }
-
-    /// Whether all shards say that they tell by so many partitions, or tell nothing.
-    pub(crate) fn tells_by(&self, identity: Identity) -> Stored<bool> {
-        let key = count_key(identity.id, identity.partitions);
-        for tail in self.bus.tails() {
-            if !self.rows(tail.shard().index)?.iter().any(|(known, _)| *known == key) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Where reading begins: at the lowest row of all shards.
@@ -176,13 +155,16 @@ impl Line {
         };
         let most = usize::try_from(most.min(AT_ONCE_MAX)).unwrap_or(1).min(self.topic.room());
         let mut messages = Vec::new();
-        for (offset, event) in broker.read(identity.id, (partition, *from), most) {
+        for (offset, Told { event, spread }) in broker.read(identity.id, (partition, *from), most) {
             let after = if self.plant == Some(Plant::HideGaps) { 0 } else { *from };
             *from = offset + 1;
             // Payment's provider says nothing that is published.
             let is_own =
                 event.source.service == self.topic.service() || event.source.service == provider::NAME;
-            messages.push(Message { partition, after, next: offset + 1, event: (!is_own).then_some(event) });
+            let event = (!is_own).then_some(event);
+            let is_ignored = self.plant == Some(Plant::HearByPartitionAlone);
+            let spread = if is_ignored { Spread::default() } else { spread };
+            messages.push(Message { partition, after, next: offset + 1, event, spread });
         }
         if let (Some(first), Some(last)) = (messages.first(), messages.last()) {
             let (after, next) = (first.after, last.next);
@@ -203,34 +185,18 @@ impl Line {
         let rows = self.rows(shard)?;
         let told = luck.tells_once.then(|| broker.told(tail.source()));
         // Where everything is told once, whoever had the turn meanwhile has told some of it.
-        let goes_on =
-            |relay: &&Relay| relay.topic == identity.id && told.is_none_or(|told| relay.given >= told);
+        let goes_on = |relay: &&Relay| {
+            let is_right = relay.topic == identity.id && relay.spread.partitions >= identity.partitions;
+            is_right && told.is_none_or(|told| relay.given >= told)
+        };
         if !self.relays.get(&shard).as_ref().is_some_and(goes_on) {
-            let Some(relay) = self.begin(identity, (shard, &rows), (told, tail.last()?)) else {
-                return Ok(false);
-            };
+            let Some(relay) = self.begin(identity, (shard, &rows), told) else { return Ok(false) };
             self.relays.insert(shard, relay);
         }
         let (topic, plant) = (self.topic.clone(), self.plant);
         let Some(relay) = self.relays.get_mut(&shard) else { return Ok(false) };
-        if relay.notice(identity.partitions) {
-            // Others may have told by fewer until now.
-            relay.until = tail.last()?;
-        }
-        if relay.count < identity.partitions && relay.cursor >= relay.until {
-            let key = count_key(identity.id, identity.partitions);
-            if !rows.iter().any(|(known, _)| *known == key) && plant != Some(Plant::ChangeCountAtOnce) {
-                topic.note_count(identity.id, shard, identity.partitions);
-                return Ok(false);
-            }
-            // Somebody else may have told by it already.
-            (relay.count, relay.until) = (identity.partitions, tail.last()?);
-        }
         let most = luck.chance.between(1, AT_ONCE_MAX);
         let events = tail.read(relay.given, usize::try_from(most).unwrap_or(1))?;
-        let is_old =
-            |event: &Arc<Recorded>| relay.count == identity.partitions || event.position <= relay.until;
-        let events: Vec<Arc<Recorded>> = events.into_iter().filter(is_old).collect();
         for event in &events {
             relay.tell(broker, event, (luck, plant));
         }
@@ -239,49 +205,38 @@ impl Line {
             relay.end();
             broker.tally.add("runs of a relay that were broken off", 1);
         }
-        topic.note_told(identity.id, shard, relay.cursor);
-        if plant == Some(Plant::NoteCountOfTopic) {
-            topic.note_count(identity.id, shard, identity.partitions);
-        }
+        topic.note_told(identity.id, shard, (relay.spread.partitions, relay.cursor));
         Ok(ends || !events.is_empty())
     }
 
-    /// Begins where the rows say that the topic was told, by the count by which it was told last. What that was must be
-    /// stored before anything goes by it.
+    /// Begins where the rows say that the topic was told, by the count by which it was told last. Where the topic has more
+    /// partitions by now, that must be stored before anything goes by them, and where it goes over to them.
     fn begin(
         &self,
         identity: Identity,
         (shard, rows): (u16, &[(InboxKey, u64)]),
-        (told, last): (Option<u64>, u64),
+        told: Option<u64>,
     ) -> Option<Relay> {
-        let key = told_key(identity.id);
-        let stored = rows.iter().find(|(known, _)| *known == key).map_or(0, |(_, told)| *told);
-        let counts = rows.iter().filter(|(known, _)| known.source == key.source && *known != key);
-        let count = counts.map(|(known, _)| known.partition).max();
-        self.topic.note_count(identity.id, shard, count.unwrap_or(identity.partitions));
-        let count = if self.plant == Some(Plant::ChangeCountAtOnce) { identity.partitions } else { count? };
+        let stored = told_in(rows, identity.id);
+        let known = self.relays.get(&shard).filter(|relay| relay.topic == identity.id);
+        let after = known.map(|relay| relay.cursor).or(stored.map(|(_, told)| told)).unwrap_or(0);
+        let wanted = Spread { partitions: identity.partitions, after };
+        let is_there = stored.is_some_and(|(spread, _)| spread.partitions >= identity.partitions);
+        let goes_at_once = self.plant == Some(Plant::ChangeCountAtOnce);
+        if !is_there && !goes_at_once {
+            self.topic.note_spread(identity.id, shard, wanted);
+            return None;
+        }
+        let (spread, stored) = stored.filter(|_| is_there).unwrap_or((wanted, after));
         let cursor = told.unwrap_or(stored);
-        Some(Relay {
-            topic: identity.id,
-            count,
-            noticed: count,
-            cursor,
-            given: cursor,
-            until: last,
-            has_failed: false,
-            broken: BTreeSet::new(),
-        })
+        let (has_failed, broken) = (false, BTreeSet::new());
+        // One who has yet to notice them cannot tell by them.
+        let is_known = spread.partitions == identity.partitions;
+        is_known.then_some(Relay { topic: identity.id, spread, cursor, given: cursor, has_failed, broken })
     }
 }
 
 impl Relay {
-    /// Whether there are more partitions than it knew of.
-    fn notice(&mut self, partitions: u32) -> bool {
-        let is_news = partitions > self.noticed;
-        self.noticed = partitions.max(self.noticed);
-        is_news
-    }
-
     fn tell(
         &mut self,
         broker: &mut Broker,
@@ -289,14 +244,14 @@ impl Relay {
         (luck, plant): (&mut Luck<'_>, Option<Plant>),
     ) {
         self.given = event.position;
-        self.until = self.until.max(event.position);
         let is_told = !event.published || {
-            let partition = partition_of(event.entity_id, self.count);
+            let partition = partition_of(event.entity_id, self.spread.partitions);
             let is_lost = luck.chance.per_mille(luck.vices_per_mille);
             let is_taken = is_lost && luck.chance.per_mille(500);
             let hole = u64::from(luck.chance.per_mille(100));
+            let told = Told { event: event.clone(), spread: self.spread };
             let gets_through = !self.broken.contains(&partition) && (!is_lost || is_taken);
-            let is_taken = gets_through && broker.take(self.topic, (partition, hole), event);
+            let is_taken = gets_through && broker.take(self.topic, (partition, hole), told);
             if !is_taken && plant != Some(Plant::TellOutOfOrder) {
                 self.broken.insert(partition);
             }

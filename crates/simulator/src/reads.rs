@@ -31,11 +31,7 @@ impl World {
         let place = place.and_then(|place| self.place_of(view::NAME, place));
         let is_told = self.ground.plan.defence == Defence::Inbox || self.road.is_some();
         let up = place.and_then(|place| self.replicas[place].as_ref());
-        // By which partition an event comes while their count is raised nobody knows who was told of it before.
-        let has_grown = self.road.as_ref().is_some_and(|road| road.has_grown);
-        let Some(replica) = up.filter(|_| is_told && !has_grown) else {
-            return Ok(());
-        };
+        let Some(replica) = up.filter(|_| is_told) else { return Ok(()) };
         let start = replica.start;
         let (told, number) = (self.people.told.clone(), self.people.wishes.len());
         self.people.wishes.push(Wish {
@@ -58,8 +54,7 @@ impl World {
         for number in told {
             self.people.wishes[number].is_told = true;
             let stage = readable(self.observer.readers().view.snapshot())?;
-            let has_grown = self.road.as_ref().is_some_and(|road| road.has_grown);
-            if readable(stage.rebuild(view::NAME))?.is_some() || has_grown {
+            if readable(stage.rebuild(view::NAME))?.is_some() {
                 // Whoever asks before and after knows that it is not whole.
                 self.tally.add("reads while the view is made anew", 1);
                 continue;
@@ -145,8 +140,7 @@ impl World {
     /// Nobody waits for ever at a replica that lives.
     pub(crate) fn unread(&self) -> Option<&Wish> {
         let is_up = |start| self.replicas.iter().flatten().any(|replica| replica.start == start);
-        let has_grown = self.road.as_ref().is_some_and(|road| road.has_grown);
-        self.people.wishes.iter().find(|wish| !wish.is_told && is_up(wish.start) && !has_grown)
+        self.people.wishes.iter().find(|wish| !wish.is_told && is_up(wish.start))
     }
 }
 

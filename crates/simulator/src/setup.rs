@@ -44,8 +44,8 @@ pub enum Plant {
     TellOutOfOrder,
     /// What is told does not wait for its row: a new count of partitions is used at once.
     ChangeCountAtOnce,
-    /// What is noted is the count that the topic has, not the one by which it is told.
-    NoteCountOfTopic,
+    /// What is heard by a partition is not kept apart by how many there were when it was told.
+    HearByPartitionAlone,
     /// A partition is read from where the consumer that had it stopped, decided or not.
     BeginWhereOthersStopped,
     /// The same, and it says of every message that it follows on whatever was read.

@@ -3,13 +3,13 @@
 //! Within a process each log is read as it stands, and one row says how far. Over a topic the events of a log are spread
 //! over partitions that are read at different paces, and a row of each says how far. Which partition an event went by
 //! follows from the partition count of its day, and that may have been raised since. A relay notes under which counts it
-//! has told; where it was several, only an event that the rows of all of them have passed was heard for sure, and one
-//! that some have passed may have been ([`Heard::Unsure`]). Why so: docs/decisions/0028-audit-over-a-topic.md.
+//! has told, and from where on: the rows of each count tell of what lies behind that. What nobody has noted yet may have
+//! been heard ([`Heard::Unsure`]). Why so: docs/decisions/0028-audit-over-a-topic.md.
 
 use crate::{TELLING, call, drive, payment};
 use engine::log::{LogId, Recorded, ShardName, Source};
 use engine::store::InboxKey;
-use engine::topic::{RELAY, TOPIC, heard_key, logs_of, partition_of};
+use engine::topic::{RELAY, Spread, TOPIC, heard_key, is_told_key, logs_of, partition_of, spread_in};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use taxi::event::Event;
 
@@ -17,16 +17,16 @@ use taxi::event::Event;
 pub enum Heard {
     Yes,
     No,
-    /// It was heard if it went by one partition, and not if it went by another; or it was heard under the name that its
-    /// log had before the database was restored.
+    /// It is not noted yet by how many partitions it was told; or it was heard under the name that its log had before the
+    /// database was restored.
     Unsure,
 }
 
 /// What connects the services: their own process, or a topic, and what the inboxes say of it.
 #[derive(Debug, Clone, Default)]
 pub struct Between {
-    /// The partition counts under which each topic was told something.
-    counts: BTreeMap<LogId, BTreeSet<u32>>,
+    /// Under which partition counts each topic was told something by each shard.
+    spreads: BTreeMap<LogId, Vec<(ShardName, Spread)>>,
     is_topic: bool,
     /// Up to which position each shard has told its own log: to that topic which was told the most, since nothing says
     /// which of several is today's.
@@ -34,35 +34,27 @@ pub struct Between {
 }
 
 impl Between {
-    /// From inboxes and whose they are. `partitions` is the count of today, for who knows that there is a topic.
+    /// From inboxes and whose they are; and whether there is a topic, for who knows that.
     pub fn of<'r>(
         inboxes: impl IntoIterator<Item = (ShardName, &'r [(InboxKey, u64)])>,
-        partitions: Option<u32>,
+        knows_of_topic: bool,
     ) -> Self {
         let mut between = Self::default();
-        let mut highest = 0;
         for (shard, rows) in inboxes {
-            for (InboxKey { partition, source }, position) in rows {
-                let is_relay = source.service == RELAY;
-                if !is_relay {
-                    highest = highest.max(*partition);
-                }
-                if !is_relay && source.service != TOPIC {
+            for row in rows {
+                let (InboxKey { source, .. }, position) = row;
+                if source.service != RELAY && source.service != TOPIC {
                     continue;
                 }
-                let counts = between.counts.entry(source.log).or_default();
-                if is_relay && *partition > 0 {
-                    counts.insert(*partition);
-                } else if is_relay {
+                let spreads = between.spreads.entry(source.log).or_default();
+                spreads.extend(spread_in(row).map(|spread| (shard, spread)));
+                if is_told_key(&row.0) {
                     let told = between.told.entry((shard.service, shard.index)).or_default();
                     *told = (*position).max(*told);
                 }
             }
         }
-        between.is_topic = partitions.is_some() || !between.counts.is_empty();
-        let guess = partitions.unwrap_or(1).max(highest + 1);
-        let unknown = between.counts.values_mut().filter(|counts| counts.is_empty());
-        unknown.for_each(|counts| counts.extend([guess]));
+        between.is_topic = knows_of_topic || !between.spreads.is_empty();
         between
     }
 
@@ -92,16 +84,21 @@ impl Between {
                 false => Heard::No,
             };
         }
-        // As long as the row of what was told is behind, so may be those that say under which counts it was.
+        // Those who have heard it may be ahead of the rows that say how it was told.
         let is_told = self.is_told(event);
-        for (topic, counts) in &self.counts {
-            let Some(rows) = read.logs.get(&heard_key(*topic, 0, &event.source).source) else { continue };
-            let partitions = counts.iter().map(|count| partition_of(event.entity_id, *count));
-            let passed = partitions.filter(|partition| rows.get(partition).is_some_and(has_passed)).count();
-            if is_told && passed == counts.len() {
+        for (topic, spreads) in &self.spreads {
+            let Some(rows) = read.logs.get(&heard_key(*topic, 0, 0, &event.source).source) else { continue };
+            let row = |spread: &Spread| {
+                let partition = partition_of(event.entity_id, spread.partitions);
+                rows.get(&heard_key(*topic, spread.partitions, partition, &event.source).partition)
+            };
+            let (service, index) = (&event.source.service, event.source.shard);
+            let own = spreads.iter().filter(|(shard, _)| shard.service == *service && shard.index == index);
+            let mut behind = own.map(|(_, spread)| spread).filter(|spread| spread.after < event.position);
+            if behind.any(|spread| row(spread).is_some_and(has_passed)) {
                 return Heard::Yes;
             }
-            may_be |= passed > 0 || (!is_told && rows.values().any(has_passed));
+            may_be |= !is_told && rows.values().any(has_passed);
         }
         if may_be { Heard::Unsure } else { Heard::No }
     }
@@ -109,7 +106,7 @@ impl Between {
     /// Perhaps, under the id that its log had before the database was restored.
     fn was_heard_before(&self, read: &Read, event: &Recorded) -> bool {
         let Source { log, service, shard } = &event.source;
-        let topics: BTreeSet<LogId> = self.counts.keys().copied().collect();
+        let topics: BTreeSet<LogId> = self.spreads.keys().copied().collect();
         let is_former = |source: &Source| {
             logs_of(source.log, &topics).all(|known| known != *log)
                 && source.service == *service
@@ -193,14 +190,14 @@ mod tests {
     type Rows = [(InboxKey, u64)];
 
     fn row(partition: u32, log: LogId, position: u64) -> (InboxKey, u64) {
-        (heard_key(KAFKA, partition, &source(log)), position)
+        (heard_key(KAFKA, 12, partition, &source(log)), position)
     }
 
     /// What drive has heard of payment, by drive's rows and by what payment has told under which counts.
     fn heard((told, counts): (u64, &[u32]), rows: &Rows, event: &Recorded) -> Heard {
         let counts = counts.iter().map(|partitions| (count_key(KAFKA, *partitions), 1));
-        let own: Vec<_> = counts.chain((told > 0).then(|| (told_key(KAFKA), told))).collect();
-        let between = Between::of([(PAYMENT, &*own), (DRIVE, rows)], None);
+        let own: Vec<_> = counts.chain((told > 0).then(|| (told_key(KAFKA, 12), told))).collect();
+        let between = Between::of([(PAYMENT, &*own), (DRIVE, rows)], false);
         between.heard(&Read::of(rows.to_vec()), event)
     }
 
@@ -231,10 +228,13 @@ mod tests {
     fn a_topic_before_it_says_nothing_of_what_comes_by_this_one() {
         let (id, other) = (1, LogId(9));
         let (by_four, by_seven) = (partition_of(id, 4), partition_of(id, 7));
-        let by = |topic, partition, position| (heard_key(topic, partition, &source(LOG)), position);
-        let told = [(count_key(other, 4), 1), (count_key(KAFKA, 7), 1), (told_key(KAFKA), 100)];
+        let by = |topic, partition, position| {
+            let count = if topic == other { 4 } else { 7 };
+            (heard_key(topic, count, partition, &source(LOG)), position)
+        };
+        let told = [(count_key(other, 4), 1), (count_key(KAFKA, 7), 1), (told_key(KAFKA, 7), 100)];
         let check = |rows: &Rows, position, expected| {
-            let between = Between::of([(PAYMENT, &told[..]), (DRIVE, rows)], None);
+            let between = Between::of([(PAYMENT, &told[..]), (DRIVE, rows)], false);
             assert_eq!(between.heard(&Read::of(rows.to_vec()), &event(id, position)), expected, "{rows:?}");
         };
         check(&[by(KAFKA, by_seven, 5)], 5, Heard::Yes);
@@ -246,18 +246,25 @@ mod tests {
     }
 
     #[test]
-    fn after_the_count_was_raised_it_takes_the_rows_of_both_to_be_sure() {
+    fn after_the_count_was_raised_the_rows_of_each_tell_of_what_was_told_by_it() {
         let id = (1..).find(|id| partition_of(*id, 4) != partition_of(*id, 12)).unwrap();
-        let rows = [row(partition_of(id, 4), LOG, 5), row(partition_of(id, 12), LOG, 90)];
-        let check = |rows: &Rows, event, expected| {
-            assert_eq!(heard((100, &[4, 12]), rows, &event), expected, "{rows:?}");
+        let by = |count| heard_key(KAFKA, count, partition_of(id, count), &source(LOG));
+        // By four up to 10, by twelve since then.
+        let own = [(count_key(KAFKA, 4), 1), (count_key(KAFKA, 12), 11), (told_key(KAFKA, 12), 100)];
+        let check = |rows: &Rows, position, expected| {
+            let between = Between::of([(PAYMENT, &own[..]), (DRIVE, rows)], false);
+            let found = between.heard(&Read::of(rows.to_vec()), &event(id, position));
+            assert_eq!(found, expected, "{position}: {rows:?}");
         };
-        check(&rows, event(id, 5), Heard::Yes);
-        check(&rows, event(id, 6), Heard::Unsure);
-        check(&rows, event(id, 91), Heard::No);
-        check(&rows[..1], event(id, 5), Heard::Unsure);
-        let same = (1..).find(|id| partition_of(*id, 4) == partition_of(*id, 12)).unwrap();
-        check(&[row(partition_of(same, 4), LOG, 5)], event(same, 5), Heard::Yes);
+        let rows = [(by(4), 5), (by(12), 90)];
+        for (position, expected) in
+            [(5, Heard::Yes), (6, Heard::No), (11, Heard::Yes), (90, Heard::Yes), (91, Heard::No)]
+        {
+            check(&rows, position, expected);
+        }
+        check(&rows[..1], 5, Heard::Yes);
+        check(&rows[..1], 11, Heard::No);
+        check(&rows[1..], 5, Heard::No);
     }
 
     #[test]
@@ -269,7 +276,8 @@ mod tests {
                 heard((0, &[]), &[&rows[..], &[(read_key(KAFKA, 3), 1)]].concat(), &event(1, 5)),
                 Heard::Unsure
             );
-            assert_eq!(heard((4, &[12]), &rows, &event(1, 5)), Heard::Unsure);
+            let by_twelve = if partition == mine { Heard::Yes } else { Heard::Unsure };
+            assert_eq!(heard((4, &[12]), &rows, &event(1, 5)), by_twelve);
             assert_eq!(heard((4, &[12]), &rows, &event(1, 6)), Heard::No);
         }
     }
@@ -290,14 +298,14 @@ mod tests {
 
     #[test]
     fn how_far_a_log_was_told_is_in_its_own_inbox() {
-        let rows = [(told_key(KAFKA), 5), (told_key(LogId(9)), 7), (count_key(KAFKA, 12), 9)];
-        let between = Between::of([(PAYMENT, &rows[..])], None);
+        let rows = [(told_key(KAFKA, 12), 5), (told_key(LogId(9), 4), 7), (count_key(KAFKA, 12), 9)];
+        let between = Between::of([(PAYMENT, &rows[..])], false);
         let is_told = |position| between.is_told(&event(1, position));
         assert_eq!((is_told(7), is_told(8), between.is_topic()), (true, false, true));
         // Where nothing was told yet, who knows of the topic says that there is one.
-        let between = Between::of([(PAYMENT, &rows[..0])], Some(12));
+        let between = Between::of([(PAYMENT, &rows[..0])], true);
         assert!(between.is_topic() && !between.is_told(&event(1, 1)));
-        let between = Between::of([(PAYMENT, &rows[..0])], None);
+        let between = Between::of([(PAYMENT, &rows[..0])], false);
         assert!(!between.is_topic() && between.is_told(&event(1, 1)));
     }
 }

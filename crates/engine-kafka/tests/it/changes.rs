@@ -1,9 +1,11 @@
 //! The topic itself changes while everything runs: it is deleted and made anew, or gets more partitions.
 
+use crate::street::STREET;
 use crate::world::{
-    World, count, each_is_heard_in_the_last_topic, each_is_heard_once, ear_store, eventually, said,
-    street_store,
+    STREET_LOG, World, count, each_is_heard_in_the_last_topic, each_is_heard_once, ear_store, eventually,
+    said, street_store,
 };
+use engine::log::{Position, Source, shard_of};
 
 #[test]
 #[ignore = "wants Kafka: cargo xtask services up"]
@@ -59,6 +61,7 @@ fn partitions_are_added_while_all_runs_and_nothing_is_lost_or_doubled() {
     let ear = world.ear(&ear_rows);
     street.talk(1..=200);
     each_is_heard_once(&street_rows, &ear_rows, 200);
+    let before = said(&street_rows);
     world.admin.raise_partitions(&world.topic, 7);
     eventually("the relay and the ear know them", || {
         street.talk(1..=50);
@@ -74,5 +77,13 @@ fn partitions_are_added_while_all_runs_and_nothing_is_lost_or_doubled() {
     };
     eventually("each once", || sorted(crate::world::heard(&ear_rows)) == said(&street_rows));
     assert_eq!(street.stats().failures, 0);
+    // Of most of them nothing has come by the partition that they have now.
+    for (train, positions) in before {
+        let shard = shard_of(train, STREET.shards);
+        let source = Source { log: STREET_LOG, service: STREET.service.into(), shard };
+        let number = positions.last().copied().unwrap();
+        let position = Position { source, number, about: Some(train) };
+        assert!(ear.handle.has_read(&position), "{position:?}");
+    }
     drop((street, ear));
 }

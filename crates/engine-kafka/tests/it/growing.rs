@@ -31,7 +31,7 @@ fn two_trains() -> (u64, u64) {
 
 #[test]
 #[ignore = "wants Kafka: cargo xtask services up"]
-fn an_event_that_went_in_vain_by_fewer_partitions_goes_by_them_again_whoever_tells() {
+fn an_event_that_went_in_vain_by_fewer_partitions_is_heard_by_more_behind_later_ones_whoever_tells() {
     let world = World::new("grown-in-vain");
     let (street_rows, ear_rows) = (street_store(), ear_store());
     let turns = Turns::default();
@@ -121,7 +121,9 @@ fn partitions_are_added_while_relays_lose_their_turn_and_nothing_is_lost() {
         let shards =
             (0..STREET.shards).map(|index| engine::log::ShardName { service: STREET.service, index });
         let row = engine::topic::count_key(id, 6);
-        shards.into_iter().all(|shard| street_rows.reader().inbox(shard).unwrap().contains(&(row.clone(), 1)))
+        shards
+            .into_iter()
+            .all(|shard| street_rows.reader().inbox(shard).unwrap().iter().any(|(key, _)| *key == row))
     };
     eventually("all shards are told by six", is_told_by_six);
     street.talk(1..=200);

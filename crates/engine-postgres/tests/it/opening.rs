@@ -95,7 +95,7 @@ fn a_restored_database_gets_another_log() {
     let source = Source { log: LogId(9), service: Cow::Borrowed("stock"), shard: 0 };
     let heard = InboxKey { partition: 0, source };
     let mut set = WriteSet::new(shard, 1);
-    for key in [heard.clone(), read_key(LogId(5), 3), told_key(LogId(5))] {
+    for key in [heard.clone(), read_key(LogId(5), 3), told_key(LogId(5), 12)] {
         set.inbox.push(InboxMove { key, from: 0, to: 4 });
     }
     assert_eq!(writer.commit(&[set]), Commit::Done(vec![0]));
@@ -170,7 +170,7 @@ fn an_answer_is_on_the_disk_whatever_the_server_is_set_to() {
         )
         .expect("a superuser may");
     let mut set = WriteSet::new(ShardName { service: "order", index: 0 }, 1);
-    set.inbox.push(InboxMove { key: told_key(LogId(5)), from: 0, to: 1 });
+    set.inbox.push(InboxMove { key: told_key(LogId(5), 12), from: 0, to: 1 });
     assert_eq!(database.store().commit(&[set]), Commit::Done(vec![0]));
     assert_eq!(client.query_one("SELECT setting FROM seen", &[]).expect("read").get::<_, String>(0), "on");
     assert_eq!(database.store().prune(Timestamp(0)), Ok(0));

@@ -201,7 +201,7 @@ impl Inboxes {
             let shard = moment.shard_of(service, id);
             inboxes.push((shard, moment.of(service).inbox(shard)?));
         }
-        let between = Between::of(inboxes.iter().map(|(shard, rows)| (*shard, &**rows)), None);
+        let between = Between::of(inboxes.iter().map(|(shard, rows)| (*shard, &**rows)), false);
         let of = inboxes.into_iter().map(|(shard, rows)| (shard.service, Read::of(rows)));
         Ok(Self { between, of: of.collect() })
     }

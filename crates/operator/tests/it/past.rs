@@ -5,7 +5,7 @@ use engine::dead_letter::{DeadLetter, Parcel};
 use engine::effect::Effect;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
-use engine::topic::{heard_key, partition_of, read_key, told_key};
+use engine::topic::{count_key, heard_key, partition_of, read_key, told_key};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -187,14 +187,14 @@ impl Snapshot for SeenMoment<'_> {
         let partition = partition_of(crate::situations::CALL, PARTITIONS);
         let mut spread: Vec<_> = rows
             .into_iter()
-            .map(|(key, position)| (heard_key(KAFKA, partition, &key.source), position))
+            .map(|(key, position)| (heard_key(KAFKA, PARTITIONS, partition, &key.source), position))
             .chain([(read_key(KAFKA, partition), 9)])
             .collect();
         if wiring::TELLING.contains(&shard.service) {
             let last = self.snapshot.last_position(shard)?;
             let told = told.get(shard.service).copied().unwrap_or(last);
-            spread.push((told_key(KAFKA), told));
-            spread.push((InboxKey { partition: PARTITIONS, ..told_key(KAFKA) }, told));
+            spread.push((told_key(KAFKA, PARTITIONS), told));
+            spread.push((count_key(KAFKA, PARTITIONS), 1));
         }
         Ok(spread)
     }

@@ -37,7 +37,7 @@ impl Cuts {
         }
         let rows = inboxes.iter().map(|(shard, rows)| (*shard, &**rows));
         let mut cuts = Self {
-            between: Between::of(rows, partitions),
+            between: Between::of(rows, partitions.is_some()),
             read: HashMap::new(),
             shards: HashMap::new(),
             ahead: HashSet::new(),

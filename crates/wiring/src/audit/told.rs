@@ -4,7 +4,7 @@ use super::Moment;
 use crate::TELLING;
 use engine::audit::Check;
 use engine::store::Stored;
-use engine::topic::RELAY;
+use engine::topic::is_told_key;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -48,8 +48,7 @@ pub(super) fn within_the_logs(moment: &Moment<'_>) -> Stored<Vec<Check>> {
         for shard in moment.shards(service) {
             let last = snapshot.last_position(shard)?;
             for (key, told) in snapshot.inbox(shard)? {
-                // Rows of other partitions say under which counts it was.
-                if key.source.service != RELAY || key.partition > 0 {
+                if !is_told_key(&key) {
                     continue;
                 }
                 let what = format!("{shard} has told topic {} to {told}", key.source.log);

@@ -8,7 +8,7 @@ use engine::lane::LaneSettings;
 use engine::log::{LogId, Origin, Recorded, ShardName};
 use engine::memory::MemoryStore;
 use engine::runner::Turn;
-use engine::topic::{Identity, Message, Topic, count_key, partition_of, read_key, told_key};
+use engine::topic::{Identity, Message, Spread, Topic, partition_of, read_key, told_in};
 use provider::settings::Settings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Chance {
 
 struct Kafka {
     id: LogId,
-    partitions: Vec<Vec<Arc<Recorded>>>,
+    partitions: Vec<Vec<(Arc<Recorded>, Spread)>>,
 }
 
 impl Kafka {
@@ -153,22 +153,23 @@ impl Fleet {
         let part = &mut parts[place];
         let Identity { id, partitions } = kafka.identity();
         for (shard, produced) in &mut part.produced {
-            part.topic.note_count(id, shard.index, partitions);
             let rows = part.store.reader().inbox(*shard).unwrap();
-            if !rows.iter().any(|(key, _)| *key == count_key(id, partitions)) {
+            let stored = told_in(&rows, id).filter(|(spread, _)| spread.partitions == partitions);
+            let Some((spread, _)) = stored else {
+                part.topic.note_spread(id, shard.index, Spread { partitions, after: *produced });
                 continue;
-            }
+            };
             let limit = usize::try_from(1 + chance.below(4)).unwrap();
             let events = part.store.reader().events_after(*shard, *produced, limit).unwrap();
             for event in events {
                 *produced = event.position;
                 if event.published {
                     let partition = partition_of(event.entity_id, partitions);
-                    kafka.partitions[partition as usize].push(Arc::new(event));
+                    kafka.partitions[partition as usize].push((Arc::new(event), spread));
                 }
             }
             if chance.below(4) > 0 {
-                part.topic.note_told(kafka.id, shard.index, *produced);
+                part.topic.note_told(kafka.id, shard.index, (partitions, *produced));
             }
         }
     }
@@ -188,7 +189,7 @@ impl Fleet {
             .iter()
             .skip(from)
             .take(limit)
-            .map(|event| {
+            .map(|(event, spread)| {
                 let after = *next;
                 *next += 1;
                 let is_own = part.services.contains(&&*event.source.service);
@@ -198,7 +199,7 @@ impl Fleet {
                 let event = Some(event.clone()).filter(|_| !is_own);
                 // What is lost is read as if it had been something else, so that its row passes it all the same.
                 let event = event.map(|event| if is_lost { emptied(&event) } else { event });
-                Message { partition, after, next: *next, event }
+                Message { partition, after, next: *next, event, spread: *spread }
             })
             .collect();
         part.topic.push(kafka.id, &pushed);
@@ -246,25 +247,8 @@ impl Fleet {
         give(&self.parts[2].assembly.handles.drive, drive::Command::End(CallId::new(id).unwrap()));
     }
 
-    /// The topic gets more partitions; what is in it stays where it is, and a relay goes on once it is noted that it is.
+    /// The topic gets more partitions; what is in it stays where it is, and a relay goes on once it is noted from where.
     fn raise(&mut self, partitions: usize) {
-        let is_noted = |part: &Part| {
-            part.produced.iter().all(|(shard, produced)| part.told(*shard, &self.kafka) == *produced)
-        };
-        for _ in 0..TURNS_MAX {
-            if self.parts.iter().all(is_noted) {
-                break;
-            }
-            for part in &mut self.parts {
-                let each = part.produced.iter();
-                each.for_each(|(shard, produced)| {
-                    part.topic.note_told(self.kafka.id, shard.index, *produced)
-                });
-                part.turn();
-            }
-            self.clock.advance_ms(20);
-        }
-        assert!(self.parts.iter().all(is_noted));
         self.kafka.partitions.resize(partitions, Vec::new());
         for part in &self.parts {
             part.topic.identify(self.kafka.identity());
@@ -308,15 +292,10 @@ impl Part {
         self.produced = BTreeMap::new();
         for service in self.services.iter().filter(|service| TELLING.contains(*service)) {
             for (rows, index) in rows(service).iter().zip(0..) {
-                let told = of(rows, told_key(kafka.id));
+                let told = told_in(rows, kafka.id).map_or(0, |(_, told)| told);
                 self.produced.insert(ShardName { service, index }, told);
             }
         }
-    }
-
-    fn told(&self, shard: ShardName, kafka: &Kafka) -> u64 {
-        let rows = self.store.reader().inbox(shard).unwrap();
-        rows.iter().find(|(key, _)| *key == told_key(kafka.id)).map_or(0, |(_, told)| *told)
     }
 
     fn turn(&mut self) -> bool {

@@ -6,7 +6,7 @@ use crate::system::{CANCELLED, COMPLETED, START, System, UNDER_WAY, UNHEARD, bus
 use engine::clock::Timestamp;
 use engine::log::{LogId, ShardName, Source};
 use engine::store::InboxKey;
-use engine::topic::{heard_key, partition_of, read_key, told_key};
+use engine::topic::{count_key, heard_key, is_told_key, partition_of, read_key, told_key};
 use std::collections::BTreeMap;
 use wiring::TELLING;
 use wiring::audit::{Moment, Options, Report, audit};
@@ -38,18 +38,19 @@ fn over_a_topic(copy: &mut Copy, count_at: impl Fn(u64) -> u32) {
                 events.iter().find(|(log, _)| log.service == source.service && log.index == source.shard);
             for event in log.into_iter().flat_map(|(_, events)| events) {
                 if event.published && event.position <= read {
-                    let partition = partition_of(event.entity_id, count_at(event.position));
-                    spread.insert(heard_key(KAFKA, partition, &source), event.position);
+                    let count = count_at(event.position);
+                    let partition = partition_of(event.entity_id, count);
+                    spread.insert(heard_key(KAFKA, count, partition, &source), event.position);
                     let next = spread.entry(read_key(KAFKA, partition)).or_default();
                     *next += 1;
                 }
             }
         }
         if TELLING.contains(&shard.service) {
-            spread.insert(told_key(KAFKA), copy.last[shard]);
             for position in 1..=copy.last[shard] {
-                let key = InboxKey { partition: count_at(position), ..told_key(KAFKA) };
-                spread.insert(key, position);
+                let count = count_at(position);
+                spread.insert(told_key(KAFKA, count), position);
+                spread.entry(count_key(KAFKA, count)).or_insert(position);
             }
         }
         rows.extend(spread);
@@ -65,7 +66,7 @@ fn healthy() -> Copy {
 /// Up to where a log was told, in each of the rows that say so.
 fn tell(copy: &mut Copy, log: ShardName, position: u64) {
     for (key, told) in copy.inbox.get_mut(&log).expect("the log is there") {
-        if key.source.service == engine::topic::RELAY {
+        if is_told_key(key) {
             *told = position;
         }
     }
@@ -130,7 +131,7 @@ fn a_message_that_is_counted_as_read_and_was_not_is_found() {
         let partition = partition_of(UNHEARD, PARTITIONS);
         for (shard, rows) in &mut copy.inbox {
             if shard.service == "payment" || shard.service == "view" {
-                let key = heard_key(KAFKA, partition, &request.source);
+                let key = heard_key(KAFKA, PARTITIONS, partition, &request.source);
                 rows.retain(|(known, _)| *known != key);
                 rows.push((key, request.position));
             }
@@ -236,7 +237,8 @@ fn under_a_new_name_what_was_heard_under_the_old_one_is_not_late() {
     for (shard, rows) in &mut copy.inbox {
         for (key, _) in rows.iter_mut() {
             if key.source.service == "drive" {
-                *key = heard_key(KAFKA, key.partition, &Source { log: former, ..key.source.clone() });
+                let log = heard_key(KAFKA, 0, 0, &Source { log: former, ..key.source.clone() }).source.log;
+                key.source.log = log;
             }
         }
         if shard.service == "drive" {

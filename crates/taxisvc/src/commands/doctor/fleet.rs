@@ -8,7 +8,7 @@ use crate::{databases, kafka};
 use engine::clock::{Clock, SystemClock, Timestamp};
 use engine::log::ShardName;
 use engine::store::{Reader, Stored};
-use engine::topic::{RELAY, read_key};
+use engine::topic::{is_told_key, read_key};
 use engine_kafka::inspect::{self as topic, InspectError};
 use engine_postgres::inspect::{self as server, Inspection};
 use std::collections::BTreeSet;
@@ -269,7 +269,7 @@ fn untold(reader: &dyn Reader, service: &'static str, shards: u16) -> Stored<Opt
     for index in 0..shards {
         let shard = ShardName { service, index };
         let rows = reader.inbox(shard)?;
-        let of_relay = rows.iter().filter(|(key, _)| key.source.service == RELAY && key.partition == 0);
+        let of_relay = rows.iter().filter(|(key, _)| is_told_key(key));
         let told = of_relay.map(|(_, told)| *told).max().unwrap_or(0);
         let events = reader.events_after(shard, told, UNTOLD_LOOKED_AT)?;
         for event in events.iter().filter(|event| event.published) {
