@@ -30,8 +30,9 @@ pub struct Operator {
     pub log: Arc<dyn LogLevel>,
     /// What is in force and from where, as JSON and without secrets.
     pub config: serde_json::Value,
-    /// How many partitions the topic has over which the services hear each other; nothing where they are one process.
-    pub partitions: Option<u32>,
+    /// What an audit has to know of the process, of the topic, and of since when somebody has seen to what is on its way; it
+    /// may block.
+    pub audited: Arc<dyn Fn() -> wiring::audit::Options + Send + Sync>,
     /// Whether everything around the process is as it should be; it may block.
     pub doctor: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
 }

@@ -17,3 +17,5 @@ mod look;
 mod print;
 mod server;
 mod speak;
+
+pub(crate) use look::audited_beside;

@@ -2,7 +2,7 @@
 
 use crate::commands;
 use crate::config::sources::InForce;
-use crate::config::{Config, Kind, Limits};
+use crate::config::{Config, Limits};
 use crate::data_dir::token;
 use crate::log;
 use anyhow::Context;
@@ -98,12 +98,15 @@ pub(crate) fn operator(
         clock,
         log: log::level().context("the log is not started")?,
         config: serde_json::to_value(commands::config::told(in_force))?,
-        partitions: match in_force.config.store.kind {
-            Kind::Sqlite => None,
-            Kind::Postgres => Some(in_force.config.kafka.partitions),
-        },
+        audited: audited(in_force),
         doctor: doctor(in_force),
     })
+}
+
+/// What an audit has to know, asked for whenever there is one.
+fn audited(in_force: &InForce) -> Arc<dyn Fn() -> wiring::audit::Options + Send + Sync> {
+    let in_force = in_force.clone();
+    Arc::new(move || commands::audited_beside(&in_force.config))
 }
 
 /// The doctor's findings, looked for whenever they are asked for.

@@ -32,9 +32,7 @@ pub(super) async fn look(asked: Asked) -> Answered {
     let report = asked.api.operator_desk.read(move || {
         // Held until it is done, also when whoever asked has gone.
         let _place = place;
-        let rules = api.handles.call.service().rules;
-        let partitions = api.operator.partitions;
-        let options = audit::Options { rules, partitions, ..audit::Options::default() };
+        let options = (api.operator.audited)();
         let report = audit::audit_readers(&api.readers, Some(api.operator.clock.now()), &options);
         report.map_err(|error| Problem::unreadable(&error))
     });

@@ -211,7 +211,7 @@ impl World {
                 clock: Arc::new(ManualClock::starting_at(NOW)),
                 log: Arc::new(OneLevel::default()),
                 config: serde_json::json!({"tariff": {"won_per_km": 10_000}}),
-                partitions: None,
+                audited: Arc::new(wiring::audit::Options::default),
                 doctor: setup.doctor,
             },
             stopping: told,

@@ -25,22 +25,40 @@ impl Look {
 
 /// Opens what the settings name; nothing is made, and nothing is changed.
 pub(super) fn look(config: &Config) -> anyhow::Result<Look> {
-    let audited = audit::Options { rules: config.rules(), ..audit::Options::default() };
     match config.store.kind {
         Kind::Sqlite => {
             let data_dir::Look { readers, is_running } = data_dir::look(config)?;
             let running_at = is_running.then(|| of_server(&config.data));
-            Ok(Look { readers, running_at, audited })
+            Ok(Look { readers, running_at, audited: audited(config, None) })
         }
         Kind::Postgres => {
             let in_use_for_ms = in_use_for_ms(config)?;
             let readers = databases::look(config)?;
             // Whoever writes them goes by clocks of other machines, which `doctor` compares.
             let running_at = in_use_for_ms.map(|_| SystemClock.now());
-            let partitions = Some(config.kafka.partitions);
-            let late_after_ms = late_after_ms(in_use_for_ms, audited.late_after_ms);
-            Ok(Look { readers, running_at, audited: audit::Options { partitions, late_after_ms, ..audited } })
+            Ok(Look { readers, running_at, audited: audited(config, in_use_for_ms) })
         }
+    }
+}
+
+/// What an audit by a process that runs has to know. A database that is away is found by whoever reads it next.
+pub(crate) fn audited_beside(config: &Config) -> audit::Options {
+    let in_use_for_ms = match config.store.kind {
+        Kind::Sqlite => None,
+        Kind::Postgres => in_use_for_ms(config).ok().flatten(),
+    };
+    audited(config, in_use_for_ms)
+}
+
+fn audited(config: &Config, in_use_for_ms: Option<i64>) -> audit::Options {
+    let usual = audit::Options { rules: config.rules(), ..audit::Options::default() };
+    audit::Options {
+        partitions: match config.store.kind {
+            Kind::Sqlite => None,
+            Kind::Postgres => Some(config.kafka.partitions),
+        },
+        late_after_ms: late_after_ms(in_use_for_ms, usual.late_after_ms),
+        ..usual
     }
 }
 
