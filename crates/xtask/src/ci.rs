@@ -90,6 +90,29 @@ pub(crate) fn cluster_day(root: &Path, trips: Option<&Path>, replicas: u8) -> an
     cargo(root, &step, &environment)
 }
 
+/// By itself, since it wants OpenSSL's headers and builds nearly everything once more.
+pub(crate) fn kafka_tls(root: &Path) -> anyhow::Result<()> {
+    const STEPS: [Step; 2] = [
+        Step {
+            name: "settings",
+            arguments: "test --locked -p engine-kafka --features tls --lib",
+            environment: &[],
+        },
+        Step {
+            name: "a Kafka that wants passwords and certificates",
+            arguments: "test --locked -p taxisvc --features kafka-tls --test it -- --ignored --nocapture \
+                        --test-threads 1 cluster::secured",
+            environment: &[],
+        },
+    ];
+    packages::ensure(&packages::for_tls())?;
+    for step in &STEPS {
+        println!("== {}", step.name);
+        cargo(root, step, &[("TAXISVC_XTASK".to_owned(), own_path()?)])?;
+    }
+    Ok(())
+}
+
 /// Where this program lies, for tests that start services of their own.
 pub(crate) fn own_path() -> anyhow::Result<String> {
     let path = std::env::current_exe().context("a program that runs lies somewhere")?;

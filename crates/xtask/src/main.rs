@@ -37,6 +37,9 @@ enum Command {
         #[arg(long, value_name = "N", default_value_t = 3)]
         replicas: u8,
     },
+    /// Builds with TLS for Kafka, and tries it on a Kafka that wants passwords and certificates: installs OpenSSL's headers
+    /// where they are missing
+    KafkaTls,
     /// Measures: builds the release and prints every figure of docs/performance.md
     Bench {
         /// The figures to take, all of them when none is named; `--markdown` for a table, `--runs 5` for more runs
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Contract => contract::run(&root),
         Command::Services(arguments) => services::run(&root, &arguments),
         Command::ClusterDay { trips, replicas } => ci::cluster_day(&root, trips.as_deref(), replicas),
+        Command::KafkaTls => ci::kafka_tls(&root),
         Command::Bench { figures } => ci::bench(&root, &figures),
     };
     match result {

@@ -37,16 +37,34 @@ const POSTGRES: Package = Package {
 };
 const PSQL: Package =
     Package { name: "postgresql-client", wanted_for: "making databases", is_there: services::has_psql };
+const OPENSSL: Package =
+    Package { name: "openssl", wanted_for: "certificates", is_there: || runs("openssl", "version") };
+
+/// What a build with TLS for Kafka wants.
+const FOR_TLS: [Package; 2] = [
+    Package {
+        name: "pkg-config",
+        wanted_for: "finding OpenSSL",
+        is_there: || runs("pkg-config", "--version"),
+    },
+    Package { name: "libssl-dev", wanted_for: "TLS to Kafka", is_there: has_openssl },
+];
 
 /// What the tests want that are no service.
 pub(crate) fn for_tests() -> Vec<Package> {
     FOR_TESTS.into()
 }
 
+/// What it takes to build with TLS for Kafka.
+pub(crate) fn for_tls() -> Vec<Package> {
+    FOR_TLS.into()
+}
+
 /// What Kafka, a PostgreSQL server and its client want; which of them, the caller says.
 pub(crate) fn for_services(wanted: &[Wanted]) -> Vec<Package> {
     let packages = wanted.iter().flat_map(|wanted| match wanted {
         Wanted::Kafka => vec![JAVA, MAVEN],
+        Wanted::Certificates => vec![OPENSSL],
         Wanted::Postgres => vec![POSTGRES, PSQL],
         Wanted::PostgresClient => vec![PSQL],
     });
@@ -57,6 +75,7 @@ pub(crate) fn for_services(wanted: &[Wanted]) -> Vec<Package> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Wanted {
     Kafka,
+    Certificates,
     Postgres,
     PostgresClient,
 }
@@ -109,6 +128,12 @@ fn make_runnable(path: &Path) -> bool {
 fn runs(program: &str, question: &str) -> bool {
     let asked = Command::new(program).arg(question).stdout(Stdio::null()).stderr(Stdio::null()).status();
     asked.is_ok_and(|status| status.success())
+}
+
+fn has_openssl() -> bool {
+    let mut asked = Command::new("pkg-config");
+    asked.args(["--exists", "openssl"]).stdout(Stdio::null()).stderr(Stdio::null());
+    asked.status().is_ok_and(|status| status.success())
 }
 
 fn has_venv() -> bool {

@@ -5,6 +5,7 @@ mod kafka;
 mod notes;
 mod postgres;
 mod process;
+mod secure;
 
 use crate::packages::{self, Wanted};
 use anyhow::{Context, bail};
@@ -72,6 +73,10 @@ struct Up {
     /// Starts this one alone
     #[arg(long, value_name = "WHICH", conflicts_with_all = ["kafka", "postgres"])]
     only: Option<Which>,
+    /// Lets Kafka listen on three further ports too, that want a password, a certificate or both: their settings are
+    /// written beside its data
+    #[arg(long, conflicts_with = "kafka")]
+    secure: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -121,7 +126,7 @@ fn up(root: &Path, folder: &Path, wanted: &Up) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut notes = Notes::read(folder)?;
     if kafka_wanted {
-        notes.kafka = Some(Kafka::note(folder, notes.kafka.as_ref(), wanted.kafka_port)?);
+        notes.kafka = Some(Kafka::note(folder, notes.kafka.as_ref(), (wanted.kafka_port, wanted.secure))?);
     }
     if postgres_wanted {
         notes.postgres = Some(Postgres::note(folder, notes.postgres.as_ref(), wanted.postgres_port)?);
@@ -145,12 +150,16 @@ fn up(root: &Path, folder: &Path, wanted: &Up) -> anyhow::Result<()> {
         notes::write_settings(folder, url, address)?;
     }
     tell(folder, (kafka_address.as_deref(), postgres_url.as_deref()));
+    if let Some(secure) = kafka.secure().filter(|_| kafka_wanted) {
+        secure.tell();
+    }
     Ok(())
 }
 
 fn ensure_packages(wanted: &Up, (kafka, postgres): (bool, bool)) -> anyhow::Result<()> {
     let needs = [
         kafka.then_some(Wanted::Kafka),
+        wanted.secure.then_some(Wanted::Certificates),
         postgres.then_some(Wanted::Postgres),
         wanted.postgres.as_ref().map(|_| Wanted::PostgresClient),
     ];
@@ -245,6 +254,7 @@ impl Throwaway {
             kafka: None,
             postgres: None,
             only: None,
+            secure: false,
         };
         let services = Self { folder: folder.to_owned(), is_up: true };
         up(root, folder, &wanted)?;

@@ -1,6 +1,7 @@
 //! Apache Kafka: one node that is broker and controller at once.
 
 use super::notes::KafkaNote;
+use super::secure::Secure;
 use super::{expect_free, free_port, jars, process};
 use anyhow::{Context, bail};
 use std::fs;
@@ -21,28 +22,44 @@ pub(super) struct Kafka {
 
 impl Kafka {
     pub(super) fn of(folder: &Path, note: Option<KafkaNote>) -> Self {
-        let note = note.unwrap_or(KafkaNote { port: PORT_DEFAULT, controller_port: 0 });
+        let note = note.unwrap_or(KafkaNote { port: PORT_DEFAULT, controller_port: 0, secure: None });
         Self { folder: folder.join("kafka"), note }
     }
 
     /// What is to be noted before it is started: what was noted, while it runs or its port stays.
-    pub(super) fn note(folder: &Path, before: Option<&KafkaNote>, port: u16) -> anyhow::Result<KafkaNote> {
-        if let Some(KafkaNote { port: port_before, controller_port }) = before {
-            let note = KafkaNote { port: *port_before, controller_port: *controller_port };
-            let kafka = Self::of(folder, Some(note));
-            if kafka.running().is_some() && port != *port_before {
-                bail!("Kafka runs there already, on port {port_before}; `services down` ends it");
+    pub(super) fn note(
+        folder: &Path,
+        before: Option<&KafkaNote>,
+        (port, is_secure): (u16, bool),
+    ) -> anyhow::Result<KafkaNote> {
+        if let Some(note) = before {
+            let kafka = Self::of(folder, Some(*note));
+            // The passwords of a data directory are made with it.
+            if is_secure && note.secure.is_none() {
+                bail!("Kafka was made there without --secure; `services down` removes it");
+            }
+            if kafka.running().is_some() && port != note.port {
+                bail!("Kafka runs there already, on port {}; `services down` ends it", note.port);
             }
             if kafka.running().is_some() {
                 return Ok(kafka.note);
             }
         }
         expect_free(port, "--kafka-port")?;
-        Ok(KafkaNote { port, controller_port: free_port()? })
+        let secure = match before.and_then(|note| note.secure) {
+            None if is_secure => Some(Secure::draw_ports()?),
+            before => before,
+        };
+        Ok(KafkaNote { port, controller_port: free_port()?, secure })
     }
 
     pub(super) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.note.port)
+    }
+
+    /// What is known of its listeners that want a password or a certificate, where it has them.
+    pub(super) fn secure(&self) -> Option<Secure> {
+        Some(Secure::of(self.folder.join("secure"), self.note.secure?))
     }
 
     fn running(&self) -> Option<u32> {
@@ -68,7 +85,11 @@ impl Kafka {
         }
         expect_free(self.note.port, "--kafka-port")?;
         fs::create_dir_all(&self.folder).context("cannot make a directory for Kafka")?;
-        fs::write(self.properties(), self.settings()).context("cannot write Kafka's settings")?;
+        if let Some(secure) = self.secure() {
+            secure.expect_free()?;
+            secure.make()?;
+        }
+        fs::write(self.properties(), self.settings()?).context("cannot write Kafka's settings")?;
         if !self.folder.join("data/meta.properties").exists() {
             self.format(root)?;
         }
@@ -90,21 +111,29 @@ impl Kafka {
         let cluster = process::ask(draw.arg("random-uuid"))?;
         let mut format = jars::java(root, "kafka.tools.StorageTool")?;
         format.args(["format", "--cluster-id", cluster.trim(), "--config"]).arg(self.properties());
+        if let Some(secure) = self.secure() {
+            format.arg("--add-scram").arg(secure.credentials()?);
+        }
         process::ask(&mut format)?;
         Ok(())
     }
 
-    fn settings(&self) -> String {
-        let KafkaNote { port, controller_port } = self.note;
+    fn settings(&self) -> anyhow::Result<String> {
+        let KafkaNote { port, controller_port, .. } = self.note;
         let data = self.folder.join("data");
-        format!(
+        let (others, secure) = match self.secure() {
+            Some(secure) => (secure.listeners(), secure.settings()?),
+            None => (String::new(), String::new()),
+        };
+        Ok(format!(
             "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{others}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{others}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,\
+SASL_SSL:SASL_SSL,SSL:SSL
 inter.broker.listener.name=PLAINTEXT
 log.dirs={}
 # A topic is made by whoever knows how many partitions it has.
@@ -121,9 +150,9 @@ group.initial.rebalance.delay.ms=0
 # What was killed and starts again waits for its own last session to end.
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
-",
+{secure}",
             data.display()
-        )
+        ))
     }
 
     /// Waits until it answers; a child that dies first ends the waiting.

@@ -4,7 +4,7 @@ use anyhow::Context;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use toml::Table;
+use toml::{Table, Value};
 
 /// What `up` notes for `down`, `stop` and `start`.
 const NOTES: &str = "services.toml";
@@ -19,10 +19,12 @@ pub(super) struct Notes {
     pub(super) postgres: Option<PostgresNote>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct KafkaNote {
     pub(super) port: u16,
     pub(super) controller_port: u16,
+    /// Of the listeners that want a password or a certificate.
+    pub(super) secure: Option<[u16; 3]>,
 }
 
 #[derive(Debug)]
@@ -35,26 +37,30 @@ impl Notes {
     /// Nothing noted is nothing started.
     pub(super) fn read(folder: &Path) -> anyhow::Result<Self> {
         let Some(table) = read_table(&folder.join(NOTES))? else { return Ok(Self::default()) };
-        let port = |part: &str, name: &str| {
-            let port = table.get(part)?.get(name)?.as_integer()?;
-            u16::try_from(port).ok()
-        };
+        let number = |value: &Value| u16::try_from(value.as_integer()?).ok();
+        let port = |part: &str, name: &str| number(table.get(part)?.get(name)?);
         let kafka = port("kafka", "port").zip(port("kafka", "controller_port"));
+        let secure = table.get("kafka").and_then(|kafka| {
+            let ports: Vec<_> = kafka.get("secure")?.as_array()?.iter().filter_map(number).collect();
+            ports.try_into().ok()
+        });
         let data = table.get("postgres").and_then(|postgres| postgres.get("data")?.as_str());
         let postgres = port("postgres", "port").zip(data);
         Ok(Self {
-            kafka: kafka.map(|(port, controller_port)| KafkaNote { port, controller_port }),
+            kafka: kafka.map(|(port, controller_port)| KafkaNote { port, controller_port, secure }),
             postgres: postgres.map(|(port, data)| PostgresNote { port, data: data.into() }),
         })
     }
 
     pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let mut text = String::from("# What `cargo xtask services` started here.\n");
-        if let Some(KafkaNote { port, controller_port }) = self.kafka {
+        if let Some(KafkaNote { port, controller_port, secure }) = self.kafka {
             text += &format!("\n[kafka]\nport = {port}\ncontroller_port = {controller_port}\n");
+            text += &secure.map(|ports| format!("secure = {ports:?}\n")).unwrap_or_default();
         }
         if let Some(PostgresNote { port, data }) = &self.postgres {
-            text += &format!("\n[postgres]\nport = {port}\ndata = '{}'\n", data.display());
+            let data = quoted(&data.display().to_string());
+            text += &format!("\n[postgres]\nport = {port}\ndata = {data}\n");
         }
         let path = folder.join(NOTES);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
@@ -86,6 +92,11 @@ pub(super) fn write_settings(folder: &Path, postgres: &str, kafka: &str) -> anyh
     text += "\n[gateway]\ntrusted_proxies = [\"127.0.0.1\"]\n";
     let path = folder.join(SETTINGS);
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A text as TOML has it.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// The brokers that the settings name, whoever started them.
@@ -121,8 +132,8 @@ mod tests {
         let nothing = Notes::read(folder.path()).unwrap();
         assert!(nothing.kafka.is_none() && nothing.postgres.is_none());
         let notes = Notes {
-            kafka: Some(KafkaNote { port: 1, controller_port: 2 }),
-            postgres: Some(PostgresNote { port: 3, data: "/a b/c".into() }),
+            kafka: Some(KafkaNote { port: 1, controller_port: 2, secure: Some([4, 5, 6]) }),
+            postgres: Some(PostgresNote { port: 3, data: "/a b/it's \"c\"".into() }),
         };
         notes.write(folder.path()).unwrap();
         assert_eq!(format!("{:?}", Notes::read(folder.path()).unwrap()), format!("{notes:?}"));

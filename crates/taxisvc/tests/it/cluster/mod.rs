@@ -7,6 +7,7 @@ mod moving_over;
 mod operators;
 mod restored;
 mod scaling;
+mod secured;
 mod seen_from_outside;
 mod the_topic_changes;
 mod the_topic_on_the_command_line;

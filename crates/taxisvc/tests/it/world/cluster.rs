@@ -177,6 +177,12 @@ impl Cluster {
         server.said()
     }
 
+    /// What all that run have said so far.
+    pub(crate) fn said(&self) -> String {
+        let all = self.replicas.iter().chain([&self.front]).filter_map(|process| process.server.as_ref());
+        all.map(Server::said).collect()
+    }
+
     /// Starts one that is away, without waiting for it to be ready.
     pub(crate) fn start_again(&mut self, role: &str, index: usize) {
         let (folder, settings) = (self.folder.path().to_owned(), self.settings.clone());

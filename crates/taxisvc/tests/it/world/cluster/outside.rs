@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -70,6 +70,15 @@ impl Outside {
 
     /// A Kafka and a PostgreSQL that nobody else uses.
     pub(crate) fn own() -> Self {
+        Self::own_with(&[])
+    }
+
+    /// Such a Kafka that listens on further ports, too, for those who have a password or a certificate.
+    pub(crate) fn secured() -> Self {
+        Self::own_with(&["--secure"])
+    }
+
+    fn own_with(more: &[&str]) -> Self {
         let (kafka, postgres) = (draw_port(), draw_port());
         let outside = Self {
             kafka: format!("127.0.0.1:{kafka}"),
@@ -79,8 +88,28 @@ impl Outside {
             own: Some(tempfile::tempdir().unwrap()),
         };
         let ports = ["--kafka-port", &kafka.to_string(), "--postgres-port", &postgres.to_string()];
-        outside.services(&[&["up"], &ports[..]].concat());
+        outside.services(&[&["up"], &ports[..], more].concat());
         outside
+    }
+
+    /// What belongs to the ways that want a password or a certificate.
+    pub(crate) fn secure_file(&self, name: &str) -> PathBuf {
+        let folder = self.own.as_ref().expect("only an own Kafka is secured").path();
+        folder.join("kafka/secure").join(name)
+    }
+
+    /// The settings that lead to Kafka by one of those ways: `sasl-plaintext`, `sasl-ssl` or `ssl`.
+    pub(crate) fn way(&self, name: &str) -> Settings {
+        let text = std::fs::read_to_string(self.secure_file(&format!("{name}.toml"))).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        let kafka = table["kafka"].as_table().expect("it is about Kafka");
+        let value = |value: &toml::Value| value.as_str().expect("all of it is text").to_owned();
+        kafka.iter().map(|(name, text)| (format!("KAFKA_{}", name.to_uppercase()), value(text))).collect()
+    }
+
+    /// The password that lets somebody in.
+    pub(crate) fn secret(&self) -> String {
+        std::fs::read_to_string(self.secure_file("password")).unwrap()
     }
 
     pub(crate) fn settings(&self) -> Settings {
