@@ -9,7 +9,7 @@ use crate::lane::{Cursor, Input, Lane, Span};
 use crate::log::Recorded;
 use crate::step::{Step, of_event};
 use crate::store::{InboxKey, Store, Stored};
-use crate::topic::{after_key, heard_key, read_key};
+use crate::topic::{after_key, heard_key, is_heard, read_key};
 use std::sync::Arc;
 
 impl<S: Service> Lane<S> {
@@ -127,20 +127,14 @@ impl<S: Service> Batch<S> {
                 if is_passed && lane.settings.drop_passed {
                     return true;
                 }
-                let key = match span {
-                    Some(Span { topic, spread, .. }) => {
-                        if spread.after > 0 {
-                            self.move_on(
-                                lane,
-                                after_key(*topic, spread.partitions, &event.source),
-                                spread.after,
-                            );
-                        }
-                        heard_key(*topic, spread.partitions, *partition, &event.source)
+                let is_seen = match span {
+                    Some(span) => self.has_been_heard(lane, (span, *partition), event),
+                    None => {
+                        let key = InboxKey { partition: *partition, source: event.source.clone() };
+                        !self.move_on(lane, key, event.position)
                     }
-                    None => InboxKey { partition: *partition, source: event.source.clone() },
                 };
-                !self.move_on(lane, key, event.position) && lane.settings.deduplicate
+                is_seen && lane.settings.deduplicate
             }
             Input::Command(_)
             | Input::Due(_)
@@ -149,6 +143,25 @@ impl<S: Service> Batch<S> {
             | Input::Again(_)
             | Input::Skip(_) => false,
         }
+    }
+
+    /// Whether an event was heard already, of what was told by as many partitions. Where a topic has lost what it had and is
+    /// told everything again, one may come that lies before all of that.
+    fn has_been_heard(&mut self, lane: &Lane<S>, (span, partition): (&Span, u32), event: &Recorded) -> bool {
+        let Span { topic, spread, .. } = span;
+        let after = after_key(*topic, spread.partitions, &event.source);
+        if spread.after > 0 {
+            self.move_on(lane, after.clone(), spread.after);
+        }
+        let heard = heard_key(*topic, spread.partitions, partition, &event.source);
+        let (after, heard_to) = (self.seen(lane, &after), self.seen(lane, &heard));
+        self.move_on(lane, heard, event.position);
+        is_heard(event.position, after, heard_to)
+    }
+
+    /// Where a row of the inbox stands, as the batch sees it.
+    fn seen(&self, lane: &Lane<S>, key: &InboxKey) -> u64 {
+        self.inbox.get(key).or_else(|| lane.inbox.get(key)).map_or(0, |cursor| cursor.seen)
     }
 
     /// Moves a row of the inbox, as the batch sees it; `false` when it has come that far already.

@@ -3,7 +3,7 @@
 use crate::handle::{Doorbell, WATCHES_MAX, lock};
 use crate::log::{Position, shard_of};
 use crate::store::InboxKey;
-use crate::topic::{Identity, after_key, count_in, heard_key, partition_of};
+use crate::topic::{Identity, after_key, count_in, heard_key, is_heard, partition_of};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -53,7 +53,7 @@ impl Known {
     fn has_read(&self, position: &Position, shards: u16) -> bool {
         let says_so = |mark: &Mark| {
             let after = mark.after.as_ref().map_or(0, |after| self.read(mark.shard, after));
-            after < position.number && position.number <= self.read(mark.shard, &mark.read)
+            is_heard(position.number, after, self.read(mark.shard, &mark.read))
         };
         let marks = self.marks(position, shards);
         position.number == 0

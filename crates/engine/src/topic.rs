@@ -77,6 +77,11 @@ pub fn topics_of(rows: &[(InboxKey, u64)]) -> BTreeSet<LogId> {
     of_topics.map(|(key, _)| key.source.log).collect()
 }
 
+/// Whether a position was heard, by the rows of [`after_key`] and [`heard_key`].
+pub(crate) fn is_heard(position: u64, after: u64, heard: u64) -> bool {
+    after < position && position <= heard
+}
+
 /// The row that says up to which position of its own log a shard has told the topic by so many partitions.
 pub fn told_key(topic: LogId, partitions: u32) -> InboxKey {
     InboxKey { partition: place(partitions, 0), ..count_key(topic, 0) }

@@ -17,13 +17,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) const STREET_SHARDS: u16 = 2;
-const BOARD_SHARDS: u16 = 3;
+pub(crate) const BOARD_SHARDS: u16 = 3;
 const STREET: Schema = Schema { service: "street", kinds: &["train"], shards: STREET_SHARDS };
-const BOARD: Schema = Schema { service: "board", kinds: &["line"], shards: BOARD_SHARDS };
+pub(crate) const BOARD: Schema = Schema { service: "board", kinds: &["line"], shards: BOARD_SHARDS };
 const LOG_BOOK: Schema = Schema { service: "log-book", kinds: &["entry"], shards: 1 };
 const TURNS_MAX: usize = 1_000;
 
 /// Counts, and says nothing.
+#[derive(Default)]
 pub(crate) struct Board {
     understands: Arc<AtomicBool>,
 }

@@ -1,6 +1,7 @@
 //! A projection made anew while everything runs: a board of departures, read from what a street says, in three shards.
 
 mod board;
+mod topic;
 
 use board::{STREET_SHARDS, World};
 use engine::handle::Handle;
