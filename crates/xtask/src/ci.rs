@@ -32,7 +32,8 @@ const STEPS: [Step; 5] = [
 const STEPS_WITH_SERVICES: [Step; 3] = [
     Step {
         name: "tests over Kafka and PostgreSQL",
-        arguments: "test --locked -p engine-postgres -p engine-kafka -p kafka-topic-id -p wiring -- --ignored",
+        arguments: "test --locked -p engine-postgres -p engine-kafka -p kafka-topic-id -p wiring -p xtask -- \
+                    --ignored",
         environment: &[],
     },
     Step {
@@ -60,7 +61,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     println!("== contract");
     contract::run(root)?;
     println!("== Kafka and PostgreSQL");
-    let services = services::Throwaway::start(root, &root.join(SERVICES))?;
+    let services = services::throwaway::Throwaway::start(root, &root.join(SERVICES))?;
     for step in &STEPS_WITH_SERVICES {
         println!("== {}", step.name);
         cargo(root, step, &services.environment()?)?;
@@ -127,7 +128,7 @@ pub(crate) fn bench(root: &Path, figures: &[String]) -> anyhow::Result<()> {
     if !figures.iter().any(|figure| figure == "cluster") {
         return call(root, &arguments, &[]);
     }
-    let services = services::Throwaway::start(root, &root.join(SERVICES_OF_BENCH))?;
+    let services = services::throwaway::Throwaway::start(root, &root.join(SERVICES_OF_BENCH))?;
     let (kafka, postgres) = services.addresses()?;
     call(root, &[arguments, vec!["--kafka", &kafka, "--postgres", &postgres]].concat(), &[])?;
     services.stop()

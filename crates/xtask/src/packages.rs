@@ -94,35 +94,40 @@ pub(crate) fn ensure(packages: &[Package]) -> anyhow::Result<()> {
         bail!("this needs what Debian has in the packages {}", names.join(" "));
     }
     println!("== apt-get install {}", names.join(" "));
-    // A daemon that comes with a package is not started: a tool of it is wanted, not the service.
-    let quiet = "#!/bin/sh\nexit 101\n";
-    let policy = Path::new("/usr/sbin/policy-rc.d");
-    let is_ours = !policy.exists() && std::fs::write(policy, quiet).is_ok() && make_runnable(policy);
-    let installed = install(&names);
-    if is_ours {
-        std::fs::remove_file(policy).context("cannot take the policy for daemons away again")?;
-    }
-    installed.with_context(|| format!("as root: apt-get install {}", names.join(" ")))
+    install(&names).with_context(|| format!("as root: apt-get install {}", names.join(" ")))
 }
 
 fn install(names: &[&str]) -> anyhow::Result<()> {
-    call(&["update", "--quiet"])?;
-    call(&[&["install", "--yes", "--quiet", "--no-install-recommends"], names].concat())
+    call(Command::new("apt-get").args(["update", "--quiet"]))?;
+    let policy = Path::new(POLICY);
+    let is_free = std::fs::read_to_string(policy).map_or(!policy.exists(), |there| there == NO_DAEMONS);
+    if !is_free {
+        // Somebody else's stays.
+        return call(Command::new("apt-get").args(INSTALL).args(names));
+    }
+    call(Command::new("sh").args(["-c", UNDER_POLICY, POLICY, NO_DAEMONS]).args(INSTALL).args(names))
 }
 
-fn call(arguments: &[&str]) -> anyhow::Result<()> {
-    let mut command = Command::new("apt-get");
-    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-    let status = command.status().context("cannot start apt-get")?;
+const INSTALL: [&str; 4] = ["install", "--yes", "--quiet", "--no-install-recommends"];
+/// Where Debian is told which daemons may be started.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+/// A daemon that comes with a package is not started: a tool of it is wanted, not the service.
+const NO_DAEMONS: &str = "#!/bin/sh\n# Of `cargo xtask`, while it installs.\nexit 101\n";
+/// The shell takes the policy away again also when this program is ended by a Ctrl-C: it waits for apt-get first.
+const UNDER_POLICY: &str = r#"
+trap 'rm -f "$0"' EXIT
+trap 'exit 130' HUP INT TERM
+printf '%s' "$1" > "$0" && chmod 755 "$0" || exit
+shift
+apt-get "$@"
+"#;
+
+fn call(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.env("DEBIAN_FRONTEND", "noninteractive").status().context("cannot start apt-get")?;
     if !status.success() {
-        bail!("`apt-get {}` failed", arguments.join(" "));
+        bail!("apt-get failed");
     }
     Ok(())
-}
-
-fn make_runnable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).is_ok()
 }
 
 fn runs(program: &str, question: &str) -> bool {

@@ -6,6 +6,7 @@ mod notes;
 mod postgres;
 mod process;
 mod secure;
+pub(crate) mod throwaway;
 
 use crate::packages::{self, Wanted};
 use anyhow::{Context, bail};
@@ -46,6 +47,14 @@ enum Command {
     },
     /// Starts one of them again on its data
     Start { which: Which },
+    /// Starts both on free ports, runs a command that finds them as our tests do, and takes them down, also on Ctrl-C
+    Run {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Waits for the end of its input, and then does what `down` does: whoever holds the other end may be killed
+    #[command(hide = true)]
+    Keep,
     /// Prints what is on a topic as it comes: Kafka's console consumer, with headers and keys
     Consume {
         #[arg(long, default_value = TOPIC)]
@@ -99,6 +108,8 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.command {
         Command::Up(wanted) => up(root, &folder, wanted),
         Command::Down => down(&folder),
+        Command::Run { command } => throwaway::run(root, &folder, command),
+        Command::Keep => throwaway::keep(&folder),
         Command::Stop { which: Which::Kafka, immediate } => {
             Kafka::of(&folder, Notes::read(&folder)?.kafka).stop(*immediate)
         }
@@ -187,11 +198,14 @@ fn tell(folder: &Path, (kafka, postgres): (Option<&str>, Option<&str>)) {
 
 /// What is stopped is also forgotten; what is not ours in the directory stays.
 fn down(folder: &Path) -> anyhow::Result<()> {
+    let notes = Notes::read(folder)?;
+    if notes.kafka.is_none() && notes.postgres.is_none() {
+        end_strays(folder)?;
+    }
     if !folder.exists() {
         println!("nothing runs at {}", folder.display());
         return Ok(());
     }
-    let notes = Notes::read(folder)?;
     if notes.kafka.is_some() {
         Kafka::of(folder, notes.kafka).remove()?;
     }
@@ -202,6 +216,19 @@ fn down(folder: &Path) -> anyhow::Result<()> {
     // A directory in which something of somebody else lies is not empty, and stays.
     let _ = fs::remove_dir(folder);
     println!("stopped, and the data is removed");
+    Ok(())
+}
+
+/// What runs on data that was removed beside it, by `cargo clean` say, and that nothing is noted of any more.
+fn end_strays(folder: &Path) -> anyhow::Result<()> {
+    for (program, signal, place) in
+        [("java", "KILL", "kafka/server.properties"), ("postgres", "QUIT", "postgres/data")]
+    {
+        for id in process::those_with(program, &folder.join(place)) {
+            println!("process {id}, {program}, runs on data that is gone, and is ended");
+            process::signal(id, signal)?;
+        }
+    }
     Ok(())
 }
 
@@ -238,68 +265,15 @@ fn consume(
     process::call(&mut command)
 }
 
-/// Services for one run, on ports that are free, gone at its end also when it fails.
-pub(crate) struct Throwaway {
-    folder: PathBuf,
-    is_up: bool,
-}
-
-impl Throwaway {
-    pub(crate) fn start(root: &Path, folder: &Path) -> anyhow::Result<Self> {
-        // A run that was killed may have left its own behind.
-        down(folder)?;
-        let wanted = Up {
-            kafka_port: free_port()?,
-            postgres_port: free_port()?,
-            kafka: None,
-            postgres: None,
-            only: None,
-            secure: false,
-        };
-        let services = Self { folder: folder.to_owned(), is_up: true };
-        up(root, folder, &wanted)?;
-        Ok(services)
-    }
-
-    /// What tells tests where they are.
-    pub(crate) fn environment(&self) -> anyhow::Result<Vec<(String, String)>> {
-        let (kafka, postgres) = self.addresses()?;
-        Ok(vec![
-            ("TAXISVC_TEST_KAFKA".to_owned(), kafka),
-            ("TAXISVC_TEST_POSTGRES".to_owned(), postgres),
-            ("TAXISVC_XTASK".to_owned(), crate::ci::own_path()?),
-        ])
-    }
-
-    /// Of Kafka and of PostgreSQL.
-    pub(crate) fn addresses(&self) -> anyhow::Result<(String, String)> {
-        let notes = Notes::read(&self.folder)?;
-        let kafka = Kafka::of(&self.folder, notes.kafka).address();
-        Ok((kafka, Postgres::of(&self.folder, notes.postgres)?.url()))
-    }
-
-    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
-        self.is_up = false;
-        down(&self.folder)
-    }
-}
-
-impl Drop for Throwaway {
-    fn drop(&mut self) {
-        if self.is_up
-            && let Err(error) = down(&self.folder)
-        {
-            eprintln!("xtask: {error:#}");
-        }
-    }
-}
-
 /// A port that nobody listens on, said by name when somebody does.
 fn expect_free(port: u16, option: &str) -> anyhow::Result<()> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => Ok(()),
         Err(error) => {
-            bail!("port {port} of this machine is not to be had ({error}); take another by {option}")
+            bail!(
+                "port {port} of this machine is not to be had ({error}); take another by {option}, or end what an earlier run \
+                 left by `services down`"
+            )
         }
     }
 }

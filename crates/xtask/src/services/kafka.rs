@@ -84,6 +84,13 @@ impl Kafka {
             return Ok(None);
         }
         expect_free(self.note.port, "--kafka-port")?;
+        let place = self.folder.display().to_string();
+        // Its settings are a list where there is a comma, and go on where there is a backslash.
+        if place.contains([',', '\\', '\n']) {
+            bail!(
+                "Kafka has no way to name {place:?}; take a directory without commas and backslashes by --at"
+            );
+        }
         fs::create_dir_all(&self.folder).context("cannot make a directory for Kafka")?;
         if let Some(secure) = self.secure() {
             secure.expect_free()?;
@@ -175,7 +182,11 @@ broker.session.timeout.ms=3000
 
     pub(super) fn stop(&self, immediate: bool) -> anyhow::Result<()> {
         let Some(id) = self.running() else { return Ok(()) };
-        process::signal(id, if immediate { "KILL" } else { "TERM" })?;
+        let signalled = process::signal(id, if immediate { "KILL" } else { "TERM" });
+        // One that has just ended by itself has nothing to be told.
+        if self.running().is_some() {
+            signalled?;
+        }
         // A process that was killed keeps its port until the last of its threads is gone.
         let is_gone = || self.running().is_none() && expect_free(self.note.port, "--kafka-port").is_ok();
         let ended = process::until(|| Ok(is_gone().then_some(())))?;

@@ -92,19 +92,25 @@ impl Postgres {
         self.note.data.with_extension("log")
     }
 
+    /// Made aside and put in its place when it is whole: what was broken off on the way is not taken for a database.
     fn make(&self) -> anyhow::Result<()> {
         let parent = self.note.data.parent().context("the data has a place")?;
         fs::create_dir_all(parent).context("cannot make a directory for PostgreSQL")?;
         if let Some(owner) = self.owner {
             process::ask(Command::new("chown").arg(owner).arg(parent))?;
         }
+        let unfinished = self.note.data.with_extension("unfinished");
+        if unfinished.exists() {
+            fs::remove_dir_all(&unfinished).context("cannot remove what was broken off")?;
+        }
         let mut command = self.program("initdb")?;
-        command.arg("-D").arg(&self.note.data).args(["--username", ROLE, "--auth", "trust"]);
+        command.arg("-D").arg(&unfinished).args(["--username", ROLE, "--auth", "trust"]);
         process::ask(command.args(["--encoding", "UTF8", "--locale", "C.UTF-8"]))?;
-        let path = self.note.data.join("postgresql.conf");
+        let path = unfinished.join("postgresql.conf");
         let written = OpenOptions::new().append(true).open(&path);
         let written = written.and_then(|mut file| file.write_all(SETTINGS.as_bytes()));
-        written.with_context(|| format!("cannot write {}", path.display()))
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+        fs::rename(&unfinished, &self.note.data).context("cannot put PostgreSQL's data in its place")
     }
 
     pub(super) fn stop(&self, immediate: bool) -> anyhow::Result<()> {
@@ -113,7 +119,9 @@ impl Postgres {
         }
         let mut command = self.program("pg_ctl")?;
         command.args(["stop", "--wait", "--silent", "-D"]).arg(&self.note.data);
-        process::call(command.args(["-m", if immediate { "immediate" } else { "fast" }]))
+        let stopped = process::call(command.args(["-m", if immediate { "immediate" } else { "fast" }]));
+        // One that has just ended by itself is as good.
+        if self.is_running()? { stopped } else { Ok(()) }
     }
 
     pub(super) fn remove(&self) -> anyhow::Result<()> {

@@ -47,6 +47,19 @@ pub(super) fn running(id_file: &Path, mark: &str) -> Option<u32> {
     String::from_utf8_lossy(&line).contains(mark).then_some(id)
 }
 
+/// Processes of a program that were told of a path.
+pub(super) fn those_with(program: &str, path: &Path) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_told = |id: &u32| {
+        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let mut words = line.split(|byte| *byte == 0);
+        let name = words.next().and_then(|name| name.rsplit(|byte| *byte == b'/').next());
+        name == Some(program.as_bytes()) && words.any(|word| word == path.as_os_str().as_encoded_bytes())
+    };
+    ids.filter(is_told).collect()
+}
+
 pub(super) fn signal(id: u32, name: &str) -> anyhow::Result<()> {
     let mut command = Command::new("sh");
     command.args(["-c", "kill -s \"$0\" \"$1\"", name, &id.to_string()]);

@@ -4,6 +4,7 @@ use super::notes::quoted;
 use super::{expect_free, free_port, process};
 use anyhow::Context;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -71,7 +72,9 @@ impl Secure {
         if self.file("password").exists() {
             return Ok(());
         }
-        fs::create_dir_all(&self.folder).context("cannot make a directory for certificates")?;
+        let made = fs::create_dir_all(&self.folder);
+        let made = made.and_then(|()| fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700)));
+        made.context("cannot make a directory for certificates")?;
         for name in [AUTHORITY, STRANGERS] {
             self.make_authority(name)?;
         }
