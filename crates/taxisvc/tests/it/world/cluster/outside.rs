@@ -11,8 +11,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -32,7 +33,33 @@ pub(crate) struct Outside {
     topic: String,
     /// What the names of the databases begin with.
     prefix: String,
-    own: Option<TempDir>,
+    own: Option<Own>,
+}
+
+/// Where the services lie that were made for a test, and who takes them down when the test is ended by a Ctrl-C.
+struct Own {
+    folder: TempDir,
+    keeper: Child,
+}
+
+impl Own {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = xtask();
+        command.args(["services", "keep", "--at"]).arg(folder.path());
+        // It is heard of the end of this process by its input, and not by what reaches all in a terminal.
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0);
+        let keeper = command.spawn().expect("cargo can be started");
+        Self { folder, keeper }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let ended = self.keeper.wait().expect("it is ours");
+        assert!(ended.success() || std::thread::panicking(), "the services were not taken down: {ended}");
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +112,7 @@ impl Outside {
             postgres: format!("postgres://taxisvc@127.0.0.1:{postgres}/postgres"),
             topic: "taxisvc".to_owned(),
             prefix: String::new(),
-            own: Some(tempfile::tempdir().unwrap()),
+            own: Some(Own::new()),
         };
         let ports = ["--kafka-port", &kafka.to_string(), "--postgres-port", &postgres.to_string()];
         outside.services(&[&["up"], &ports[..], more].concat());
@@ -94,8 +121,8 @@ impl Outside {
 
     /// What belongs to the ways that want a password or a certificate.
     pub(crate) fn secure_file(&self, name: &str) -> PathBuf {
-        let folder = self.own.as_ref().expect("only an own Kafka is secured").path();
-        folder.join("kafka/secure").join(name)
+        let own = self.own.as_ref().expect("only an own Kafka is secured");
+        own.folder.path().join("kafka/secure").join(name)
     }
 
     /// The settings that lead to Kafka by one of those ways: `sasl-plaintext`, `sasl-ssl` or `ssl`.
@@ -141,7 +168,7 @@ impl Outside {
 
     /// What our tool does with the services that are this test's own.
     fn services(&self, arguments: &[&str]) {
-        let folder = self.own.as_ref().expect("nobody breaks what others use").path();
+        let folder = self.own.as_ref().expect("nobody breaks what others use").folder.path();
         let mut command = xtask();
         command.arg("services").args(arguments).arg("--at").arg(folder);
         let output = command.output().expect("cargo can be started");
@@ -240,8 +267,8 @@ impl Message {
 
 impl Drop for Outside {
     fn drop(&mut self) {
+        // What is its own goes as a whole.
         if self.own.is_some() {
-            self.services(&["down"]);
             return;
         }
         for database in ROLES {
