@@ -85,7 +85,29 @@ pub(crate) fn to_do(name: &str, error: &OpenError) -> String {
         OpenError::Unavailable(why) if ["28P01", "28000"].iter().any(|code| why.contains(code)) => {
             format!("see user and password in postgres.{name}, and pg_hba.conf")
         }
+        // As whoever speaks TLS says it, or the server that does not.
+        OpenError::Unavailable(why) if ["certificate", "TLS"].iter().any(|word| why.contains(word)) => {
+            format!("see postgres.ca_file, and the host and sslmode in postgres.{name}")
+        }
         OpenError::Unavailable(_) => format!("see that PostgreSQL runs there, or set postgres.{name}"),
         OpenError::Refused(_) => format!("see user, password and database in postgres.{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_server_is_not_to_be_had_leads_to_the_setting() {
+        let check = |why: &str, words: &str| {
+            let to_do = to_do("call", &OpenError::Unavailable(why.to_owned()));
+            assert!(to_do.contains(words), "{why}: {to_do}");
+        };
+        check("Connection refused (os error 111)", "PostgreSQL runs there");
+        check("password authentication failed for user \"a\" (28P01)", "password in postgres.call");
+        check("error performing TLS handshake: invalid peer certificate: UnknownIssuer", "postgres.ca_file");
+        check("certificate not valid for name \"localhost\"", "the host and sslmode in postgres.call");
+        check("server does not support TLS", "sslmode");
     }
 }
