@@ -30,6 +30,8 @@ enum What {
 pub(crate) struct Refusal {
     what: What,
     reason: String,
+    /// Of a certificate that is not believed it was tried whether that is for its name.
+    is_tried: bool,
 }
 
 /// What the client has said last of how a connection went.
@@ -72,13 +74,18 @@ impl Heard {
             Some(RDKafkaErrorCode::AllBrokersDown) if self == Self::Nothing => What::Protocol,
             Some(_) | None => return self,
         };
+        let is_about_certificate =
+            |before: &Refusal| matches!(before.what, What::TheirCertificate | What::TheirName);
         match self {
             // What follows it says less.
             Self::Refused(before) if what == What::Protocol => Self::Refused(before),
+            Self::Refused(before) if what == What::TheirCertificate && is_about_certificate(&before) => {
+                Self::Refused(before)
+            }
             // A broker that goes away ends connections, too.
             Self::LetIn if what == What::Protocol => Self::LetIn,
             Self::Nothing | Self::Away | Self::Refused(_) | Self::LetIn => {
-                Self::Refused(Refusal { what, reason: reason.to_owned() })
+                Self::Refused(Refusal { what, reason: reason.to_owned(), is_tried: false })
             }
         }
     }
@@ -113,8 +120,11 @@ pub(crate) fn explain(settings: &Settings, client: &BaseProducer<Ears>, error: i
     client.poll(LISTEN);
     let ears = client.client().context();
     let Heard::Refused(mut refusal) = ears.heard() else { return error.to_string() };
-    if refusal.what == What::TheirCertificate && is_for_another_name(settings) {
-        refusal.what = What::TheirName;
+    if refusal.what == What::TheirCertificate && !refusal.is_tried {
+        refusal.is_tried = true;
+        if is_for_another_name(settings) {
+            refusal.what = What::TheirName;
+        }
         ears.believe(Heard::Refused(refusal.clone()));
     }
     refusal.to_string()
@@ -170,6 +180,15 @@ mod tests {
         let plain = "SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener?";
         check(BrokerTransportFailure, plain, "kafka.security");
         check(AllBrokersDown, "1/1 brokers are down", "kafka.security");
+    }
+
+    #[test]
+    fn what_was_found_out_of_a_certificate_is_not_found_out_again() {
+        let reason = "error:0A000086:SSL routines::certificate verify failed";
+        let found = Refusal { what: What::TheirName, reason: String::new(), is_tried: true };
+        let found = Heard::Refused(found);
+        assert_eq!(found.clone().after(Some(SSL), reason), found);
+        says(&found.after(Some(Authentication), "Invalid username or password"), "kafka.sasl_password");
     }
 
     #[test]
