@@ -38,13 +38,13 @@ const STEPS_WITH_SERVICES: [Step; 3] = [
     },
     Step {
         name: "slow tests",
-        arguments: "test --locked --release -p taxisvc -- --ignored --nocapture --skip cluster::",
+        arguments: "test --locked -p taxisvc -- --ignored --nocapture --skip cluster::",
         environment: &[],
     },
     // One after the other: each has a dozen processes of its own.
     Step {
         name: "several of each service",
-        arguments: "test --locked --release -p taxisvc --test it -- --ignored --nocapture --test-threads 1 \
+        arguments: "test --locked -p taxisvc --test it -- --ignored --nocapture --test-threads 1 \
                     cluster:: --skip cluster::day::a_whole_day",
         environment: &[],
     },
