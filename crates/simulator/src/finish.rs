@@ -159,7 +159,8 @@ impl World {
         for (id, known) in &self.observer.call.known {
             let is_open = known.state.as_ref().is_some_and(taxi::call::is_open);
             let status = known.state.as_ref().map(|call| call.call_status);
-            let is_under_way = status == Some(CallStatus::DriveStart) && under_way.contains(id);
+            let is_ridden = known.state.as_ref().is_some_and(is_ridden);
+            let is_under_way = is_ridden && under_way.contains(id);
             if is_open && !is_under_way {
                 unrest = Some(format!("call {id} is still {status:?}"));
             }
@@ -326,6 +327,12 @@ impl World {
     }
 }
 
+/// Whether a taxi may be on its way: a deadline that asks for a cancellation ends no ride.
+fn is_ridden(call: &Call) -> bool {
+    call.call_status == CallStatus::DriveStart
+        || (call.call_status == CallStatus::RequestCancel && call.lapsed && !call.cancelled)
+}
+
 /// Whether call, drive, payment and book agree, and in a word how it ended.
 fn outcome(
     call: &Call,
@@ -336,7 +343,7 @@ fn outcome(
     let fare = call.fare.0;
     match call.call_status {
         CallStatus::PayRequest | CallStatus::DriveRequest => (false, "calls that are stuck"),
-        CallStatus::DriveStart => (
+        CallStatus::DriveStart | CallStatus::RequestCancel if is_ridden(call) => (
             (drive, stage, balance) == (Some(DriveStatus::Start), Some(Stage::Paid), fare),
             "calls under way",
         ),
@@ -344,7 +351,7 @@ fn outcome(
             drive.is_none() && matches!(stage, Some(Stage::Failed | Stage::Refunded)) && balance == 0,
             "calls not paid",
         ),
-        CallStatus::RequestCancel => (
+        CallStatus::DriveStart | CallStatus::RequestCancel => (
             matches!(drive, Some(DriveStatus::Cancel | DriveStatus::RequestCancel))
                 && matches!(stage, Some(Stage::Refunded | Stage::Voided | Stage::Failed))
                 && balance == 0,

@@ -1,7 +1,7 @@
 //! Reads every log as it grows, folds it by itself, and compares what the stores say of the entities.
 
 use crate::failure::{Breach, Kind, must, readable};
-use crate::said::Said;
+use crate::said::{self, Said};
 use engine::log::{EntityKey, LogId, Recorded, ShardName, shard_of};
 use engine::store::{EntityRow, Reader};
 use serde::Serialize;
@@ -213,7 +213,7 @@ impl Observer {
         self.read.entry(shard).or_default().push(recorded.entity_id);
         let event = wiring::decode(recorded)
             .map_err(|unreadable| Breach { kind: Kind::State, what: unreadable.to_string() })?;
-        self.said.hear(recorded.entity_id, event.type_name())?;
+        self.said.hear(recorded.entity_id, said::name(&event))?;
         match &event {
             Event::Call(_) => self.call.hear(recorded, &event)?,
             Event::Payment(_) => self.payment.hear(recorded, &event)?,

@@ -2,9 +2,13 @@
 
 use crate::failure::{Breach, Kind, must};
 use std::collections::{BTreeMap, BTreeSet};
+use taxi::event::{CallEvent, Event};
 
 /// Said again and again, on purpose: an operator should look.
 const REPORTS: [&str; 3] = ["CallOverdue", "PaymentOverdue", "DriveOverdue"];
+
+/// A deadline asks to cancel, before or without a rider.
+const LAPSED: &str = "CancelRequested by a deadline";
 
 /// At most one of each group is ever said of a call.
 const EXCLUSIVE: [&[&str]; 6] = [
@@ -33,8 +37,16 @@ fn leads_to(event: &str) -> &'static [&'static str] {
         "TakeClosed" => &["PaymentFailed"],
         "DriveStarted" | "DriveNotAvailable" => &["FarePaid"],
         "DriveEnded" => &["DriveStarted"],
-        "DriveCancelled" => &["CancelRequested"],
+        "DriveCancelled" => &["CancelRequested", LAPSED],
         _ => &[],
+    }
+}
+
+/// What an event is called here: its name, but for what says two things.
+pub(crate) fn name(event: &Event) -> &'static str {
+    match event {
+        Event::Call(CallEvent::CancelRequested(body)) if body.reason.is_some() => LAPSED,
+        Event::Call(_) | Event::Payment(_) | Event::Drive(_) => event.type_name(),
     }
 }
 
@@ -47,6 +59,10 @@ impl Said {
         let is_new = said.insert(event);
         must(is_new || REPORTS.contains(&event), Kind::SaidTwice, || {
             format!("{event} of call {call} was said again")
+        })?;
+        let was_ridden = event == "DriveCancelled" && said.contains("DriveStarted");
+        must(!was_ridden || said.contains("CancelRequested"), Kind::Contradiction, || {
+            format!("of call {call} a ride was ended that nobody wanted to end")
         })?;
         for group in EXCLUSIVE.iter().filter(|group| group.contains(&event)) {
             let together: Vec<&&str> = group.iter().filter(|other| said.contains(**other)).collect();

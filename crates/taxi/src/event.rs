@@ -70,7 +70,7 @@ events!(Call: CallEvent {
     /// Paid and placed.
     published CallPlaced(CallBody),
     /// The rider, or the call's deadline, wants it off.
-    published CancelRequested(CallBody),
+    published CancelRequested(CancelRequested),
     /// The call is off; money goes back.
     published CallCancelled(CallBody),
     /// A taxi was heard to be on its way.
@@ -148,6 +148,30 @@ pub struct CallBody {
     pub rider: Rider,
     pub call_status: CallStatus,
     pub meters: Meters,
+}
+
+/// The call, and why it is to be cancelled where nobody asked for that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CancelRequested {
+    pub call_id: CallId,
+    #[serde(flatten)]
+    pub rider: Rider,
+    pub call_status: CallStatus,
+    pub meters: Meters,
+    /// Nothing where a rider or an operator asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<CancelReason>,
+}
+
+/// Which of the call's deadlines has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CancelReason {
+    /// Payment said nothing.
+    Unpaid,
+    /// It was paid, and no drive was heard of.
+    Undriven,
 }
 
 /// The call without its rider, for the call's own log.
@@ -239,6 +263,24 @@ impl Event {
             Self::Call(event) => event.call_id(),
             Self::Payment(event) => event.call_id(),
             Self::Drive(event) => event.call_id(),
+        }
+    }
+}
+
+impl CancelRequested {
+    pub fn of(call: CallBody, reason: Option<CancelReason>) -> Self {
+        let CallBody { call_id, rider, call_status, meters } = call;
+        Self { call_id, rider, call_status, meters, reason }
+    }
+}
+
+impl CancelReason {
+    pub const ALL: [Self; 2] = [Self::Unpaid, Self::Undriven];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unpaid => "unpaid",
+            Self::Undriven => "undriven",
         }
     }
 }

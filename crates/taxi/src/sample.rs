@@ -2,8 +2,8 @@
 
 use crate::distance::Meters;
 use crate::event::{
-    CallBody, CallEvent, CallNote, CallRequested, DriveBody, DriveEvent, Event, FailReason, FareAsked,
-    PaymentBody, PaymentEvent, PaymentFailed,
+    CallBody, CallEvent, CallNote, CallRequested, CancelRequested, DriveBody, DriveEvent, Event, FailReason,
+    FareAsked, PaymentBody, PaymentEvent, PaymentFailed,
 };
 use crate::id::{CallId, DriveId, PaymentId};
 use crate::money::Won;
@@ -27,7 +27,7 @@ fn call_events() -> Vec<Event> {
     vec![
         CallEvent::CallRequested(requested()).into(),
         CallEvent::CallPlaced(call(CallStatus::DriveRequest)).into(),
-        CallEvent::CancelRequested(call(CallStatus::RequestCancel)).into(),
+        CallEvent::CancelRequested(CancelRequested::of(call(CallStatus::RequestCancel), None)).into(),
         CallEvent::CallCancelled(call(CallStatus::RequestCancel)).into(),
         CallEvent::CallUnderWay(note(CallStatus::DriveStart)).into(),
         CallEvent::CallUnpaid(note(CallStatus::PayFail)).into(),

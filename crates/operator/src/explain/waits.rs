@@ -93,6 +93,10 @@ impl Story {
         waits
     }
 
+    fn is_ridden(&self) -> bool {
+        self.drive.as_ref().is_some_and(|drive| drive.state.drive_status == DriveStatus::Start)
+    }
+
     /// Without what concerns only those who look on.
     pub(super) fn waits_of_the_call(&self) -> Vec<Wait> {
         let first = self.letters.iter().filter(|letter| letter.is_first_to_hold_up());
@@ -106,13 +110,11 @@ impl Story {
         {
             waits.push(self.own(payment::NAME, kind, payment.row.timer.as_ref()));
         }
-        if let Some(drive) = &self.drive
-            && drive.state.drive_status == DriveStatus::Start
-        {
+        if let Some(drive) = self.drive.as_ref().filter(|_| self.is_ridden()) {
             waits.push(self.own(drive::NAME, Kind::Driver, drive.row.timer.as_ref()));
         }
         if let Some(call) = &self.call
-            && let Some(kind) = of_call(&call.state)
+            && let Some(kind) = of_call(&call.state, self.is_ridden())
         {
             waits.push(self.own(call::NAME, kind, call.row.timer.as_ref()));
         }
@@ -272,8 +274,9 @@ fn of_payment(stage: Stage, armed: Option<&Timer>) -> Option<Kind> {
     }
 }
 
-fn of_call(call: &Call) -> Option<Kind> {
+fn of_call(call: &Call, is_ridden: bool) -> Option<Kind> {
     match call.call_status {
+        CallStatus::RequestCancel if call.lapsed && is_ridden => Some(Kind::Ride),
         CallStatus::PayRequest => Some(Kind::Payment),
         CallStatus::DriveRequest => Some(Kind::Taxi),
         CallStatus::DriveStart => Some(Kind::Ride),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::Decision;
 use crate::distance::Meters;
-use crate::event::{CallBody, CallEvent, CallNote, CallRequested, Event};
+use crate::event::{CallBody, CallEvent, CallNote, CallRequested, CancelReason, CancelRequested, Event};
 use crate::id::CallId;
 use crate::money::Won;
 use crate::rider::Rider;
@@ -31,6 +31,9 @@ pub struct Call {
     pub placed: bool,
     /// `CallCancelled` was said.
     pub cancelled: bool,
+    /// A deadline asked for the cancellation, and nobody else so far: a taxi that is on its way goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lapsed: bool,
     /// The first status after `payRequest`: what the rider who waits for an answer is told.
     pub settled: Option<CallStatus>,
     pub requested_at: Timestamp,
@@ -132,7 +135,10 @@ pub fn evolve(state: Option<Call>, event: &Event, at: Timestamp) -> Option<Call>
         }
         CallEvent::CallUnderWay(_) => call.rise_to(CallStatus::DriveStart),
         CallEvent::CallUnpaid(_) => call.rise_to(CallStatus::PayFail),
-        CallEvent::CancelRequested(_) => call.rise_to(CallStatus::RequestCancel),
+        CallEvent::CancelRequested(body) => {
+            call.lapsed = body.reason.is_some();
+            call.rise_to(CallStatus::RequestCancel);
+        }
         CallEvent::CallCancelled(_) => {
             call.cancelled = true;
             call.rise_to(CallStatus::RequestCancel);
@@ -178,6 +184,7 @@ fn opened(body: &CallRequested, at: Timestamp) -> Call {
         payment_method: body.payment_method.clone(),
         placed: false,
         cancelled: false,
+        lapsed: false,
         settled: None,
         requested_at: at,
         updated_at: at,
@@ -188,8 +195,9 @@ impl Call {
     fn cancel(&self, ctx: &Context<'_>) -> Result<Decision, Refusal> {
         match self.call_status {
             CallStatus::PayRequest | CallStatus::DriveRequest | CallStatus::DriveStart => {
-                Ok(self.ask_to_cancel(ctx))
+                Ok(self.ask_to_cancel(None, ctx))
             }
+            CallStatus::RequestCancel if self.lapsed && !self.cancelled => Ok(self.ask_to_cancel(None, ctx)),
             CallStatus::RequestCancel => Ok(Decision::nothing()),
             CallStatus::PayFail | CallStatus::DriveComplete => {
                 Err(Refusal::Over { status: self.call_status })
@@ -203,9 +211,10 @@ impl Call {
                 self.body(CallStatus::DriveRequest),
             ))
             .arm(Wait::Undriven.name(), ctx.now, ctx.rules.deadlines.call_undriven),
+            // Payment takes what it has forgotten to have failed, once its database was restored: nobody wants it any more.
+            CallStatus::PayFail => self.ask_to_cancel(None, ctx),
             CallStatus::DriveRequest
             | CallStatus::DriveStart
-            | CallStatus::PayFail
             | CallStatus::RequestCancel
             | CallStatus::DriveComplete => Decision::nothing(),
         }
@@ -255,7 +264,8 @@ impl Call {
     fn timer_due(&self, timer: &str, ctx: &Context<'_>) -> Decision {
         match self.wait().filter(|wait| wait.name() == timer) {
             None => Decision::nothing(),
-            Some(Wait::Unpaid | Wait::Undriven) => self.ask_to_cancel(ctx),
+            Some(Wait::Unpaid) => self.ask_to_cancel(Some(CancelReason::Unpaid), ctx),
+            Some(Wait::Undriven) => self.ask_to_cancel(Some(CancelReason::Undriven), ctx),
             Some(wait @ (Wait::Overdue | Wait::Cancelling)) => Decision::say(CallEvent::CallOverdue(
                 self.note(self.call_status),
             ))
@@ -263,8 +273,9 @@ impl Call {
         }
     }
 
-    fn ask_to_cancel(&self, ctx: &Context<'_>) -> Decision {
-        Decision::say(CallEvent::CancelRequested(self.body(CallStatus::RequestCancel))).arm(
+    fn ask_to_cancel(&self, reason: Option<CancelReason>, ctx: &Context<'_>) -> Decision {
+        let call = self.body(CallStatus::RequestCancel);
+        Decision::say(CallEvent::CancelRequested(CancelRequested::of(call, reason))).arm(
             Wait::Cancelling.name(),
             ctx.now,
             ctx.rules.deadlines.report_after,

@@ -37,6 +37,8 @@ pub enum Command {
     Start { call_id: CallId, fare: Won },
     /// The call is to be cancelled.
     Cancel(CallId),
+    /// A deadline of the call has passed: it is to be cancelled unless a taxi is on its way.
+    Lapse(CallId),
     /// The fare went back: nobody pays for this ride.
     StandDown(CallId),
     /// The driver says that the ride is over.
@@ -64,14 +66,14 @@ const TAXI_NUM_DIGITS: usize = 4;
 pub fn decide(state: Option<&Drive>, command: &Command, ctx: &Context<'_>) -> Result<Decision, Refusal> {
     match (state, command) {
         (None, Command::Start { call_id, fare }) => Ok(dispatch(*call_id, *fare, ctx)),
-        (None, Command::Cancel(call_id)) => Ok(cancel_unheard(*call_id)),
+        (None, Command::Cancel(call_id) | Command::Lapse(call_id)) => Ok(cancel_unheard(*call_id)),
         (None, Command::End(_)) => Err(Refusal::Unknown),
         (Some(drive), Command::Cancel(_) | Command::StandDown(_)) => Ok(drive.cancel()),
         (Some(drive), Command::End(_)) => drive.end(),
         (Some(drive), Command::TimerDue { timer, .. }) => Ok(drive.timer_due(timer, ctx)),
-        (Some(_), Command::Start { .. }) | (None, Command::StandDown(_) | Command::TimerDue { .. }) => {
-            Ok(Decision::nothing())
-        }
+        // No clock ends a ride, and a call may not have heard yet that it has one.
+        (Some(_), Command::Start { .. } | Command::Lapse(_))
+        | (None, Command::StandDown(_) | Command::TimerDue { .. }) => Ok(Decision::nothing()),
     }
 }
 
@@ -193,6 +195,7 @@ impl Command {
         match self {
             Self::Start { .. } => "Start",
             Self::Cancel(_) => "Cancel",
+            Self::Lapse(_) => "Lapse",
             Self::StandDown(_) => "StandDown",
             Self::End(_) => "End",
             Self::TimerDue { .. } => "TimerDue",
@@ -202,6 +205,7 @@ impl Command {
     pub fn call_id(&self) -> CallId {
         match self {
             Self::Cancel(call_id)
+            | Self::Lapse(call_id)
             | Self::StandDown(call_id)
             | Self::End(call_id)
             | Self::Start { call_id, .. }

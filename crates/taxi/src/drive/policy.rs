@@ -13,7 +13,10 @@ pub fn policy(event: &Event) -> Option<Command> {
 
 fn on_call(event: &CallEvent) -> Option<Command> {
     match event {
-        CallEvent::CancelRequested(body) => Some(Command::Cancel(body.call_id)),
+        CallEvent::CancelRequested(body) => Some(match body.reason {
+            None => Command::Cancel(body.call_id),
+            Some(_) => Command::Lapse(body.call_id),
+        }),
         CallEvent::CallRequested(_)
         | CallEvent::CallPlaced(_)
         | CallEvent::CallCancelled(_)

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{CallBody, CallEvent, CallRequested, DriveEvent, Event, PaymentEvent};
+use super::{
+    CallBody, CallEvent, CallRequested, CancelReason, CancelRequested, DriveEvent, Event, PaymentEvent,
+};
 use crate::id::CallId;
 use crate::money::Won;
 use crate::status::CallStatus;
@@ -30,6 +32,8 @@ struct ToldCall<'a> {
     fare: Option<Won>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<CancelReason>,
 }
 
 impl Event {
@@ -78,9 +82,8 @@ impl Event {
 fn call(event: &CallEvent) -> Option<ToldCall<'_>> {
     match event {
         CallEvent::CallRequested(body) => Some(requested(body)),
-        CallEvent::CallPlaced(body) | CallEvent::CancelRequested(body) | CallEvent::CallCancelled(body) => {
-            Some(resource(body))
-        }
+        CallEvent::CallPlaced(body) | CallEvent::CallCancelled(body) => Some(resource(body)),
+        CallEvent::CancelRequested(body) => Some(to_cancel(body)),
         CallEvent::CallUnderWay(_)
         | CallEvent::CallUnpaid(_)
         | CallEvent::CallCompleted(_)
@@ -97,6 +100,20 @@ fn requested(body: &CallRequested) -> ToldCall<'_> {
         distance: body.meters.kilometers(),
         fare: Some(body.fare),
         payment_method: body.payment_method.as_deref(),
+        reason: None,
+    }
+}
+
+fn to_cancel(body: &CancelRequested) -> ToldCall<'_> {
+    ToldCall {
+        call_id: body.call_id,
+        user_id: body.rider.user_id.as_str(),
+        user_name: body.rider.user_name.as_str(),
+        call_status: body.call_status,
+        distance: body.meters.kilometers(),
+        fare: None,
+        payment_method: None,
+        reason: body.reason,
     }
 }
 
@@ -109,5 +126,6 @@ fn resource(body: &CallBody) -> ToldCall<'_> {
         distance: body.meters.kilometers(),
         fare: None,
         payment_method: None,
+        reason: None,
     }
 }

@@ -1,7 +1,8 @@
 //! What each published event tells about a call.
 
 use super::{CallView, raise};
-use crate::event::{CallBody, CallEvent, DriveBody, DriveEvent, PaymentEvent};
+use crate::distance::Meters;
+use crate::event::{CallEvent, DriveBody, DriveEvent, PaymentEvent};
 use crate::rider::Rider;
 use crate::status::{CallStatus, DriveStatus, PayStatus};
 use crate::time::Timestamp;
@@ -16,10 +17,12 @@ impl CallView {
                 raise(&mut self.call_status, CallStatus::PayRequest);
                 raise(&mut self.requested_at, at);
             }
-            CallEvent::CallPlaced(body) => self.hear_body(body, CallStatus::DriveRequest),
-            CallEvent::CancelRequested(body) => self.hear_body(body, CallStatus::RequestCancel),
+            CallEvent::CallPlaced(body) => self.hear_body(&body.rider, body.meters, CallStatus::DriveRequest),
+            CallEvent::CancelRequested(body) => {
+                self.hear_body(&body.rider, body.meters, CallStatus::RequestCancel);
+            }
             CallEvent::CallCancelled(body) => {
-                self.hear_body(body, CallStatus::RequestCancel);
+                self.hear_body(&body.rider, body.meters, CallStatus::RequestCancel);
                 raise(&mut self.cancelled_at, at);
             }
             CallEvent::CallUnderWay(_)
@@ -93,9 +96,9 @@ impl CallView {
         };
     }
 
-    fn hear_body(&mut self, body: &CallBody, call_status: CallStatus) {
-        self.hear_rider(&body.rider);
-        raise(&mut self.meters, body.meters);
+    fn hear_body(&mut self, rider: &Rider, meters: Meters, call_status: CallStatus) {
+        self.hear_rider(rider);
+        raise(&mut self.meters, meters);
         raise(&mut self.call_status, call_status);
     }
 

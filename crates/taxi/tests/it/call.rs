@@ -44,6 +44,8 @@ fn states() -> Vec<(&'static str, Entity<Call>)> {
         ("cancelling unplaced", after(&["Cancel"])),
         ("cancelling placed", after(&["Place", "Cancel"])),
         ("cancelled", after(&["Cancel", "CallOff"])),
+        ("lapsing", after(&["unpaid rings"])),
+        ("lapsed", after(&["unpaid rings", "CallOff"])),
         ("driveComplete", after(&["Place", "GoUnderWay", "Complete"])),
     ]
 }
@@ -71,6 +73,11 @@ fn every_command_is_answered_in_every_state() {
         ("driveStart", "CallOff", "CallCancelled @none"),
         ("driveStart", "overdue rings", "CallOverdue @overdue 86400s"),
         ("payFail", "Cancel", "refused: the call is over: payFail"),
+        ("payFail", "Place", cancelled),
+        ("lapsing", "Cancel", cancelled),
+        ("lapsing", "Complete", "CallPlaced CallCompleted @none"),
+        ("lapsing", "CallOff", "CallCancelled @none"),
+        ("lapsing", "cancelling rings", "CallOverdue @cancelling 86400s"),
         ("cancelling unplaced", "Complete", "CallPlaced CallCompleted @none"),
         ("cancelling unplaced", "CallOff", "CallCancelled @none"),
         ("cancelling unplaced", "cancelling rings", "CallOverdue @cancelling 86400s"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use taxi::call::{self, Call};
 use taxi::drive::{self, Drive};
-use taxi::event::Event;
+use taxi::event::{CallEvent, Event};
 use taxi::money::Won;
 use taxi::payment::{self, Payment, TakeAnswer};
 use taxi::rules::Rules;
@@ -12,6 +12,9 @@ use taxi::status::{CallStatus, DriveStatus};
 use taxi::view::project;
 
 use crate::desk::{Entity, NOW, call_id, calls, drives, payments, request};
+
+/// What a deadline says, in the word that cancels.
+const LAPSED: &str = "CancelRequested by a deadline";
 
 /// Who hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +50,7 @@ struct World {
     call: Entity<Call>,
     payment: Entity<Payment>,
     drive: Entity<Drive>,
-    /// Everything published; an event is said once, so its name finds it.
+    /// Everything published, by its name.
     said: BTreeMap<&'static str, Event>,
     on_its_way: BTreeSet<(Hearer, &'static str)>,
     take_ordered: bool,
@@ -179,7 +182,7 @@ impl World {
 
     fn publish(&mut self, events: Vec<Event>) {
         for event in events.into_iter().filter(Event::is_published) {
-            let name = event.type_name();
+            let name = name_of(&event);
             let heard = [
                 (Hearer::Call, call::policy::policy(&event).is_some()),
                 (Hearer::Payment, payment::policy::policy(&event).is_some()),
@@ -206,6 +209,11 @@ impl World {
             ("DriveEnded", "FareRefunded"),
         ] {
             assert!(!both(one, other), "{one} and {other}");
+        }
+        if both("DriveStarted", "DriveCancelled") {
+            let is_wanted =
+                ["CancelRequested", "FareRefunded"].iter().any(|word| self.said.contains_key(word));
+            assert!(is_wanted, "no clock ends a ride");
         }
         let call = self.call.state.as_ref().unwrap();
         assert_eq!(call.settled.is_some(), call.call_status > CallStatus::PayRequest);
@@ -241,6 +249,10 @@ impl World {
                 assert_eq!(payment.accounts.held, payment.fare);
             }
             CallStatus::PayFail => assert_eq!(book, Won::ZERO, "nobody pays for a failed payment"),
+            // A deadline has passed, and drive alone knew that a taxi was on its way.
+            CallStatus::RequestCancel if call.lapsed && view.drive_status == Some(DriveStatus::Start) => {
+                assert_eq!(payment.accounts.held, payment.fare);
+            }
             CallStatus::RequestCancel => {
                 assert!(call.cancelled, "a cancellation ends");
                 assert_eq!(book, Won::ZERO, "nobody pays for a cancelled call");
@@ -257,6 +269,14 @@ impl World {
         let said: Vec<&&str> = self.said.keys().collect();
         let provider = (self.take_ordered, self.back_ordered, self.take, self.back);
         format!("{states}{timers:?}{said:?}{on_its_way:?}{provider:?}")
+    }
+}
+
+/// An event is said once, but for a cancellation that a deadline and then somebody else asks for.
+fn name_of(event: &Event) -> &'static str {
+    match event {
+        Event::Call(CallEvent::CancelRequested(body)) if body.reason.is_some() => LAPSED,
+        Event::Call(_) | Event::Payment(_) | Event::Drive(_) => event.type_name(),
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Facts {
     pub(super) cancel_requested: u32,
     pub(super) cancelled: u32,
     pub(super) under_way: u32,
+    /// Of those that ask to cancel, what a deadline said.
+    pub(super) lapsed: u32,
     pub(super) unpaid: u32,
     pub(super) completed: u32,
     pub(super) asked: u32,
@@ -73,7 +75,10 @@ impl Facts {
         match event {
             CallEvent::CallRequested(_) => self.requested += 1,
             CallEvent::CallPlaced(_) => self.call_placed += 1,
-            CallEvent::CancelRequested(_) => self.cancel_requested += 1,
+            CallEvent::CancelRequested(body) => {
+                self.cancel_requested += 1;
+                self.lapsed += u32::from(body.reason.is_some());
+            }
             CallEvent::CallCancelled(_) => self.cancelled += 1,
             CallEvent::CallUnderWay(_) => self.under_way += 1,
             CallEvent::CallUnpaid(_) => self.unpaid += 1,

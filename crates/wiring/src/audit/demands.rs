@@ -63,6 +63,12 @@ const CANCEL: Demand = Demand {
     is_met: |case| case.facts.drive_ends() > 0,
     otherwise: "the drive goes on",
 };
+/// A taxi that is on its way goes on.
+const LAPSE: Demand = Demand {
+    hearer: drive::NAME,
+    is_met: |case| !case.drive.is_empty(),
+    otherwise: "drive does not know of the call",
+};
 const STAND_DOWN: Demand = Demand {
     hearer: drive::NAME,
     is_met: |case| case.drive.is_empty() || case.facts.drive_ends() > 0,
@@ -96,6 +102,7 @@ pub(super) fn demands(event: &Event) -> &'static [Demand] {
     match event {
         Event::Call(event) => match event {
             CallEvent::CallRequested(_) => &[ASK],
+            CallEvent::CancelRequested(body) if body.reason.is_some() => &[LAPSE],
             CallEvent::CancelRequested(_) => &[CANCEL],
             CallEvent::CallCancelled(_) => &[CHARGE_NOBODY],
             CallEvent::CallPlaced(_)
@@ -170,11 +177,12 @@ pub(super) fn causes_of_drive(facts: &Facts) -> [Cause; 2] {
 }
 
 /// What is said at most once about a call, by whom.
-pub(super) fn said_once(facts: &Facts) -> [(&'static str, u32, &'static str); 13] {
+pub(super) fn said_once(facts: &Facts) -> [(&'static str, u32, &'static str); 14] {
     [
         (call::NAME, facts.requested, "CallRequested"),
         (call::NAME, facts.call_placed, "CallPlaced"),
-        (call::NAME, facts.cancel_requested, "CancelRequested"),
+        (call::NAME, facts.cancel_requested - facts.lapsed, "CancelRequested"),
+        (call::NAME, facts.lapsed, "CancelRequested by a deadline"),
         (call::NAME, facts.cancelled, "CallCancelled"),
         (call::NAME, facts.unpaid, "CallUnpaid"),
         (call::NAME, facts.completed, "CallCompleted"),

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use taxi::distance::{DistanceError, Meters};
 use taxi::event::{
-    CallBody, CallEvent, CallRequested, DriveBody, DriveEvent, Event, FailReason, PaymentBody, PaymentEvent,
-    PaymentFailed,
+    CallBody, CallEvent, CallRequested, CancelReason, CancelRequested, DriveBody, DriveEvent, Event,
+    FailReason, PaymentBody, PaymentEvent, PaymentFailed,
 };
 use taxi::id::{CallId, DriveId, PaymentId};
 use taxi::money::Won;
@@ -132,7 +132,8 @@ fn call(known: &CallEvent, fields: &Fields<'_>) -> Understood<CallEvent> {
         })),
         CallEvent::CallPlaced(_) => Ok(CallEvent::CallPlaced(call_body(fields, CallStatus::DriveRequest)?)),
         CallEvent::CancelRequested(_) => {
-            Ok(CallEvent::CancelRequested(call_body(fields, CallStatus::RequestCancel)?))
+            let call = call_body(fields, CallStatus::RequestCancel)?;
+            Ok(CallEvent::CancelRequested(CancelRequested::of(call, cancel_reason(fields)?)))
         }
         CallEvent::CallCancelled(_) => {
             Ok(CallEvent::CallCancelled(call_body(fields, CallStatus::RequestCancel)?))
@@ -176,6 +177,12 @@ fn payment_body(fields: &Fields<'_>, pay_status: PayStatus) -> Understood<Paymen
     let call_id = fields.call_id()?;
     let pay_id = PaymentId::of(fields.id("payId")?.unwrap_or(call_id));
     Ok(PaymentBody { pay_id, call_id, fare: fields.fare()?, pay_status })
+}
+
+fn cancel_reason(fields: &Fields<'_>) -> Understood<Option<CancelReason>> {
+    let Some(word) = fields.word("reason")? else { return Ok(None) };
+    let known = CancelReason::ALL.into_iter().find(|reason| reason.as_str() == word);
+    known.map(Some).ok_or_else(|| fault("reason", "it is none that is known here"))
 }
 
 fn reason(fields: &Fields<'_>) -> Understood<FailReason> {

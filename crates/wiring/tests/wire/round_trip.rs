@@ -4,8 +4,8 @@ use crate::desk::{PLACE, published, reactions, read, recorded, write};
 use engine::log::Recorded;
 use taxi::distance::Meters;
 use taxi::event::{
-    CallBody, CallEvent, CallRequested, DriveBody, DriveEvent, Event, FailReason, PaymentBody, PaymentEvent,
-    PaymentFailed,
+    CallBody, CallEvent, CallRequested, CancelReason, CancelRequested, DriveBody, DriveEvent, Event,
+    FailReason, PaymentBody, PaymentEvent, PaymentFailed,
 };
 use taxi::id::{CallId, DriveId, PaymentId};
 use taxi::money::Won;
@@ -62,6 +62,8 @@ impl Draws {
         };
         let reasons = [FailReason::Refused, FailReason::ProviderSilent, FailReason::GivenUp];
         let reason = reasons[self.below(3) as usize];
+        let lapses = [None, Some(CancelReason::Unpaid), Some(CancelReason::Undriven)];
+        let lapse = lapses[self.below(3) as usize];
         let payment_method = (self.below(2) == 0).then(|| self.text());
         match self.below(11) {
             0 => CallEvent::CallRequested(CallRequested {
@@ -74,7 +76,10 @@ impl Draws {
             })
             .into(),
             1 => CallEvent::CallPlaced(call(CallStatus::DriveRequest)).into(),
-            2 => CallEvent::CancelRequested(call(CallStatus::RequestCancel)).into(),
+            2 => {
+                let call = call(CallStatus::RequestCancel);
+                CallEvent::CancelRequested(CancelRequested::of(call, lapse)).into()
+            }
             3 => CallEvent::CallCancelled(call(CallStatus::RequestCancel)).into(),
             4 => PaymentEvent::FarePaid(payment(PayStatus::Paid)).into(),
             5 => {
