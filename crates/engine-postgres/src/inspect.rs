@@ -20,8 +20,8 @@ pub struct Inspection {
     pub off_ms: i64,
     /// Other sessions of ours in this database: replicas, and others who look.
     pub sessions: u64,
-    /// How long the first of them has been there; nothing where there are none. As long as there is where another user's
-    /// are not shown.
+    /// How long the first of those that write has been there; nothing where there are none. As long as there is where another
+    /// user's are not shown.
     pub sessions_for_ms: Option<i64>,
     /// Other sessions in this database, whoever's.
     pub others: u64,
@@ -36,11 +36,12 @@ const LOOK: &str = "SELECT current_setting('server_version'), \
     (SELECT string_agg(reset_val, ',' ORDER BY name) FROM pg_settings \
       WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')), \
     (SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
-      AND application_name = current_setting('application_name')), \
+      AND application_name IN (current_setting('application_name'), regexp_replace(current_setting('application_name'), ' reads$', ''))), \
     (SELECT CASE WHEN count(*) = 0 THEN NULL WHEN count(backend_start) < count(*) THEN 9223372036854775807 \
       ELSE (extract(epoch FROM clock_timestamp() - min(backend_start)) * 1000)::bigint END::text \
       FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
-      AND (application_name = current_setting('application_name') OR application_name IS NULL)), \
+      AND (application_name = regexp_replace(current_setting('application_name'), ' reads$', '') \
+        OR application_name IS NULL)), \
     (SELECT count(*)::text FROM pg_stat_activity WHERE backend_type = 'client backend'), \
     current_setting('max_connections'), to_regclass('engine.schema_version') IS NOT NULL, \
     (SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \

@@ -124,11 +124,12 @@ impl<'a> Moment<'a> {
     }
 }
 
-/// The moment is that of the first read, so one is made at once.
+/// The moment is that of the first read, so one is made at once. As long as it lasts the server keeps what was there then, and
+/// what has been written since gets slower to find: one whose holder stands still is ended.
 fn begin(session: &Session) -> Answer<()> {
     session.run(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0; \
-         SET LOCAL idle_in_transaction_session_timeout = 0; SELECT count(*) FROM engine.meta",
+         SET LOCAL idle_in_transaction_session_timeout = '30min'; SELECT count(*) FROM engine.meta",
     )
 }
 

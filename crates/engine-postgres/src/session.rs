@@ -46,12 +46,16 @@ const WATCHFUL: &str = "SET lock_timeout = '2s'; SET statement_timeout = '10s'; 
 const OPENING: &str = "SET lock_timeout = '5s'; SET statement_timeout = '0'; SET client_min_messages = warning; \
     SET default_transaction_isolation = 'read committed';";
 
+/// Who only reads is told from who writes by its name: a process that looks on sees to nothing.
+const READING: &str = "SET default_transaction_read_only = on; \
+    SELECT set_config('application_name', left(current_setting('application_name'), 50) || ' reads', false);";
+
 impl Purpose {
     fn settings(self) -> String {
         match self {
             Self::Opening => OPENING.to_owned(),
             Self::Writing => format!("{WATCHFUL} {PLANS}"),
-            Self::Reading => format!("{WATCHFUL} {PLANS} SET default_transaction_read_only = on;"),
+            Self::Reading => format!("{WATCHFUL} {PLANS} {READING}"),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::database::OwnDatabase;
 use crate::{Database, OpenError};
-use engine::clock::Timestamp;
+use engine::clock::{SystemClock, Timestamp};
 use engine::log::{LogId, ShardName, Source};
 use engine::store::{Commit, InboxKey, InboxMove, Schema, StoreError, WriteSet};
 use engine::topic::{read_key, told_key};
+use engine_postgres::inspect::inspect;
 use std::borrow::Cow;
 
 const ORDER: Schema = Schema { service: "order", kinds: &["order"], shards: 4 };
@@ -174,6 +175,29 @@ fn an_answer_is_on_the_disk_whatever_the_server_is_set_to() {
     assert_eq!(database.store().commit(&[set]), Commit::Done(vec![0]));
     assert_eq!(client.query_one("SELECT setting FROM seen", &[]).expect("read").get::<_, String>(0), "on");
     assert_eq!(database.store().prune(Timestamp(0)), Ok(0));
+}
+
+/// How long somebody has seen to what waits is asked of those who write alone.
+#[test]
+#[ignore = "wants PostgreSQL: cargo xtask services up"]
+fn who_looks_on_is_told_from_who_writes() {
+    let own = OwnDatabase::new();
+    let options = own.options(&[ORDER]);
+    let shard = ShardName { service: "order", index: 0 };
+    drop(own.open(&[ORDER], LogId(1)));
+    let onlooker = Database::open_read_only(&options).expect("it is there");
+    let reader = onlooker.reader();
+    assert_eq!(reader.last_position(shard), Ok(0));
+    let looked = inspect(&options, &SystemClock).expect("looked");
+    assert!(looked.sessions > 0 && looked.sessions_for_ms.is_none(), "{looked:?}");
+
+    let database = own.open(&[ORDER], LogId(1));
+    let mut writer = database.store();
+    let mut set = WriteSet::new(shard, 1);
+    set.inbox.push(InboxMove { key: told_key(LogId(5), 12), from: 0, to: 1 });
+    assert_eq!(writer.commit(&[set]), Commit::Done(vec![0]));
+    let looked = inspect(&options, &SystemClock).expect("looked");
+    assert!(looked.sessions_for_ms.is_some(), "{looked:?}");
 }
 
 /// Another process has the lock for longer than one waits for it at a time.

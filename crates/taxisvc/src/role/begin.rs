@@ -32,8 +32,11 @@ const EVENTS_POLL: Duration = Duration::from_millis(100);
 /// How often a process that waits looks whether it is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long it is waited for the topic, to see whether the database was restored. A service must also start while Kafka is away.
-const LOOK_WAIT_MAX: Duration = Duration::from_secs(3);
+/// How long it is waited for the topic to be looked through, to see whether the database was restored: a copy of yesterday has a
+/// day of it to come.
+const LOOK_WAIT_MAX: Duration = Duration::from_secs(600);
+/// The same without a broker that answers: a service must also start while Kafka is away.
+const AWAY_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// A database that was opened, and what stands on it so far.
 struct Opened {
@@ -126,18 +129,20 @@ impl Process {
     /// to other calls, and fares of lost ones be taken for theirs.
     fn wait_for_look(&self, kafka: &Kafka) {
         self.health.waits_for("it looks whether the topic knows more than its database".to_owned());
-        let mut left = LOOK_WAIT_MAX;
+        let (mut waited, mut away) = (Duration::ZERO, Duration::ZERO);
         while !kafka.has_looked() && self.failing.borrow().is_none() && !*self.stopping.borrow() {
-            if left.is_zero() {
-                tracing::warn!(
-                    service = self.service,
-                    "Kafka does not answer: it begins without having looked"
-                );
+            if away >= AWAY_WAIT_MAX || waited >= LOOK_WAIT_MAX {
+                let why = if away.is_zero() {
+                    "the topic is not looked through yet"
+                } else {
+                    "Kafka does not answer"
+                };
+                tracing::warn!(service = self.service, why, "it begins without having looked");
                 return;
             }
-            let step = LOOK_EVERY.min(left);
-            self.sleep(step);
-            left -= step;
+            self.sleep(LOOK_EVERY);
+            waited += LOOK_EVERY;
+            away = if kafka.stats().connected { Duration::ZERO } else { away + LOOK_EVERY };
         }
     }
 

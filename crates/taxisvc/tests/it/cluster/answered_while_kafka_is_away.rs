@@ -2,7 +2,7 @@
 
 use crate::world::cluster::Cluster;
 use crate::world::cluster::outside::{Outside, Which};
-use crate::world::number;
+use crate::world::{number, until};
 use engine::clock::Stopwatch;
 use std::time::Duration;
 
@@ -46,6 +46,31 @@ fn while_kafka_is_down() {
     let (services, view) = (cluster.standing(cancelled), cluster.view(cancelled));
     assert_eq!((services[0].as_str(), view[0].as_str()), ("requestCancel", "requestCancel"));
     assert!(["refunded", "voided"].contains(&services[1].as_str()), "{services:?}");
+}
+
+#[test]
+#[ignore = "starts a Kafka and a PostgreSQL of its own; `cargo xtask ci` runs it"]
+fn no_deadline_ends_a_ride_that_call_has_not_heard_of() {
+    let mut cluster = Cluster::with(
+        1,
+        Outside::own(),
+        &[("DEADLINES_CALL_UNPAID_MS", "5000"), ("DEADLINES_PROVIDER_MS", "4000")],
+    );
+    let call = number(&cluster.place_paid_by(10.0, "test:late=3000").with(202));
+    cluster.stop("call", 0);
+    let drive = format!("/drives/{call}");
+    until("the ride to begin", || (cluster.get(&drive).status == 200).then_some(()));
+    cluster.outside().kill(Which::Kafka);
+    cluster.start_again("call", 0);
+    let status = |cluster: &Cluster| cluster.get(&format!("/calls/{call}")).json()["callStatus"].clone();
+    until("the deadline to pass", || (status(&cluster) == "requestCancel").then_some(()));
+
+    cluster.outside().start(Which::Kafka);
+    until("view to hear of it", || (cluster.view(call)[0] == "requestCancel").then_some(()));
+    cluster.comes_to_rest();
+    assert_eq!(cluster.standing(call), ["requestCancel", "paid", "start"]);
+    cluster.end(call).with(200);
+    cluster.comes_to(call, ["driveComplete", "paid", "end"]);
 }
 
 #[test]
