@@ -5,8 +5,10 @@ use serde::Serialize;
 use super::{
     CallBody, CallEvent, CallRequested, CancelReason, CancelRequested, DriveEvent, Event, PaymentEvent,
 };
+use crate::distance::Meters;
 use crate::id::CallId;
 use crate::money::Won;
+use crate::rider::Rider;
 use crate::status::CallStatus;
 use crate::time::Timestamp;
 
@@ -93,37 +95,27 @@ fn call(event: &CallEvent) -> Option<ToldCall<'_>> {
 
 fn requested(body: &CallRequested) -> ToldCall<'_> {
     ToldCall {
-        call_id: body.call_id,
-        user_id: body.rider.user_id.as_str(),
-        user_name: body.rider.user_name.as_str(),
-        call_status: body.call_status,
-        distance: body.meters.kilometers(),
         fare: Some(body.fare),
         payment_method: body.payment_method.as_deref(),
-        reason: None,
+        ..told(body.call_id, &body.rider, body.call_status, body.meters)
     }
 }
 
 fn to_cancel(body: &CancelRequested) -> ToldCall<'_> {
-    ToldCall {
-        call_id: body.call_id,
-        user_id: body.rider.user_id.as_str(),
-        user_name: body.rider.user_name.as_str(),
-        call_status: body.call_status,
-        distance: body.meters.kilometers(),
-        fare: None,
-        payment_method: None,
-        reason: body.reason,
-    }
+    ToldCall { reason: body.reason, ..told(body.call_id, &body.rider, body.call_status, body.meters) }
 }
 
 fn resource(body: &CallBody) -> ToldCall<'_> {
+    told(body.call_id, &body.rider, body.call_status, body.meters)
+}
+
+fn told(call_id: CallId, rider: &Rider, call_status: CallStatus, meters: Meters) -> ToldCall<'_> {
     ToldCall {
-        call_id: body.call_id,
-        user_id: body.rider.user_id.as_str(),
-        user_name: body.rider.user_name.as_str(),
-        call_status: body.call_status,
-        distance: body.meters.kilometers(),
+        call_id,
+        user_id: rider.user_id.as_str(),
+        user_name: rider.user_name.as_str(),
+        call_status,
+        distance: meters.kilometers(),
         fare: None,
         payment_method: None,
         reason: None,
