@@ -7,6 +7,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
+use rdkafka::types::RDKafkaErrorCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ const LINES_MAX: u32 = 10;
 const LINES_WINDOW: Duration = Duration::from_secs(30);
 /// Under which a client says at every beginning what it thinks of its settings. They are ours, and not news.
 const ABOUT_SETTINGS: &str = "CONFWARN";
+/// Under which it logs what it also reports as errors.
+const SAID_AS_ERRORS: [&str; 2] = ["FAIL", "ERROR"];
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -102,7 +105,7 @@ impl Ears {
 impl ClientContext for Ears {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         let role = self.role;
-        if facility == ABOUT_SETTINGS {
+        if facility == ABOUT_SETTINGS || SAID_AS_ERRORS.contains(&facility) {
             tracing::debug!(target: "kafka", role, facility, "{line}");
             return;
         }
@@ -126,9 +129,18 @@ impl ClientContext for Ears {
     fn error(&self, error: KafkaError, reason: &str) {
         let mut heard = lock(&self.heard);
         *heard = std::mem::take(&mut *heard).after(error.rdkafka_error_code(), reason);
-        let is_told = matches!(*heard, Heard::Refused(_));
+        let is_refused = matches!(*heard, Heard::Refused(_));
         drop(heard);
-        // Why nobody is let in is said by whoever asks, with the setting that it is about.
+        let is_away = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure
+                    | RDKafkaErrorCode::AllBrokersDown
+                    | RDKafkaErrorCode::Resolve
+            )
+        );
+        let is_told = is_refused || is_away;
+        // That nobody answers, and why nobody is let in, is said by whoever asks, with the setting that it is about.
         if is_told {
             tracing::debug!(target: "kafka", role = self.role, %error, "{reason}");
             return;

@@ -98,8 +98,8 @@ pub(crate) fn look_ahead(shared: &Shared, known: Known) -> Result<Option<String>
 fn restored(shared: &Shared, shard: ShardName, position: u64) -> String {
     let service = shard.service;
     format!(
-        "the topic {:?} has an event {position} of {shard} that is not the one in the database: the database was restored from \
-         a backup, or is another copy. Going on would use positions again, and others would take new events for old ones. \
+        "the topic {:?} has an event {position} of {shard} that the database lacks, or has another in its place: it was \
+         restored from a backup, or is another copy. Going on would use positions again, and others would take new events for old ones. \
          Stop every replica of {service}, run `taxisvc restored {service}`, and start them again",
         shared.settings.topic
     )

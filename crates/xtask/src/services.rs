@@ -15,7 +15,7 @@ use kafka::Kafka;
 use notes::Notes;
 use postgres::Postgres;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
 /// What the original and we call the topic.
@@ -189,7 +189,7 @@ fn tell(folder: &Path, (kafka, postgres): (Option<&str>, Option<&str>)) {
     if kafka.is_some() && postgres.is_some() {
         println!("settings    {settings}\n\nStart the five processes, each in a terminal of its own:");
         for role in ["call", "payment", "drive", "view", "gateway"] {
-            println!("  taxisvc {role} --config {settings}");
+            println!("  target/release/taxisvc {role} --config {settings}");
         }
         println!("See the events:  cargo xtask services consume --from-beginning{at}");
     }
@@ -238,13 +238,15 @@ fn start(root: &Path, folder: &Path, which: Which) -> anyhow::Result<()> {
         Which::Kafka if notes.kafka.is_some() => {
             let kafka = Kafka::of(folder, notes.kafka);
             let starting = kafka.start(root)?;
-            kafka.wait(starting)
+            kafka.wait(starting)?;
         }
-        Which::Postgres if notes.postgres.is_some() => Postgres::of(folder, notes.postgres)?.start(),
+        Which::Postgres if notes.postgres.is_some() => Postgres::of(folder, notes.postgres)?.start()?,
         Which::Kafka | Which::Postgres => {
             bail!("no {} was ever started at {}; `services up` does", which.name(), folder.display())
         }
     }
+    println!("{} answers, with the data that it had", which.name());
+    Ok(())
 }
 
 fn consume(
@@ -253,11 +255,15 @@ fn consume(
     (topic, from_beginning): (&str, bool),
     others: &[String],
 ) -> anyhow::Result<()> {
-    packages::ensure(&packages::for_services(&[Wanted::Kafka]))?;
     let address = match notes::kafka_of_settings(folder)? {
         Some(address) => address,
         None => Kafka::of(folder, Notes::read(folder)?.kafka).address(),
     };
+    // Kafka's own consumer would try for ever, and say so in a thousand lines.
+    if !address.split(',').any(|broker| TcpStream::connect(broker.trim()).is_ok()) {
+        bail!("no Kafka answers at {address}: `cargo xtask services up` starts one");
+    }
+    packages::ensure(&packages::for_services(&[Wanted::Kafka]))?;
     let mut command = jars::java(root, "org.apache.kafka.tools.consumer.ConsoleConsumer")?;
     command.args(["--bootstrap-server", &address, "--topic", topic]);
     command.args(["--property", "print.headers=true", "--property", "print.key=true"]);

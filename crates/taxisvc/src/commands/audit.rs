@@ -34,6 +34,7 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
     if options.json {
         print::json(&report)?;
     } else {
+        eprintln!("looked at: {}", look.place);
         print::text(&format!("{report}\n"))?;
     }
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -41,7 +41,7 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
     let look = look(config)?;
     let found = operator::explain::explain(&look.readers, options.call_id, look.now(), &config.rules())?;
     let Some(explanation) = found else {
-        bail!("no service has heard of call {}", options.call_id);
+        bail!("no service has heard of call {}; looked at: {}", options.call_id, look.place);
     };
     if options.json {
         print::json(&explanation)?;

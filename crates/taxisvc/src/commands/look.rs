@@ -1,15 +1,18 @@
 //! Where commands look: at the data directory, or at the databases of services that run by themselves. No command asks which.
 
 use crate::clock::told::of_server;
+use crate::config::secret::without_password;
 use crate::config::{Config, Kind};
 use crate::{data_dir, databases};
 use engine::clock::{Clock, SystemClock, Timestamp};
 use engine_postgres::inspect::inspect;
-use wiring::{Layout, Readers, audit};
+use wiring::{Layout, Readers, audit, call};
 
 /// What is looked at, beside whoever writes it.
 pub(super) struct Look {
     pub(super) readers: Readers,
+    /// In words, for people.
+    pub(super) place: String,
     /// The time by whoever writes it; nothing where nobody does, and nothing becomes late.
     pub(super) running_at: Option<Timestamp>,
     /// What an audit has to know of it.
@@ -29,14 +32,19 @@ pub(super) fn look(config: &Config) -> anyhow::Result<Look> {
         Kind::Sqlite => {
             let data_dir::Look { readers, is_running } = data_dir::look(config)?;
             let running_at = is_running.then(|| of_server(&config.data));
-            Ok(Look { readers, running_at, audited: audited(config, None) })
+            let place = format!("the data directory {}", config.data.display());
+            Ok(Look { readers, place, running_at, audited: audited(config, None) })
         }
         Kind::Postgres => {
             let in_use_for_ms = in_use_for_ms(config)?;
             let readers = databases::look(config)?;
             // Whoever writes them goes by clocks of other machines, which `doctor` compares.
             let running_at = in_use_for_ms.map(|_| SystemClock.now());
-            Ok(Look { readers, running_at, audited: audited(config, in_use_for_ms) })
+            let place = format!(
+                "the databases of postgres.call ({}) and its like",
+                without_password(config.postgres.url(call::NAME))
+            );
+            Ok(Look { readers, place, running_at, audited: audited(config, in_use_for_ms) })
         }
     }
 }
