@@ -41,7 +41,7 @@ pub(super) fn look(config: &Config) -> anyhow::Result<Look> {
             // Whoever writes them goes by clocks of other machines, which `doctor` compares.
             let running_at = in_use_for_ms.map(|_| SystemClock.now());
             let place = format!(
-                "the databases of postgres.call ({}) and its like",
+                "the databases of postgres.call, {}, and of the others",
                 without_password(config.postgres.url(call::NAME))
             );
             Ok(Look { readers, place, running_at, audited: audited(config, in_use_for_ms) })
