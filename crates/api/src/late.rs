@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use std::sync::{Arc, OnceLock};
 use tower::ServiceExt;
 
@@ -33,10 +33,17 @@ impl Late {
     }
 }
 
+/// Tells the gateway that a process has done nothing, so that it may ask another.
+const STARTING: HeaderName = HeaderName::from_static("taxisvc-starting");
+
 /// Says that the process is starting, whatever is asked.
 pub fn starting_router() -> Router {
     let ids = Arc::new(Ids::draw());
-    Router::new().fallback(async move |headers: HeaderMap| conclude(Err(starting()), &headers, &ids))
+    Router::new().fallback(async move |headers: HeaderMap| {
+        let mut response = conclude(Err(starting()), &headers, &ids);
+        response.headers_mut().insert(STARTING, HeaderValue::from_static("true"));
+        response
+    })
 }
 
 pub(crate) fn starting() -> Problem {

@@ -42,6 +42,9 @@ pub(crate) async fn to_local(
     }
 }
 
+/// By which a replica says that it has done nothing with a request, since it starts.
+const STARTING: &str = "taxisvc-starting";
+
 /// Has one of the replicas answer.
 pub(crate) async fn to_replicas(
     replicas: &ReplicaSet,
@@ -62,6 +65,11 @@ pub(crate) async fn to_replicas(
             Err(Nobody::Left) => return Err(unreachable_now(settings)),
         };
         match lease.send(outgoing.copy(), deadline).await {
+            // A replica that starts has done nothing with it.
+            Ok(response) if is_starting(&response) && asked.len() < replicas.len() => {
+                lease.fail();
+                continue;
+            }
             Ok(response) => return outgoing.relay(response, lease, settings),
             Err(Failure::NotSent) if Instant::now() < deadline => continue,
             Err(Failure::NotSent) if !was_sent => return Err(unreachable_now(settings)),
@@ -77,6 +85,10 @@ pub(crate) async fn to_replicas(
             asked.clear();
         }
     }
+}
+
+fn is_starting<B>(response: &Response<B>) -> bool {
+    response.status() == StatusCode::SERVICE_UNAVAILABLE && response.headers().contains_key(STARTING)
 }
 
 fn too_busy(settings: &Settings) -> Problem {

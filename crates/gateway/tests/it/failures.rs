@@ -11,7 +11,7 @@ use gateway::route::Upstream;
 use gateway::settings::{Connections, Ejection, HealthChecks, Retries, Settings};
 
 use crate::support::{
-    Client, Replica, Reply, Running, authority, calls_by, calls_by_replicas, get, nobody, ok, quiet,
+    Client, Replica, Reply, Running, Seen, authority, calls_by, calls_by_replicas, get, nobody, ok, quiet,
     with_body, within,
 };
 
@@ -29,6 +29,24 @@ async fn a_request_that_never_left_goes_to_another_replica_whatever_it_asks() {
     }
     assert_eq!(replica.seen().len(), 10);
     assert_eq!(running.gateway.stats().retries(), 0, "nothing was sent twice");
+}
+
+/// What a service answers whose database is yet to come.
+fn starts(_: &Seen) -> Reply {
+    let head = "HTTP/1.1 503 Service Unavailable\r\ntaxisvc-starting: true\r\ncontent-length: 0\r\n\r\n";
+    Reply::BytesThenClose(head.to_owned())
+}
+
+#[tokio::test]
+async fn what_a_replica_that_starts_has_not_done_another_does() {
+    let (starting, well) = (Replica::start(starts).await, Replica::start(|_| ok("well")).await);
+    let running = Running::start(quiet(), calls_by_replicas(&[&starting, &well])).await;
+    for _ in 0..20 {
+        assert_eq!(running.ask(with_body("POST", "", "{}")).await.body, "well");
+    }
+    assert!(!starting.seen().is_empty(), "it was asked, too");
+    let running = Running::start(quiet(), calls_by_replicas(&[&starting])).await;
+    assert_eq!(running.ask(with_body("POST", "", "{}")).await.status, 503, "nobody else is left");
 }
 
 #[tokio::test]
