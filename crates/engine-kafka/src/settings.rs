@@ -167,8 +167,9 @@ impl Settings {
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", format!("{}-{role}", self.group))
             .set("security.protocol", self.security.protocol.name())
-            // A broker that comes back is found soon; the default lets ten seconds pass.
-            .set("reconnect.backoff.ms", "50")
+            // A broker that comes back is found soon; the default lets ten seconds pass. Where a broker is chosen anew for
+            // each attempt, the pause is half of this and does not grow.
+            .set("reconnect.backoff.ms", "400")
             .set("reconnect.backoff.max.ms", "1000")
             // Beginning again at the addresses of the start does so without any pause while no broker is there.
             .set("metadata.recovery.strategy", "none")
