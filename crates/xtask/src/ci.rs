@@ -1,8 +1,8 @@
 //! What CI runs, step by step; the first that fails ends it.
 
-use crate::{contract, packages, services, tidy};
+use crate::{contract, packages, services, tidy, web};
 use anyhow::{Context, bail};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 struct Step {
@@ -60,6 +60,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     }
     println!("== contract");
     contract::run(root)?;
+    println!("== pages");
+    web::run(root, web::Arguments::default())?;
     println!("== Kafka and PostgreSQL");
     let services = services::throwaway::Throwaway::start(root, &root.join(SERVICES))?;
     for step in &STEPS_WITH_SERVICES {
@@ -112,6 +114,12 @@ pub(crate) fn kafka_tls(root: &Path) -> anyhow::Result<()> {
         cargo(root, step, &[("TAXISVC_XTASK".to_owned(), own_path()?)])?;
     }
     Ok(())
+}
+
+/// The binary, built; cargo puts it beside this program.
+pub(crate) fn binary(root: &Path) -> anyhow::Result<PathBuf> {
+    call(root, &["build", "--locked", "-p", "taxisvc"], &[])?;
+    Ok(Path::new(&own_path()?).with_file_name("taxisvc"))
 }
 
 /// Where this program lies, for tests that start services of their own.

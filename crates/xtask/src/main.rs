@@ -5,6 +5,7 @@ mod contract;
 mod packages;
 mod services;
 mod tidy;
+mod web;
 
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,9 @@ enum Command {
     Tidy,
     /// Holds the documents for integrators: drives a generated client, and makes up requests by openapi.json
     Contract,
+    /// Holds the pages: checks and tests their source, proves that what is committed is what it builds, and has a browser
+    /// walk them over the binary
+    Web(web::Arguments),
     /// Starts Kafka and PostgreSQL on this machine, for development and tests, and stops them
     Services(services::Arguments),
     /// Replays a day through several of each service while they, Kafka and PostgreSQL are killed: every trip must end as
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(&root),
         Command::Tidy => tidy::run(&root),
         Command::Contract => contract::run(&root),
+        Command::Web(arguments) => web::run(&root, arguments),
         Command::Services(arguments) => services::run(&root, &arguments),
         Command::ClusterDay { trips, replicas } => ci::cluster_day(&root, trips.as_deref(), replicas),
         Command::KafkaTls => ci::kafka_tls(&root),

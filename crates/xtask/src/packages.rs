@@ -12,10 +12,21 @@ pub(crate) struct Package {
     is_there: fn() -> bool,
 }
 
+const NODE: Package = Package {
+    name: "nodejs",
+    wanted_for: "the generated client and the pages",
+    is_there: || runs("node", "--version"),
+};
+const NPM: Package = Package {
+    name: "npm",
+    wanted_for: "the generated client and the pages",
+    is_there: || runs("npm", "--version"),
+};
+
 const FOR_TESTS: [Package; 7] = [
     Package { name: "python3-venv", wanted_for: "schemathesis", is_there: has_venv },
-    Package { name: "nodejs", wanted_for: "the generated client", is_there: || runs("node", "--version") },
-    Package { name: "npm", wanted_for: "the generated client", is_there: || runs("npm", "--version") },
+    NODE,
+    NPM,
     Package { name: "prometheus", wanted_for: "promtool", is_there: || runs("promtool", "--version") },
     Package {
         name: "faketime",
@@ -24,6 +35,19 @@ const FOR_TESTS: [Package; 7] = [
     },
     Package { name: "e2fsprogs", wanted_for: "a disk that is full", is_there: || runs("mkfs.ext4", "-V") },
     Package { name: "mount", wanted_for: "a disk that is full", is_there: || runs("losetup", "--version") },
+];
+
+/// What walks the pages, and what it writes Korean with.
+const FOR_PAGES: [Package; 5] = [
+    NODE,
+    NPM,
+    Package { name: "chromium", wanted_for: "walking the pages", is_there: || runs("chromium", "--version") },
+    Package {
+        name: "fontconfig",
+        wanted_for: "looking for fonts",
+        is_there: || runs("fc-list", "--version"),
+    },
+    Package { name: "fonts-noto-cjk", wanted_for: "Korean in a browser", is_there: has_korean_font },
 ];
 
 const JAVA: Package =
@@ -53,6 +77,11 @@ const FOR_TLS: [Package; 2] = [
 /// What the tests want that are no service.
 pub(crate) fn for_tests() -> Vec<Package> {
     FOR_TESTS.into()
+}
+
+/// What the pages are checked and walked with.
+pub(crate) fn for_pages() -> Vec<Package> {
+    FOR_PAGES.into()
 }
 
 /// What it takes to build with TLS for Kafka.
@@ -133,6 +162,12 @@ fn call(command: &mut Command) -> anyhow::Result<()> {
 fn runs(program: &str, question: &str) -> bool {
     let asked = Command::new(program).arg(question).stdout(Stdio::null()).stderr(Stdio::null()).status();
     asked.is_ok_and(|status| status.success())
+}
+
+/// Any of them will do.
+fn has_korean_font() -> bool {
+    let asked = Command::new("fc-list").arg(":lang=ko").stderr(Stdio::null()).output();
+    asked.is_ok_and(|told| told.status.success() && !told.stdout.is_empty())
 }
 
 fn has_openssl() -> bool {

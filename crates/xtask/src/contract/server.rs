@@ -1,5 +1,6 @@
 //! The binary, on ports that are free and a directory that is thrown away.
 
+use crate::ci;
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,18 +23,9 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(root: &Path, token: &str) -> anyhow::Result<Self> {
-        let built = Command::new(env!("CARGO"))
-            .current_dir(root)
-            .args(["build", "--locked", "--package", "taxisvc"])
-            .status()
-            .context("cannot start cargo")?;
-        if !built.success() {
-            bail!("the binary cannot be built");
-        }
+        let binary = ci::binary(root)?;
         let folder = tempfile::tempdir().context("cannot make a directory")?;
-        // Cargo puts it beside this program.
-        let own = std::env::current_exe().context("there is a program that runs")?;
-        let mut command = Command::new(own.with_file_name("taxisvc"));
+        let mut command = Command::new(binary);
         command.current_dir(folder.path()).args(["up", "--data", "data"]).stdout(Stdio::piped());
         // Whoever makes requests up asks for more of it, too.
         command.stderr(File::create(root.join(LOG)).with_context(|| format!("cannot write {LOG}"))?);
