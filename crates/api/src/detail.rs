@@ -64,6 +64,7 @@ language::sentences! {
         NoKeyOfALink => "this is not a key that a link carried", "링크에 있던 키가 아닙니다";
         OneFilter(path: &'static str, status: &'static str) => "{path} can be filtered by {status} alone; a single one is {path}/{{id}}", "{path} 목록은 {status}(으)로만 거를 수 있습니다. 하나만 읽으려면 {path}/{{id}}를 사용하십시오";
         NotOneOfTypes(known: String) => "type is one or more of {known}", "type 값은 다음 가운데 하나 이상입니다: {known}";
+        NotCalls(most: usize) => "callId is the numbers of 1 to {most} calls, separated by commas", "callId 값은 쉼표로 구분한 호출 번호 1~{most}개입니다";
         NoBeginning => "a stream begins at 0, or after an id that it was given before", "스트림은 0 또는 앞서 받은 id 다음부터 시작합니다";
         IdOfOtherLog => "this id belongs to another log; the data was restored or is another's: begin anew from=0", "다른 로그의 id입니다. 데이터가 복구되었거나 다른 곳의 데이터이니 from=0부터 다시 시작하십시오";
         NoPosition => "this is not a position that a write was answered with", "쓰기 응답에서 받은 위치가 아닙니다";

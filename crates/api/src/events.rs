@@ -1,5 +1,7 @@
 //! `GET /events`: everything that happened and happens, as server-sent events, live.
 
+pub(crate) mod of_call;
+
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -9,12 +11,14 @@ use engine::log::Recorded;
 use futures_util::stream::unfold;
 use http::{HeaderValue, header};
 use operator::events::{BeginError, CursorError, Envelope, Filter, From, Log, Merge, known_types};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use taxi::id::CallId;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -35,6 +39,8 @@ const LAST_EVENT_ID: &str = "last-event-id";
 const BEGINNING: &str = "0";
 /// How long a client waits before it comes back after a stream broke off.
 const RETRY_MS: u32 = 2_000;
+/// Of so many calls a stream may be, where it is not of all.
+const CALLS_MAX: usize = 100;
 
 /// What all event streams share.
 pub(crate) struct Streams {
@@ -218,18 +224,22 @@ impl Stream {
 }
 
 fn tell(event: &Recorded, cursor: &str, text: &mut String) {
-    let decoded = match wiring::decode(event) {
-        Ok(decoded) => decoded,
-        Err(error) => {
-            let error = error.to_string();
-            tracing::error!(error = outline(&error), position = event.position, "an event cannot be told");
-            return;
-        }
-    };
-    if let Some(data) = decoded.to_wire(taxi::time::Timestamp(event.at.0)) {
+    if let Some(data) = on_the_wire(event) {
         let name = &event.event_type;
         write!(text, "id: {cursor}\nevent: {name}\ndata: {data}\n\n")
             .expect("writing to a string cannot fail");
+    }
+}
+
+/// As everybody is told it; nothing for a private one, and for one that cannot be read, which is logged.
+fn on_the_wire(event: &Recorded) -> Option<String> {
+    match wiring::decode(event) {
+        Ok(decoded) => decoded.to_wire(taxi::time::Timestamp(event.at.0)),
+        Err(error) => {
+            let error = error.to_string();
+            tracing::error!(error = outline(&error), position = event.position, "an event cannot be told");
+            None
+        }
     }
 }
 
@@ -256,15 +266,26 @@ fn cursor_problem(error: CursorError) -> Problem {
 }
 
 fn filter(query: &QueryText<'_>, with_private: bool) -> Result<Filter, Problem> {
-    let Some(text) = query.get("type")? else {
-        return Ok(Filter { with_private, ..Filter::default() });
-    };
+    let types = query.get("type")?.map(|text| types(text, with_private)).transpose()?;
+    let call_ids = query.get("callId")?.map(call_ids).transpose()?;
+    Ok(Filter { types, call_ids, with_private, ..Filter::default() })
+}
+
+fn types(text: &str, with_private: bool) -> Result<Vec<String>, Problem> {
     let known = known_types(with_private);
     let wanted = text.split(',').map(str::trim).map(|name| {
         let found = known.iter().find(|known| **known == name).copied();
         let unknown = || Problem::malformed(Detail::NotOneOfTypes(known.join(","))).of_field("type");
         found.map(str::to_owned).ok_or_else(unknown)
     });
-    let types: Vec<String> = wanted.collect::<Result<_, _>>()?;
-    Ok(Filter { types: Some(types), with_private, ..Filter::default() })
+    wanted.collect()
+}
+
+fn call_ids(text: &str) -> Result<BTreeSet<u64>, Problem> {
+    let refused = || Problem::malformed(Detail::NotCalls(CALLS_MAX)).of_field("callId");
+    if text.split(',').count() > CALLS_MAX {
+        return Err(refused());
+    }
+    let numbers = text.split(',').map(|number| number.trim().parse::<CallId>());
+    numbers.map(|number| number.map(CallId::get).map_err(|_| refused())).collect()
 }

@@ -170,7 +170,7 @@ pub fn view_router(api: &Arc<Api>) -> Router {
     view_routes(api).into_router(api)
 }
 
-/// `/events`, all services' merged.
+/// `/events/**`, all services' merged.
 pub fn events_router(api: &Arc<Api>) -> Router {
     events_routes(api).into_router(api)
 }
@@ -242,7 +242,9 @@ fn view_routes(api: &Arc<Api>) -> Routes {
 }
 
 fn events_routes(api: &Arc<Api>) -> Routes {
-    Routes::new().route("/events", Methods::of(api).get(events::stream))
+    Routes::new()
+        .route("/events", Methods::of(api).get(events::stream))
+        .route("/events/calls/{id}", Methods::of(api).get(events::of_call::list))
 }
 
 fn web_routes(api: &Arc<Api>) -> Routes {

@@ -2,6 +2,8 @@
 
 mod cursor;
 mod merge;
+mod of_call;
+pub(crate) mod order;
 
 use crate::moment::{Moment, reader};
 use crate::time::At;
@@ -11,6 +13,7 @@ use engine::store::{Reader, Stored};
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use taxi::sample;
@@ -18,6 +21,7 @@ use wiring::{Readers, TELLING};
 
 pub use cursor::CursorError;
 pub use merge::{BeginError, Merge, Tell};
+pub use of_call::of_call;
 
 /// One recorded event.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -157,7 +161,7 @@ pub struct Filter {
     /// Nothing for all.
     pub services: Option<Vec<String>>,
     /// Nothing for all.
-    pub call_id: Option<u64>,
+    pub call_ids: Option<BTreeSet<u64>>,
     /// Private notes of the services as well.
     pub with_private: bool,
 }
@@ -168,7 +172,7 @@ impl Filter {
             wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| wanted == name))
         };
         (event.published || self.with_private)
-            && self.call_id.is_none_or(|call_id| call_id == event.entity_id)
+            && self.call_ids.as_ref().is_none_or(|wanted| wanted.contains(&event.entity_id))
             && among(&self.types, &event.event_type)
             && among(&self.services, &event.source.service)
     }
@@ -240,8 +244,11 @@ mod tests {
         check(Filter { types: some("FarePaid"), services: some("payment"), ..Filter::default() }, true);
         check(Filter { types: some("FareAsked"), ..Filter::default() }, false);
         check(Filter { services: some("call"), ..Filter::default() }, false);
-        check(Filter { call_id: Some(5), ..Filter::default() }, true);
-        check(Filter { call_id: Some(6), ..Filter::default() }, false);
+        let of_calls = |ids: &[u64]| Some(ids.iter().copied().collect());
+        check(Filter { call_ids: of_calls(&[5]), ..Filter::default() }, true);
+        check(Filter { call_ids: of_calls(&[4, 5]), ..Filter::default() }, true);
+        check(Filter { call_ids: of_calls(&[4, 6]), ..Filter::default() }, false);
+        check(Filter { call_ids: of_calls(&[]), ..Filter::default() }, false);
         let private = Recorded { published: false, ..recorded() };
         assert!(!Filter::default().takes(&private));
         assert!(Filter { with_private: true, ..Filter::default() }.takes(&private));

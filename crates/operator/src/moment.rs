@@ -17,8 +17,17 @@ pub(crate) struct Moment<'a> {
 impl<'a> Moment<'a> {
     /// The view's moment comes first, so that the logs hold all that it has read.
     pub(crate) fn take(readers: &'a Readers) -> Stored<Self> {
+        Self::of_databases(readers, &[&readers.view, &readers.drive, &readers.payment, &readers.call])
+    }
+
+    /// Of those alone who say something.
+    pub(crate) fn take_of_logs(readers: &'a Readers) -> Stored<Self> {
+        Self::of_databases(readers, &[&readers.drive, &readers.payment, &readers.call])
+    }
+
+    fn of_databases(readers: &'a Readers, wanted: &[&'a Arc<dyn Reader>]) -> Stored<Self> {
         let mut taken: Vec<Taken<'a>> = Vec::new();
-        for reader in [&readers.view, &readers.drive, &readers.payment, &readers.call] {
+        for &reader in wanted {
             if !taken.iter().any(|(known, _)| Arc::ptr_eq(known, reader)) {
                 taken.push((reader, reader.snapshot()?));
             }

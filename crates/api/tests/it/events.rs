@@ -147,6 +147,78 @@ async fn only_what_is_asked_for_is_told() {
 }
 
 #[tokio::test]
+async fn only_the_calls_that_are_asked_for_are_told() {
+    let world = World::with(Setup { shards: 2, ..Setup::default() });
+    ride(&world, 4).await;
+    for (query, calls) in
+        [("callId=2", &[2][..]), ("callId=1,%203", &[1, 3]), ("callId=4,9&type=DriveEnded", &[4])]
+    {
+        // What is told of a later call would come before the last of these.
+        let count = if query.contains("type") { calls.len() } else { calls.len() * RIDE.len() };
+        let seen = listen(&world, &format!("?from=0&{query}"), None).await.events(count).await;
+        for call in calls {
+            assert_eq!(story(&seen, *call).len(), count / calls.len(), "{query}: {seen:?}");
+        }
+    }
+    let many = |count: u64| (1..=count).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+    listen(&world, &format!("?callId={}", many(100)), None).await;
+    let too_many = many(101);
+    for wrong in ["", "0", "x", "-1", "1,", ",1", "1;2", "9223372036854775808", &too_many] {
+        let (status, answer) = refusal(&world, &format!("?callId={wrong}"), None).await;
+        assert_eq!((status, &answer.json()["field"]), (400, &"callId".into()), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn what_happened_to_a_call_is_told_as_on_the_stream_and_by_whom() {
+    let world = World::with(Setup { shards: 3, ..Setup::default() });
+    ride(&world, 2).await;
+    let answer = world.get("/events/calls/2").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let told = answer.json();
+    assert_eq!(told["callId"], 2);
+    let told = told["events"].as_array().unwrap();
+    assert_eq!(told.len(), RIDE.len());
+    let streamed = listen(&world, "?from=0&callId=2", None).await.events(RIDE.len()).await;
+    for event in told {
+        let mut fields = event.as_object().unwrap().clone();
+        let actor = fields.remove("actor").unwrap();
+        let name = event["eventType"].as_str().unwrap();
+        let by = match name {
+            "CallRequested" => "rider",
+            "DriveEnded" => "driver",
+            _ => "provider",
+        };
+        assert_eq!(actor, by, "{name}");
+        assert!(streamed.iter().any(|seen| seen.name == name && seen.data == Value::Object(fields.clone())));
+    }
+    let place = |name: &str| told.iter().position(|event| event["eventType"] == name).unwrap();
+    assert!(place("CallRequested") < place("FarePaid") && place("FarePaid") < place("DriveStarted"));
+    assert_eq!(place("DriveEnded"), 4);
+    // To the letter as on the stream.
+    assert!(String::from_utf8_lossy(&answer.body).contains(r#""distance":10.0"#));
+}
+
+#[tokio::test]
+async fn of_a_call_of_which_nobody_has_heard_nothing_is_told() {
+    let world = World::start();
+    ride(&world, 1).await;
+    for unknown in ["2", "0", "01", "x", "-1", "9223372036854775807", "9223372036854775808"] {
+        let answer = world.get(&format!("/events/calls/{unknown}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{unknown}");
+        assert_eq!(answer.json()["type"], "/problems/not-found");
+    }
+    for path in ["/events/calls", "/events/calls/", "/events/calls/1/2", "/events/1"] {
+        assert_eq!(world.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let request = Request::get("/events/calls/1").header("accept", "text/html");
+    let refused = world.ask(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(refused.status, StatusCode::NOT_ACCEPTABLE);
+}
+
+#[tokio::test]
 async fn what_happens_now_is_told_now() {
     let world = World::start();
     ride(&world, 1).await;

@@ -4,11 +4,12 @@ use crate::situations::ALL;
 use crate::world::World;
 use engine::log::{Recorded, Source};
 use engine::store::Stored;
-use operator::events::{BeginError, CursorError, Filter, From, Log, Merge, logs};
+use operator::events::{BeginError, CursorError, Filter, From, Log, Merge, logs, of_call};
 use std::collections::HashSet;
 use std::sync::Arc;
+use taxi::id::CallId;
 
-const EVERYTHING: Filter = Filter { types: None, services: None, call_id: None, with_private: true };
+const EVERYTHING: Filter = Filter { types: None, services: None, call_ids: None, with_private: true };
 
 /// Some calls, one after the other.
 fn busy() -> World {
@@ -111,7 +112,7 @@ fn reading_goes_on_behind_every_event() {
 #[test]
 fn only_what_is_wanted_is_told() {
     let world = busy();
-    let filter = Filter { call_id: Some(3), ..Filter::default() };
+    let filter = Filter { call_ids: Some([3].into()), ..Filter::default() };
     let told = read(&mut begin(&world, &From::Beginning), &filter);
     let types: Vec<&str> = told.iter().map(|(event, _)| &*event.event_type).collect();
     let expected =
@@ -124,6 +125,31 @@ fn only_what_is_wanted_is_told() {
     };
     let told = read(&mut begin(&world, &From::Beginning), &filter);
     assert!(!told.is_empty() && told.iter().all(|(event, _)| event.event_type == "DriveEnded"));
+}
+
+#[test]
+fn a_calls_events_are_the_published_ones_with_causes_before_what_they_led_to() {
+    let world = busy();
+    for id in 1..=12 {
+        let filter = Filter { call_ids: Some([id].into()), ..Filter::default() };
+        let streamed = read(&mut begin(&world, &From::Beginning), &filter);
+        let told = of_call(world.readers(), CallId::new(id).unwrap()).unwrap().unwrap();
+        let (mut expected, mut places): (Vec<_>, Vec<_>) =
+            (streamed.iter().map(|(event, _)| place(event)).collect(), told.iter().map(place).collect());
+        let causes = told.iter().enumerate().filter_map(|(number, event)| {
+            let cause = event.cause.strip_prefix("event ")?;
+            let is_cause = |(service, shard, position): &(String, u16, u64)| {
+                format!("{service}/{shard}/{position}") == cause
+            };
+            Some((number, places.iter().position(is_cause)?))
+        });
+        let causes: Vec<(usize, usize)> = causes.collect();
+        assert!(!causes.is_empty() && causes.iter().all(|(effect, cause)| cause < effect), "{told:?}");
+        expected.sort();
+        places.sort();
+        assert_eq!(places, expected);
+    }
+    assert!(of_call(world.readers(), CallId::new(13).unwrap()).unwrap().is_none());
 }
 
 #[test]

@@ -147,7 +147,7 @@ impl Options {
         Filter {
             types: Some(self.types.clone()).filter(|types| !types.is_empty()),
             services: None,
-            call_id: self.call.map(CallId::get),
+            call_ids: self.call.map(|call_id| [call_id.get()].into()),
             with_private: self.private,
         }
     }

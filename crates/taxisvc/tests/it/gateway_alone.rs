@@ -49,6 +49,7 @@ fn the_same_commands_work() {
         "/payments/1",
         "/drives/1",
         "/callViews/1",
+        "/events/calls/1",
         "/fares?distance=1",
         "/",
         "/health/ready",

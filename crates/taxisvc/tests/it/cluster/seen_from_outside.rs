@@ -5,11 +5,16 @@ use crate::world::cluster::outside::Outside;
 use crate::world::cluster::{Cluster, ROLES};
 use crate::world::http::{Answer, Ask, Events};
 use crate::world::{number, until};
+use serde_json::Value;
 use std::net::SocketAddr;
 
 const TOKEN: &str = "Bearer cluster-operator-token-0123456789";
 const CALL: &str = r#"{"userId":"1","userName":"eojin","distance":10}"#;
 const PARTITIONS: f64 = 12.0;
+
+fn name_and_actor(event: &Value) -> (&str, &str) {
+    (event["eventType"].as_str().unwrap(), event["actor"].as_str().unwrap())
+}
 
 #[track_caller]
 fn as_operator(ask: Ask, address: SocketAddr) -> Answer {
@@ -52,6 +57,12 @@ fn an_operator_sees_all_services_and_acts_on_each() {
     let told = as_operator(Ask::get(&format!("/operator/calls/{off}")), gateway).with(200);
     assert!(told.body.contains("operator"), "who did it is on record: {}", told.body);
     assert!(stream.any(|event| event.name == "FareRefunded"), "what happens is told as it happens");
+    let told = Ask::get(&format!("/events/calls/{off}")).of(gateway).unwrap().with(200).json();
+    let told: Vec<(&str, &str)> = told["events"].as_array().unwrap().iter().map(name_and_actor).collect();
+    assert!(told.starts_with(&[("CallRequested", "rider"), ("FarePaid", "provider")]), "{told:?}");
+    assert!(told.contains(&("CancelRequested", "operator")), "{told:?}");
+    assert_eq!(told.last().map(|(name, _)| *name), Some("FareRefunded"), "{told:?}");
+    assert_eq!(Ask::get("/events/calls/999999").of(gateway).unwrap().with(404).problem(), "not-found");
 
     for role in ROLES {
         let address = cluster.address(role, 1);

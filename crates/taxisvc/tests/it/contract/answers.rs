@@ -191,6 +191,7 @@ fn look_around(contract: &Contract) {
         "/problems/not-found?lang=ko",
         "/openapi.json",
         "/asyncapi.json",
+        "/events/calls/1",
         "/fares?distance=10",
         "/fares?distance=150.0004",
         "/callViews/search/findByCallId?callId=1",
@@ -205,6 +206,7 @@ fn look_around(contract: &Contract) {
     contract.get("/fares?distance=0").with(422);
     contract.get("/fares").with(400);
     contract.get("/docs/none").with(404);
+    contract.get("/events/calls/999").with(404);
     contract.get("/nothing").with(404);
     let gateway = contract.world.address("gateway");
     let of = |method: &str, path: &str, ask: &Ask| contract.ask_of(gateway, (method, path), ask);
