@@ -1,0 +1,5 @@
+// The driver's page.
+import { show } from "../ui/mount";
+import DriverPage from "./DriverPage.svelte";
+
+show(DriverPage);

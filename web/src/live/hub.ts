@@ -1,0 +1,164 @@
+// One stream of events for all pages of a browser: a browser keeps six connections to an origin, and each tab would take one.
+//
+// Runs in a shared worker, or within the page where there are none. It knows no page: whoever watches says what of, and is
+// told what happens and how fresh that is.
+import { Stream } from "./stream";
+import type { Beginning, Outcome } from "./stream";
+
+/** What a page asks of the hub. */
+export type Asked =
+  | { kind: "watch"; calls: readonly number[] }
+  | { kind: "watchAll"; token: string }
+  | { kind: "retry" }
+  | { kind: "leave" };
+
+/** What a page is told. */
+export type Told =
+  | { kind: "event"; type: string; data: string }
+  /** Everything from here on will be told; what was before is to be looked up now. */
+  | { kind: "live"; calls: readonly number[] | null }
+  /** Nothing is told for now: since when, and whether it was refused rather than broken off. */
+  | { kind: "stale"; since: number; refused: number | null };
+
+export interface Port {
+  tell(told: Told): void;
+}
+
+interface Watcher {
+  calls: readonly number[];
+  token: string | null;
+}
+
+/** What one stream is to bring. */
+interface Need {
+  path: string;
+  token: string | null;
+  calls: readonly number[] | null;
+}
+
+export type Open = (beginning: Beginning, outcome: Outcome) => Pick<Stream, "close">;
+
+const RETRY_MS_FIRST = 500;
+const RETRY_MS_MAX = 8_000;
+/** The server takes no more in one question. */
+export const CALLS_MAX = 100;
+
+export class Hub {
+  private readonly watchers = new Map<Port, Watcher>();
+  private need: Need | null = null;
+  private stream: Pick<Stream, "close"> | null = null;
+  private cursor: string | null = null;
+  private isLive = false;
+  private since = Date.now();
+  private refused: number | null = null;
+  private failures = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly open: Open = (beginning, outcome) => new Stream(beginning, outcome)) {}
+
+  hear(port: Port, asked: Asked): void {
+    switch (asked.kind) {
+      case "watch":
+        return this.watch(port, { calls: asked.calls.slice(0, CALLS_MAX), token: null });
+      case "watchAll":
+        return this.watch(port, { calls: [], token: asked.token });
+      case "retry":
+        if (!this.isLive && this.need) this.begin();
+        return;
+      case "leave":
+        this.watchers.delete(port);
+        this.settle();
+    }
+  }
+
+  private watch(port: Port, watcher: Watcher): void {
+    this.watchers.set(port, watcher);
+    if (this.settle()) return;
+    port.tell(this.isLive ? { kind: "live", calls: this.need?.calls ?? null } : this.stale());
+  }
+
+  /** Has the one stream bring what all want; says whether that is another than before. */
+  private settle(): boolean {
+    const need = needOf([...this.watchers.values()]);
+    if (need?.path === this.need?.path && need?.token === this.need?.token) return false;
+    this.need = need;
+    if (need === null) {
+      this.end();
+      this.cursor = null;
+      return true;
+    }
+    this.failures = 0;
+    this.begin();
+    return true;
+  }
+
+  private begin(): void {
+    this.end();
+    const need = this.need;
+    if (!need) return;
+    this.stream = this.open(
+      { path: need.path, token: need.token, after: this.cursor },
+      {
+        came: () => {
+          this.isLive = true;
+          this.failures = 0;
+          this.refused = null;
+          this.tellAll({ kind: "live", calls: need.calls });
+        },
+        reached: (id) => {
+          this.cursor = id;
+        },
+        happened: (type, data) => this.tellAll({ kind: "event", type, data }),
+        over: (status) => this.lost(status),
+      },
+    );
+  }
+
+  private lost(status: number | null): void {
+    if (this.isLive) this.since = Date.now();
+    this.isLive = false;
+    this.refused = status;
+    // A place in another log, or one that this log never gave: whoever watches looks everything up once it is live again.
+    if (status === 409 || status === 400) this.cursor = null;
+    this.tellAll(this.stale());
+    if (status === 401) return this.refuse();
+    const wait = Math.min(RETRY_MS_FIRST * 2 ** this.failures, RETRY_MS_MAX);
+    this.failures += 1;
+    this.timer = setTimeout(() => this.begin(), wait * (0.75 + Math.random() / 2));
+  }
+
+  /** Whoever came with this token has been told; what the others watch goes on without it. */
+  private refuse(): void {
+    const token = this.need?.token ?? null;
+    for (const [port, watcher] of this.watchers) {
+      if (watcher.token === token) this.watchers.delete(port);
+    }
+    this.refused = null;
+    this.settle();
+  }
+
+  private stale(): Told {
+    return { kind: "stale", since: this.since, refused: this.refused };
+  }
+
+  private tellAll(told: Told): void {
+    for (const port of this.watchers.keys()) port.tell(told);
+  }
+
+  private end(): void {
+    clearTimeout(this.timer);
+    this.stream?.close();
+    this.stream = null;
+    if (this.isLive) this.since = Date.now();
+    this.isLive = false;
+  }
+}
+
+/** Operators' streams hold everything; without one, the calls that anybody watches. */
+function needOf(watchers: readonly Watcher[]): Need | null {
+  const token = watchers.map((watcher) => watcher.token).find((token) => token !== null);
+  if (token) return { path: "/operator/events", token, calls: null };
+  const calls = [...new Set(watchers.flatMap((watcher) => watcher.calls))].sort((a, b) => b - a).slice(0, CALLS_MAX);
+  if (calls.length === 0) return null;
+  return { path: `/events?callId=${calls.join(",")}`, token: null, calls };
+}
