@@ -29,7 +29,7 @@ const REFERENCE_SCRIPT: &str = include_str!("documents/reference.js");
 const STYLE: &str = include_str!("documents/documents.css");
 
 /// Where the examples of pages ask, as they are written.
-pub(crate) const USUAL_ADDRESS: &str = "localhost:8088";
+const USUAL_ADDRESS: &str = "localhost:8088";
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";

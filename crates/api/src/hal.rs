@@ -99,7 +99,7 @@ fn exactness(range: &str, media_type: &str) -> Option<u8> {
 }
 
 /// A weight such as `0.5`; one that cannot be read counts in full.
-fn thousandths(text: &str) -> u16 {
+pub(crate) fn thousandths(text: &str) -> u16 {
     let weight = text.parse::<f32>().ok().filter(|weight| (0.0..=1.0).contains(weight));
     // The value lies between 0 and 1000 and so fits.
     weight.map_or(1_000, |weight| (weight * 1_000.0) as u16)

@@ -17,12 +17,12 @@ mod gather;
 mod hal;
 mod health;
 mod idempotency;
-mod index;
 mod json;
 mod late;
 mod limits;
 mod observe;
 mod operator;
+mod pages;
 mod paging;
 mod payment;
 mod poll;
@@ -191,7 +191,7 @@ pub fn operator_router_of(api: &Arc<Api>, service: &str) -> Router {
     operator::routes_of(api, service).into_guarded_router(api, "/operator", operator::admit)
 }
 
-/// `/`, until there are pages.
+/// The pages: `/`, `/driver`, `/console`, and what they are made of.
 pub fn web_router(api: &Arc<Api>) -> Router {
     web_routes(api).into_router(api)
 }
@@ -248,5 +248,13 @@ fn events_routes(api: &Arc<Api>) -> Routes {
 }
 
 fn web_routes(api: &Arc<Api>) -> Routes {
-    Routes::new().route("/", Methods::of(api).get(index::page))
+    let page = |name| Methods::of(api).get(move |asked| pages::page(asked, name));
+    let file = |name| Methods::of(api).get(move |asked| pages::file(asked, name));
+    Routes::new()
+        .route("/", page("index.html"))
+        .route("/driver", page("driver.html"))
+        .route("/console", page("console.html"))
+        .route("/assets/{file}", Methods::of(api).get(pages::asset))
+        .route("/favicon.svg", file("favicon.svg"))
+        .route("/manifest.webmanifest", file("manifest.webmanifest"))
 }

@@ -84,13 +84,3 @@ async fn a_problem_tells_what_a_program_needs() {
         r#"{"type":"/problems/impossible","title":"This cannot be done","status":422,"detail":"a distance is at least one metre","field":"distance","requestId":"r-1"}"#
     );
 }
-
-#[tokio::test]
-async fn the_index_page_runs_nothing() {
-    let world = World::start();
-    let answer = world.get("/").await;
-    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
-    assert!(answer.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
-    let page = String::from_utf8(answer.body.to_vec()).unwrap();
-    assert!(page.contains("localhost:8088/calls") && !page.contains("<script"));
-}

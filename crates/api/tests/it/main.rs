@@ -15,5 +15,6 @@ mod operator;
 mod pages;
 mod positions;
 mod problem_pages;
+mod web;
 mod world;
 mod wrong;

@@ -180,6 +180,10 @@ fn look_around(contract: &Contract) {
     contract.look_through("callViews", "callStatus=driveComplete", ["id", "callStatus"]);
     for path in [
         "/",
+        "/driver",
+        "/console",
+        "/favicon.svg",
+        "/manifest.webmanifest",
         "/docs",
         "/docs/reference",
         "/docs/documents.css",
@@ -205,6 +209,10 @@ fn look_around(contract: &Contract) {
     }
     contract.get("/fares?distance=0").with(422);
     contract.get("/fares").with(400);
+    let page = contract.get("/").with(200).body;
+    let script = page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next());
+    contract.get(script.expect("the page has a script")).with(200);
+    contract.get("/assets/none.js").with(404);
     contract.get("/docs/none").with(404);
     contract.get("/events/calls/999").with(404);
     contract.get("/nothing").with(404);

@@ -7,16 +7,20 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 /// Headers of HTTP itself and of browsers' rules, which no operation tells of.
-const COMMON_HEADERS: [&str; 14] = [
+const COMMON_HEADERS: [&str; 18] = [
     "access-control-allow-origin",
     "access-control-expose-headers",
     "allow",
     "cache-control",
     "connection",
+    "content-encoding",
     "content-length",
     "content-security-policy",
     "content-type",
+    "cross-origin-opener-policy",
     "date",
+    "etag",
+    "permissions-policy",
     "referrer-policy",
     "transfer-encoding",
     "vary",
