@@ -1,6 +1,7 @@
 //! What a server says on standard output when it starts, whether or not anybody reads it.
 
 use crate::config::Config;
+use crate::data_dir::listening::reached_at;
 use crate::data_dir::token::Token;
 use crate::disk::Disk;
 use crate::servers::Port;
@@ -47,7 +48,8 @@ pub(crate) fn hello(config: &Config, ports: &[Port], stopwatch: Stopwatch) {
     for port in ports {
         text.push_str(&format!("  {:<8} http://{}\n", port.name, port.address));
     }
-    let gateway = ports.first().map(|port| port.address.to_string()).unwrap_or_default();
+    let gateway = ports.first().map(|port| reached_at(port.address).to_string()).unwrap_or_default();
+    text.push_str(&of_pages(&gateway, &config.data));
     text.push_str(&format!(
         "\nCall a taxi, look, and end the ride:\n\n  \
          curl {gateway}/calls -H 'content-type: application/json' -d '{{\"userId\":\"1\",\"userName\":\"eojin\",\"distance\":10}}'\n  \
@@ -56,6 +58,16 @@ pub(crate) fn hello(config: &Config, ports: &[Port], stopwatch: Stopwatch) {
          curl -N '{gateway}/events?from=0'\n"
     ));
     say(text);
+}
+
+fn of_pages(gateway: &str, data: &Path) -> String {
+    let data = data.display();
+    format!(
+        "\nIn a browser, the operator with the token that `taxisvc token --data {data}` prints:\n\n  \
+         rider    http://{gateway}/\n  \
+         driver   http://{gateway}/driver\n  \
+         operator http://{gateway}/console\n"
+    )
 }
 
 /// What has to be known at once, beside the log.
@@ -78,5 +90,17 @@ mod tests {
         assert!(elsewhere.contains("`taxisvc token --data data`") && !elsewhere.contains("s3cret"));
         assert_eq!(said(&Token { is_new: false, ..new.clone() }, true), None);
         assert_eq!(said(&Token { file: None, ..new }, true), None);
+    }
+    #[test]
+    fn whoever_starts_it_is_told_where_the_pages_are() {
+        let said = of_pages("127.0.0.1:8088", Path::new("data"));
+        for words in [
+            "rider    http://127.0.0.1:8088/\n",
+            "driver   http://127.0.0.1:8088/driver\n",
+            "operator http://127.0.0.1:8088/console\n",
+            "`taxisvc token --data data`",
+        ] {
+            assert!(said.contains(words), "{said}");
+        }
     }
 }

@@ -144,7 +144,8 @@ async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
         ("payment", config.ports.payment, with_health(api::payment_router(api, true))),
         ("drive", config.ports.drive, with_health(api::drive_router(api))),
         ("view", config.ports.view, with_health(api::view_router(api))),
-        ("web", config.ports.web, with_health(api::web_router(api))),
+        // A page asks where it comes from; who routes everything else here comes to an end at this gateway's own pages.
+        ("web", config.ports.web, with_health(api::web_router(api).fallback_service(gateway.router()))),
     ];
     let mut ports = Vec::new();
     for (name, number, router) in all {

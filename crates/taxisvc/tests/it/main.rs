@@ -26,4 +26,5 @@ mod service_alone;
 mod the_log;
 mod the_originals_commands;
 mod upgrade_recipe;
+mod web_port;
 mod wrong_input;
