@@ -132,6 +132,7 @@ export interface Words {
     waiting: string;
     events: string;
     eventsHint: string;
+    eventsNone: string;
     pause: string;
     goOn: string;
     plots: { rate: string; rateTable: string; wait: string; waitTable: string; requested: string; started: string; ended: string; cancelled: string; median: string; slow: string; seconds: string; perMinute: string; at: string };
@@ -330,7 +331,7 @@ export const en: Words = {
     title: "Console",
     signIn: "Operators only",
     token: "Operator's token",
-    tokenHint: "`taxisvc token` prints it. It is kept in this browser until you sign out.",
+    tokenHint: "The command “taxisvc token” prints it. It is kept in this browser until you sign out.",
     enter: "Sign in",
     leave: "Sign out",
     tabs: { calls: "Calls", now: "Now", letters: "Dead letters", health: "Health" },
@@ -406,6 +407,7 @@ export const en: Words = {
     waiting: "waiting",
     events: "Events as they happen",
     eventsHint: "The newest first",
+    eventsNone: "Nothing has happened since this page was opened.",
     pause: "Pause",
     goOn: "Go on",
     plots: {

@@ -158,7 +158,7 @@ export const ko: Words = {
     title: "관제",
     signIn: "운영자 전용 화면입니다",
     token: "운영자 토큰",
-    tokenHint: "`taxisvc token` 명령으로 확인합니다. 로그아웃할 때까지 이 브라우저에 보관됩니다.",
+    tokenHint: "taxisvc token 명령으로 확인합니다. 로그아웃할 때까지 이 브라우저에 보관됩니다.",
     enter: "로그인",
     leave: "로그아웃",
     tabs: { calls: "호출", now: "현황", letters: "보류 메시지", health: "상태" },
@@ -234,6 +234,7 @@ export const ko: Words = {
     waiting: "대기",
     events: "실시간 이벤트",
     eventsHint: "최신 순",
+    eventsNone: "이 화면을 연 뒤로 새 이벤트가 없습니다.",
     pause: "일시 정지",
     goOn: "계속",
     plots: {
