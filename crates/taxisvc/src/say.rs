@@ -91,6 +91,7 @@ mod tests {
         assert_eq!(said(&Token { is_new: false, ..new.clone() }, true), None);
         assert_eq!(said(&Token { file: None, ..new }, true), None);
     }
+
     #[test]
     fn whoever_starts_it_is_told_where_the_pages_are() {
         let said = of_pages("127.0.0.1:8088", Path::new("data"));
