@@ -48,7 +48,7 @@ class Book {
   begin(): () => void {
     live.listen(
       (_, data) => this.hear(JSON.parse(data) as Envelope),
-      () => this.load(),
+      (isAnew) => this.came(isAnew),
     );
     // Without a stream everything is still there to be looked at.
     const late = setTimeout(() => !this.isLoaded && this.load(), 2_000);
@@ -84,6 +84,16 @@ class Book {
       this.older = next(page);
       this.hasOlder = this.older !== null;
     });
+  }
+
+  /** After a stream that broke off and goes on nothing was missed; one that begins anew may be of other data altogether. */
+  private came(isAnew: boolean): void {
+    if (!this.isLoaded) return this.load();
+    if (!isAnew) return void this.sweep();
+    this.byId.clear();
+    this.isLoaded = false;
+    this.show();
+    this.load();
   }
 
   private load(): void {

@@ -8,6 +8,13 @@ class Desk {
   problem = $state<Problem | null>(null);
   isEntering = $state(false);
 
+  constructor() {
+    // Signing out in one tab is meant for all of them, and so is signing in.
+    addEventListener("storage", (event) => {
+      if (event.key === KEPT || event.key === null) this.token = read();
+    });
+  }
+
   async enter(token: string): Promise<void> {
     this.isEntering = true;
     this.problem = null;

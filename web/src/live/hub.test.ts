@@ -61,7 +61,7 @@ describe("the hub", () => {
     vi.advanceTimersByTime(1_000);
     expect(world.opened.at(-1)).toMatchObject({ after: "here", isClosed: false });
     world.opened.at(-1)?.outcome.came();
-    expect(page.told.at(-1)).toEqual({ kind: "live", calls: [1] });
+    expect(page.told.at(-1)).toEqual({ kind: "live", calls: [1], isAnew: false });
   });
 
   test("begins anew in another log, and not at all where it is not let in", () => {
@@ -72,6 +72,8 @@ describe("the hub", () => {
     world.open[0]?.outcome.over(409);
     vi.advanceTimersByTime(1_000);
     expect(world.opened.at(-1)).toMatchObject({ after: null });
+    world.opened.at(-1)?.outcome.came();
+    expect(page.told.at(-1)).toEqual({ kind: "live", calls: null, isAnew: true });
     world.opened.at(-1)?.outcome.over(401);
     const count = world.opened.length;
     vi.advanceTimersByTime(60_000);
@@ -110,6 +112,6 @@ describe("the hub", () => {
     world.open[0]?.outcome.came();
     const late = world.page();
     late.ask({ kind: "watch", calls: [1] });
-    expect([late.told, world.opened.length]).toEqual([[{ kind: "live", calls: [1] }], 1]);
+    expect([late.told, world.opened.length]).toEqual([[{ kind: "live", calls: [1], isAnew: false }], 1]);
   });
 });

@@ -15,8 +15,8 @@ export type Asked =
 /** What a page is told. */
 export type Told =
   | { kind: "event"; type: string; data: string }
-  /** Everything from here on will be told; what was before is to be looked up now. */
-  | { kind: "live"; calls: readonly number[] | null }
+  /** Everything from here on will be told, or from where it broke off where it is not anew; what was before that is to be looked up. */
+  | { kind: "live"; calls: readonly number[] | null; isAnew: boolean }
   /** Nothing is told for now: since when, and whether it was refused rather than broken off. */
   | { kind: "stale"; since: number; refused: number | null };
 
@@ -74,7 +74,7 @@ export class Hub {
   private watch(port: Port, watcher: Watcher): void {
     this.watchers.set(port, watcher);
     if (this.settle()) return;
-    port.tell(this.isLive ? { kind: "live", calls: this.need?.calls ?? null } : this.stale());
+    port.tell(this.isLive ? { kind: "live", calls: this.need?.calls ?? null, isAnew: false } : this.stale());
   }
 
   /** Has the one stream bring what all want; says whether that is another than before. */
@@ -96,6 +96,7 @@ export class Hub {
     this.end();
     const need = this.need;
     if (!need) return;
+    const isAnew = this.cursor === null;
     this.stream = this.open(
       { path: need.path, token: need.token, after: this.cursor },
       {
@@ -103,7 +104,7 @@ export class Hub {
           this.isLive = true;
           this.failures = 0;
           this.refused = null;
-          this.tellAll({ kind: "live", calls: need.calls });
+          this.tellAll({ kind: "live", calls: need.calls, isAnew });
         },
         reached: (id) => {
           this.cursor = id;

@@ -2,8 +2,8 @@
 import type { Asked, Told } from "./hub";
 
 export type Heard = (type: string, data: string) => void;
-/** Told whenever everything from here on will be heard, so that what was before can be looked up. */
-export type Came = () => void;
+/** Told whenever everything from here on will be heard; where that is anew, something before may have been missed. */
+export type Came = (isAnew: boolean) => void;
 
 class Live {
   /** Whether what happens is told as it happens. */
@@ -72,7 +72,7 @@ class Live {
         this.isLive = true;
         this.isSettled = true;
         this.refused = null;
-        return this.came();
+        return this.came(told.isAnew);
       case "stale":
         this.isLive = false;
         this.since = told.since;
