@@ -1,0 +1,127 @@
+// @ts-check
+// What is pressed twice, sent twice or answered to nobody is done once.
+import assert from "node:assert/strict";
+import { until } from "./server.mjs";
+import { call, callButton, fill, rideIs, says, take } from "./ways.mjs";
+import { AWAY, walk } from "./world.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+walk("a call that is pressed twice is one call", async (world) => {
+  const rider = await world.open("rider");
+  await fill(rider);
+  await callButton(rider, 100_000).dblclick();
+  await rideIs(rider, "underWay");
+  assert.equal(await world.server.calls(), 1);
+  // Also by those who are faster than any page.
+  await rider.page.getByRole("button", { name: rider.words.rider.another }).click();
+  await fill(rider, { distance: "20" });
+  await callButton(rider, 200_000).evaluate((button) => {
+    for (let press = 0; press < 5; press += 1) /** @type {HTMLButtonElement} */ (button).click();
+  });
+  await until("the second call", async () => (await world.server.calls()) === 2);
+  await rider.page.getByRole("article").nth(1).waitFor();
+  assert.equal(await world.server.calls(), 2);
+});
+
+walk("an end that is pressed twice is one end", async (world) => {
+  await world.server.call({}, "driveStart");
+  const driver = await world.open("driver");
+  await take(driver, 1);
+  const sent = countOf(driver.page, "/drives/end");
+  await driver.page.getByRole("button", { name: driver.words.driver.end, exact: true }).click();
+  await driver.page.getByRole("dialog").getByRole("button", { name: driver.words.driver.endYes, exact: true }).dblclick();
+  await says(driver, driver.words.driver.done("100,000원"));
+  assert.equal(sent.length, 1);
+});
+
+walk("a call whose answer is lost is sent again under its key, and is one call", async (world) => {
+  const rider = await world.open("rider", { language: "en" });
+  rider.person.expects(AWAY);
+  const sent = countOf(rider.page, "/calls");
+  await lose(rider.page, "/calls", 2);
+  await call(rider);
+  await rideIs(rider, "underWay");
+  assert.deepEqual([sent.length, new Set(sent).size, sent.includes("")], [3, 1, false]);
+  assert.equal(await world.server.calls(), 1);
+});
+
+walk("a call during which the service is killed is sent again to the next process, and is one call", async (world) => {
+  const rider = await world.open("rider");
+  rider.person.expects(AWAY);
+  const sent = countOf(rider.page, "/calls");
+  await lose(rider.page, "/calls", 1, async () => {
+    await world.server.kill();
+    await world.server.begin();
+  });
+  await call(rider);
+  await rideIs(rider, "underWay");
+  assert.equal(new Set(sent).size, 1);
+  assert(sent.length > 1);
+  assert.equal(await world.server.calls(), 1);
+});
+
+walk("a call that nobody answers says so, and goes out under the same key when it is pressed again", async (world) => {
+  const rider = await world.open("rider");
+  const { page, words, person } = rider;
+  person.expects(AWAY);
+  const sent = countOf(page, "/calls");
+  await lose(page, "/calls", 4);
+  await call(rider);
+  const alert = page.getByRole("alert").filter({ hasText: words.problem.unreachable });
+  await alert.waitFor();
+  await alert.getByText(words.problem.notSure).waitFor();
+  // It did arrive, as the page said it might have.
+  assert.equal(await world.server.calls(), 1);
+  await callButton(rider, 100_000).click();
+  await rideIs(rider, "underWay");
+  assert.deepEqual([new Set(sent).size, await world.server.calls()], [1, 1]);
+});
+
+walk("a call that nobody answered is taken up again when the page is opened anew", async (world) => {
+  const rider = await world.open("rider");
+  const { page, person } = rider;
+  person.expects(AWAY);
+  const sent = countOf(page, "/calls");
+  await lose(page, "/calls", 1, async () => void page.reload());
+  await call(rider);
+  await rideIs(rider, "underWay");
+  assert.deepEqual([new Set(sent).size, await world.server.calls()], [1, 1]);
+});
+
+/**
+ * The keys of all that is posted there from now on.
+ * @param {Page} page
+ * @param {string} path
+ */
+function countOf(page, path) {
+  /** @type {string[]} */
+  const keys = [];
+  page.on("request", (request) => {
+    const isThat = request.method() === "POST" && new URL(request.url()).pathname === path;
+    if (isThat) keys.push(request.headers()["idempotency-key"] ?? "");
+  });
+  return keys;
+}
+
+/**
+ * Has the server take what is posted there, and loses so many of its answers.
+ * @param {Page} page
+ * @param {string} path
+ * @param {number} times
+ * @param {() => Promise<void>} [meanwhile]
+ */
+async function lose(page, path, times, meanwhile) {
+  let lost = 0;
+  await page.route(
+    (url) => url.pathname === path,
+    async (route) => {
+      if (route.request().method() !== "POST" || lost >= times) return route.continue();
+      lost += 1;
+      const answer = await route.fetch();
+      assert(answer.ok());
+      await meanwhile?.();
+      await route.abort().catch(() => undefined);
+    },
+  );
+}
