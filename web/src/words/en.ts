@@ -420,7 +420,7 @@ export const en: Words = {
       ended: "completed",
       cancelled: "cancelled",
       median: "median",
-      slow: "slowest of twenty",
+      slow: "95th percentile",
       seconds: "s",
       perMinute: "/min",
       at: "Time",

@@ -247,7 +247,7 @@ export const ko: Words = {
       ended: "완료",
       cancelled: "취소",
       median: "중앙값",
-      slow: "느린 5%",
+      slow: "95백분위",
       seconds: "초",
       perMinute: "건/분",
       at: "시각",
