@@ -17,6 +17,7 @@ language::sentences! {
         MethodsInAllow => "the methods of this path are in the header Allow", "이 경로에서 쓸 수 있는 메서드는 Allow 헤더에 있습니다";
         ComesAs(types: Forms) => "this comes as {types}", "{types} 형식으로 제공됩니다";
         WantsToken => "this wants the header Authorization: Bearer, with the operator's token", "운영자 토큰을 담은 Authorization: Bearer 헤더가 필요합니다";
+        OtherToken => "this is not the operator's token", "운영자 토큰이 아닙니다";
         HostIsNone => "the Host header is not a host", "Host 헤더가 호스트 이름이 아닙니다";
         HostTwice => "there is more than one Host header", "Host 헤더가 둘 이상입니다";
         HeaderUnreadable => "a header cannot be read", "헤더를 읽을 수 없습니다";

@@ -42,11 +42,11 @@ fn check(headers: &HeaderMap, token: Option<&Token>) -> Result<(), Problem> {
         (Some(value), None) => value.to_str().ok().and_then(bearer),
         (None, _) | (Some(_), Some(_)) => None,
     };
-    let is_known = shown.is_some_and(|shown| token.is_some_and(|token| token.is(&Token::new(shown))));
-    if is_known {
+    let Some(shown) = shown else { return Err(Problem::new(Kind::Unauthorized, Detail::WantsToken)) };
+    if token.is_some_and(|token| token.is(&Token::new(shown))) {
         return Ok(());
     }
-    Err(Problem::new(Kind::Unauthorized, Detail::WantsToken))
+    Err(Problem::new(Kind::Unauthorized, Detail::OtherToken))
 }
 
 fn bearer(credentials: &str) -> Option<&str> {
