@@ -45,11 +45,11 @@ export class Stream {
       const response = await fetch(beginning.path, { headers: headers(beginning), signal: this.stop.signal, cache: "no-store" });
       if (!response.ok || !response.body) return this.end(response.status);
       const parser = createParser({
-        onEvent: ({ event, data, id }) => {
-          if (id !== undefined) this.outcome.reached(id);
+        onEvent: ({ event, data }) => {
           if (event !== undefined) this.outcome.happened(event, data);
         },
       });
+      const ids = new Ids();
       const reader = response.body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
       this.outcome.came();
       for (;;) {
@@ -57,6 +57,8 @@ export class Stream {
         if (done || this.isOver) break;
         this.listen();
         parser.feed(value);
+        const reached = ids.reached(value);
+        if (reached !== null) this.outcome.reached(reached);
       }
       this.end(null);
     } catch {
@@ -73,6 +75,24 @@ export class Stream {
     if (this.isOver) return;
     this.close();
     this.outcome.over(status);
+  }
+}
+
+/** Where the stream is: ids come without an event too, at its beginning and in a silence, and the parser tells none of those. */
+class Ids {
+  private rest = "";
+  private id: string | null = null;
+
+  /** The last id whose block is complete. */
+  reached(text: string): string | null {
+    const lines = (this.rest + text).split("\n");
+    this.rest = lines.pop() ?? "";
+    let reached: string | null = null;
+    for (const line of lines) {
+      if (line.startsWith("id: ")) this.id = line.slice("id: ".length);
+      else if (line === "") reached = this.id;
+    }
+    return reached;
   }
 }
 
