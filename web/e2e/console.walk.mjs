@@ -1,13 +1,11 @@
 // @ts-check
 // The operator's page: everything live, looked through, and acted on for others.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { TOKEN, WRONG_TOKEN, until } from "./server.mjs";
-import { call, isRefused, money, rideIs, says, signIn } from "./ways.mjs";
+import { call, isRefused, money, poison, rideIs, row, says, signIn } from "./ways.mjs";
 import { walk } from "./world.mjs";
 
 /** @typedef {import("./ways.mjs").Somebody} Somebody */
-/** @typedef {import("./server.mjs").Server} Server */
 
 walk("the token is asked for once, and a wrong one is refused in the server's words", async (world) => {
   const operator = await world.open("operator");
@@ -297,15 +295,6 @@ walk("the health of the system is told, the audit run, the read model made anew"
 });
 
 /**
- * The row of a call.
- * @param {Somebody} operator
- * @param {number} number
- */
-function row({ page }, number) {
-  return page.getByRole("row").filter({ has: page.getByRole("gridcell", { name: String(number), exact: true }).first() });
-}
-
-/**
  * Waits until these calls are shown, in this order, and no others.
  * @param {Somebody} operator
  * @param {readonly number[]} calls
@@ -341,39 +330,4 @@ async function tabTo(page, place) {
     if (await place.evaluate((element) => element === document.activeElement)) return;
   }
   assert.fail("it is not to be reached by the Tab key");
-}
-
-/**
- * Has the view read a message that nobody can read, and put it aside, with another that waits behind it.
- * @param {Server} server
- */
-async function poison(server) {
-  await server.call({}, "driveStart");
-  await server.kill();
-  const write = (/** @type {string} */ body) => sql(server, "UPDATE payment_event SET body = ?1 WHERE type = 'FarePaid' AND id = 1", body);
-  const [was] = sql(server, "SELECT body FROM payment_event WHERE type = 'FarePaid' AND id = 1");
-  write('{"callId":');
-  const rebuilt = server.command("rebuild", "view");
-  assert.equal(rebuilt.status, 1, rebuilt.stderr);
-  assert.match(rebuilt.stdout, /but for what was put aside: 2/);
-  write(was);
-  await server.begin();
-}
-
-/**
- * @param {Server} server
- * @param {string} statement
- * @param {string[]} values
- * @returns {any} its first row
- */
-function sql(server, statement, ...values) {
-  // Node has an SQLite of its own only in later versions.
-  const program = `
-import json, sqlite3, sys
-with sqlite3.connect("data/taxisvc.db") as connection:
-    print(json.dumps(connection.execute(sys.argv[1], sys.argv[2:]).fetchone()))
-`;
-  const ran = spawnSync("python3", ["-c", program, statement, ...values], { cwd: server.folder, encoding: "utf8" });
-  assert.equal(ran.status, 0, ran.stderr);
-  return JSON.parse(ran.stdout);
 }

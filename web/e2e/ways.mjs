@@ -1,12 +1,14 @@
 // @ts-check
 // Ways through the pages that several walks go: by role and by name, as people find them.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { TOKEN } from "./server.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("playwright-core").Locator} Locator */
 /** @typedef {import("./words.mjs").Tag} Tag */
 /** @typedef {import("./words.mjs").Words} Words */
+/** @typedef {import("./server.mjs").Server} Server */
 /** @typedef {{ page: Page, words: Words, tag: Tag }} Somebody */
 
 /**
@@ -171,4 +173,48 @@ export async function isRefused(page, path, deed, place) {
   }
   assert.equal(problem.requestId, response.headers()["x-request-id"]);
   return problem;
+}
+
+/**
+ * The row of a call.
+ * @param {Somebody} operator
+ * @param {number} number
+ */
+export function row({ page }, number) {
+  return page.getByRole("row").filter({ has: page.getByRole("gridcell", { name: String(number), exact: true }).first() });
+}
+
+/**
+ * Has the view read a message that nobody can read, and put it aside, with another that waits behind it.
+ * @param {Server} server
+ */
+export async function poison(server) {
+  await server.call({}, "driveStart");
+  await server.kill();
+  const write = (/** @type {string} */ body) => sql(server, "UPDATE payment_event SET body = ?1 WHERE type = 'FarePaid' AND id = 1", body);
+  const [was] = sql(server, "SELECT body FROM payment_event WHERE type = 'FarePaid' AND id = 1");
+  write('{"callId":');
+  const rebuilt = server.command("rebuild", "view");
+  assert.equal(rebuilt.status, 1, rebuilt.stderr);
+  assert.match(rebuilt.stdout, /but for what was put aside: 2/);
+  write(was);
+  await server.begin();
+}
+
+/**
+ * @param {Server} server
+ * @param {string} statement
+ * @param {string[]} values
+ * @returns {any} its first row
+ */
+function sql(server, statement, ...values) {
+  // Node has an SQLite of its own only in later versions.
+  const program = `
+import json, sqlite3, sys
+with sqlite3.connect("data/taxisvc.db") as connection:
+    print(json.dumps(connection.execute(sys.argv[1], sys.argv[2:]).fetchone()))
+`;
+  const ran = spawnSync("python3", ["-c", program, statement, ...values], { cwd: server.folder, encoding: "utf8" });
+  assert.equal(ran.status, 0, ran.stderr);
+  return JSON.parse(ran.stdout);
 }

@@ -15,7 +15,7 @@ import { words } from "./words.mjs";
 
 const PATHS = { rider: "/", driver: "/driver", operator: "/console" };
 /** @typedef {keyof typeof PATHS} Role */
-const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1440, height: 900 } };
+export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1440, height: 900 } };
 const LOCALES = { ko: "ko-KR", en: "en-US" };
 /** Not Korea's: what the pages say of time must not come from where somebody sits. */
 const ZONE = "America/New_York";
