@@ -2,7 +2,7 @@
 // The operator's page: everything live, looked through, and acted on for others.
 import assert from "node:assert/strict";
 import { TOKEN, WRONG_TOKEN, until } from "./server.mjs";
-import { call, isRefused, money, poison, rideIs, row, says, signIn } from "./ways.mjs";
+import { call, isRefused, money, poison, rideIs, row, says, signIn, tabTo } from "./ways.mjs";
 import { walk } from "./world.mjs";
 
 /** @typedef {import("./ways.mjs").Somebody} Somebody */
@@ -267,6 +267,7 @@ walk("how things go is seen at a glance, and every event as it happens", async (
   await page.getByRole("link", { name: words.console.tabs.calls }).click();
   await row(operator, 1).filter({ hasText: words.console.status.driveComplete }).waitFor();
   await page.getByRole("link", { name: words.console.tabs.now }).click();
+  await feed.first().waitFor();
   assert.equal(await feed.count(), before, "it is paused");
   // The plots are told in words and figures too.
   await page.getByText(words.console.plots.rateTable).click();
@@ -316,18 +317,4 @@ async function shows({ page }, calls) {
 function account(panel, name, amount) {
   const term = panel.page().getByRole("term").filter({ hasText: new RegExp(`^${name}$`) });
   return panel.locator("div").filter({ has: term }).getByRole("definition").filter({ hasText: amount }).last();
-}
-
-/**
- * Goes on with the Tab key until it is there.
- * @param {import("playwright-core").Page} page
- * @param {import("playwright-core").Locator} place
- */
-async function tabTo(page, place) {
-  await place.waitFor();
-  for (let step = 0; step < 40; step += 1) {
-    await page.keyboard.press("Tab");
-    if (await place.evaluate((element) => element === document.activeElement)) return;
-  }
-  assert.fail("it is not to be reached by the Tab key");
 }

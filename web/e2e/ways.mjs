@@ -218,3 +218,18 @@ with sqlite3.connect("data/taxisvc.db") as connection:
   assert.equal(ran.status, 0, ran.stderr);
   return JSON.parse(ran.stdout);
 }
+
+/**
+ * Goes on with the Tab key until it is there.
+ * @param {Page} page
+ * @param {Locator} place
+ * @param {"Tab" | "Shift+Tab"} [key]
+ */
+export async function tabTo(page, place, key = "Tab") {
+  await place.waitFor();
+  for (let step = 0; step < 40; step += 1) {
+    await page.keyboard.press(key);
+    if (await place.evaluate((element) => element === document.activeElement)) return;
+  }
+  assert.fail("it is not to be reached by the Tab key");
+}

@@ -11,7 +11,7 @@ import { words } from "./words.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("./words.mjs").Tag} Tag */
-/** @typedef {{ language?: Tag, dark?: boolean, size?: "phone" | "desktop", origin?: string }} Manner */
+/** @typedef {{ language?: Tag, dark?: boolean, size?: "phone" | "desktop", origin?: string, isBlank?: boolean }} Manner */
 
 const PATHS = { rider: "/", driver: "/driver", operator: "/console" };
 /** @typedef {keyof typeof PATHS} Role */
@@ -38,9 +38,11 @@ function browser() {
   return launched;
 }
 
-test.after(async () => {
+export async function closeBrowser() {
   if (launched) await (await launched).close();
-});
+}
+
+test.after(closeBrowser);
 
 /** @param {string} name */
 function program(name) {
@@ -78,6 +80,10 @@ export class Person {
   /** What the pages say in this person's language. */
   get words() {
     return words(this.manner.language);
+  }
+
+  get address() {
+    return this.manner.origin + PATHS[this.role];
   }
 
   /**
@@ -127,6 +133,7 @@ export class World {
       dark: false,
       size: /** @type {"phone" | "desktop"} */ (role === "operator" ? "desktop" : "phone"),
       origin: this.server.origin,
+      isBlank: false,
       ...manner,
     };
     const context = await (await browser()).newContext({
@@ -142,7 +149,7 @@ export class World {
     const person = new Person(this, context, role, all);
     this.people.push(person);
     await listen(person);
-    const page = await person.tab();
+    const page = all.isBlank ? await context.newPage() : await person.tab();
     return { person, page, words: person.words, tag: all.language };
   }
 
