@@ -42,7 +42,6 @@ export async function closeBrowser() {
   if (launched) await (await launched).close();
 }
 
-test.after(closeBrowser);
 
 /** @param {string} name */
 function program(name) {
@@ -198,6 +197,8 @@ async function listen(person) {
   });
 }
 
+let isClosedAfter = false;
+
 /**
  * A walk through a world of its own, in which nobody's browser may complain.
  * @param {string} name
@@ -205,6 +206,8 @@ async function listen(person) {
  * @param {Record<string, string>} [settings]
  */
 export function walk(name, steps, settings) {
+  if (!isClosedAfter) test.after(closeBrowser);
+  isClosedAfter = true;
   test(name, { timeout: WALK_MS_MAX }, async () => {
     const world = new World(await Server.start(settings));
     try {
