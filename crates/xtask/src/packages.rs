@@ -38,7 +38,7 @@ const FOR_TESTS: [Package; 7] = [
 ];
 
 /// What walks the pages, and what it writes Korean with.
-const FOR_PAGES: [Package; 5] = [
+const FOR_PAGES: [Package; 6] = [
     NODE,
     NPM,
     Package { name: "chromium", wanted_for: "walking the pages", is_there: || runs("chromium", "--version") },
