@@ -41,6 +41,11 @@ const FOR_TESTS: [Package; 7] = [
 const FOR_PAGES: [Package; 6] = [
     NODE,
     NPM,
+    Package {
+        name: "python3",
+        wanted_for: "spoiling a message in a database",
+        is_there: || runs("python3", "--version"),
+    },
     Package { name: "chromium", wanted_for: "walking the pages", is_there: || runs("chromium", "--version") },
     Package {
         name: "fontconfig",
