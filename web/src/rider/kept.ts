@@ -5,6 +5,8 @@ import type { CallEvent } from "../api/shapes";
 const RIDER = "taxisvc.rider";
 const RIDES = "taxisvc.rides";
 const PENDING = "taxisvc.pending";
+/** The server knows keys for 24 hours; an hour less, since its clock may be another. */
+const KEY_LIVES_MS = 23 * 3_600_000;
 /** Older ones are forgotten here; the firm has them all. */
 const RIDES_MAX = 50;
 
@@ -21,6 +23,8 @@ export interface KeptRide {
 /** What is asked for, and the key under which it may be asked again. */
 export interface Pending {
   key: string;
+  /** When it was asked for first, in milliseconds since 1970. */
+  at: number;
   body: { userId: string; userName: string; distance: string; paymentMethod?: string };
 }
 
@@ -47,7 +51,9 @@ export function keepRides(rides: readonly KeptRide[]): void {
 
 export function pending(): Pending | null {
   const kept = read<Pending>(PENDING);
-  return kept && typeof kept.key === "string" && kept.body ? kept : null;
+  const isKept = kept !== null && typeof kept.key === "string" && typeof kept.at === "number" && Boolean(kept.body);
+  // Longer than the server knows keys it would be another call.
+  return isKept && Date.now() - kept.at < KEY_LIVES_MS ? kept : null;
 }
 
 export function keepPending(pending: Pending | null): void {

@@ -10,6 +10,8 @@ import type { KeptRide, Pending } from "./kept";
 
 /** How often open rides are looked up while nothing is told live. */
 const LOOK_EVERY_MS = 5_000;
+/** A call that nobody answered is asked again by itself so soon after; later the rider may not want it any more. */
+const RESUME_MS = 60_000;
 /** A ride that is over stays on top for so long. */
 const FRESH_MS = 10 * 60_000;
 
@@ -25,6 +27,8 @@ class Rides {
   isCalling = $state(false);
   /** Whether a call of an earlier visit is being asked again. */
   isResumed = $state(false);
+  /** A call of a while ago of which nobody knows whether it arrived. */
+  unanswered = $state.raw<Pending | null>(null);
   problem = $state<Problem | null>(null);
 
   private readonly lookups = new Lookups(
@@ -45,10 +49,28 @@ class Rides {
     this.watch();
     this.lookUpAll();
     const pending = kept.pending();
-    if (pending) {
-      this.isResumed = true;
-      void this.send(pending);
+    if (pending && Date.now() - pending.at < RESUME_MS) void this.resume(pending);
+    else this.unanswered = pending;
+  }
+
+  /** Asks again for a call that was not answered: there is one of it, whether it had arrived or not. */
+  resume(pending: Pending): Promise<number | null> {
+    this.isResumed = true;
+    return this.send(pending);
+  }
+
+  /** Takes a call off of which nobody knows whether it arrived: only one that is known can be cancelled for certain. */
+  async drop(pending: Pending): Promise<void> {
+    const callId = await this.resume(pending);
+    if (callId === null) return;
+    try {
+      await change("/calls/cancel", { key: newKey(), body: { callId } });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      // The ride is shown as it stands, with its own way to cancel it.
+      this.problem = error;
     }
+    this.lookups.lookUp(callId);
   }
 
   /** Open rides, and the last one until it has been seen for a while. */
@@ -70,11 +92,12 @@ class Rides {
     const before = kept.pending();
     // The same wish that was not answered is the same call.
     const isSame = before && JSON.stringify(before.body) === JSON.stringify(body);
-    return this.send(isSame ? before : { key: newKey(), body });
+    return this.send(isSame ? before : { key: newKey(), at: Date.now(), body });
   }
 
   private async send(pending: Pending): Promise<number | null> {
     this.isCalling = true;
+    this.unanswered = null;
     this.problem = null;
     kept.keepPending(pending);
     try {

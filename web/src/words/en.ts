@@ -32,6 +32,10 @@ export interface Words {
     callAnyway: string;
     calling: string;
     resumed: string;
+    unanswered: string;
+    unansweredSays: (distance: string, at: string) => string;
+    unansweredAsk: string;
+    unansweredDrop: string;
     another: string;
     now: string;
     history: string;
@@ -215,6 +219,10 @@ export const en: Words = {
     callAnyway: "Call anyway",
     calling: "Calling…",
     resumed: "Your last call was not answered. Asking again…",
+    unanswered: "Your last call was not answered",
+    unansweredSays: (distance, at) => `${distance}, ${at}. Nobody knows whether it arrived. Asked for again there is one call, whether it had arrived or not; cancelled, nothing is charged.`,
+    unansweredAsk: "Ask for it again",
+    unansweredDrop: "Cancel it",
     another: "Call another taxi",
     now: "Your ride",
     history: "Your rides",
