@@ -1,7 +1,8 @@
 // @ts-check
 // The operator's page: everything live, looked through, and acted on for others.
 import assert from "node:assert/strict";
-import { TOKEN, WRONG_TOKEN, until } from "./server.mjs";
+import { until } from "./process.mjs";
+import { TOKEN, WRONG_TOKEN } from "./server.mjs";
 import { call, isRefused, money, poison, rideIs, row, says, signIn, tabTo } from "./ways.mjs";
 import { walk } from "./world.mjs";
 

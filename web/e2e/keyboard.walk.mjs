@@ -1,7 +1,7 @@
 // @ts-check
 // Riders and drivers who use no mouse and no finger.
 import assert from "node:assert/strict";
-import { until } from "./server.mjs";
+import { until } from "./process.mjs";
 import { rideIs, says, tabTo } from "./ways.mjs";
 import { walk } from "./world.mjs";
 

@@ -1,7 +1,7 @@
 // @ts-check
 // What happens is seen as it happens: by everybody, over one stream, also after the service was away.
 import assert from "node:assert/strict";
-import { until } from "./server.mjs";
+import { until } from "./process.mjs";
 import { call, endRide, rideIs, says, signIn, take } from "./ways.mjs";
 import { AWAY, walk } from "./world.mjs";
 
@@ -44,13 +44,14 @@ walk("what happened while nobody was told is shown once the stream is back", asy
   await world.server.kill();
   await rider.page.getByText(new RegExp(rider.words.live.off(".+"))).waitFor();
   // Elsewhere, where the page does not reach it.
-  const where = world.server.addresses;
-  world.server.addresses = {};
+  const { process } = world.server;
+  const where = process.addresses;
+  process.addresses = {};
   await world.server.begin();
   await world.server.post("/drives/end", { driveId: 1 });
   await world.server.comesTo(1, "driveComplete");
   await world.server.kill();
-  world.server.addresses = where;
+  process.addresses = where;
   await rideIs(rider, "underWay");
   await world.server.begin();
   await rideIs(rider, "arrived");

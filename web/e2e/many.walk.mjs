@@ -1,7 +1,7 @@
 // @ts-check
 // Ten thousand calls in the console: all of them there, and no more of them drawn than are seen.
 import assert from "node:assert/strict";
-import { until } from "./server.mjs";
+import { until } from "./process.mjs";
 import { money, row, signIn } from "./ways.mjs";
 import { walk } from "./world.mjs";
 

@@ -1,7 +1,7 @@
 // @ts-check
 // What is pressed twice, sent twice or answered to nobody is done once.
 import assert from "node:assert/strict";
-import { until } from "./server.mjs";
+import { until } from "./process.mjs";
 import { call, callButton, fill, rideIs, says, take } from "./ways.mjs";
 import { AWAY, walk } from "./world.mjs";
 

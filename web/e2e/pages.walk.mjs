@@ -2,7 +2,7 @@
 // The pages as such: their languages, their policy, their own port, and how much of them travels.
 import assert from "node:assert/strict";
 import { firstLoad } from "./first-load.mjs";
-import { until } from "./server.mjs";
+import { until } from "./process.mjs";
 import { call, rideIs, says, signIn } from "./ways.mjs";
 import { walk } from "./world.mjs";
 
@@ -23,7 +23,7 @@ walk("the language is the browser's until another is chosen, which is kept for a
 });
 
 walk("the pages work on their own port too", async (world) => {
-  const origin = world.server.address("web");
+  const origin = world.server.process.address("web");
   const rider = await world.open("rider", { origin });
   await call(rider);
   await rideIs(rider, "underWay");

@@ -1,7 +1,8 @@
 // @ts-check
 // Takes the pictures of the documents: TAXISVC_BINARY=target/debug/taxisvc node web/e2e/screenshots.mjs docs/images
 import { join } from "node:path";
-import { Server, until } from "./server.mjs";
+import { until } from "./process.mjs";
+import { Server } from "./server.mjs";
 import { call, fill, money, rideIs, row, says, signIn, story } from "./ways.mjs";
 import { World, closeBrowser } from "./world.mjs";
 

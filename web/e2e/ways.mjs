@@ -194,7 +194,7 @@ export async function poison(server) {
   const write = (/** @type {string} */ body) => sql(server, "UPDATE payment_event SET body = ?1 WHERE type = 'FarePaid' AND id = 1", body);
   const [was] = sql(server, "SELECT body FROM payment_event WHERE type = 'FarePaid' AND id = 1");
   write('{"callId":');
-  const rebuilt = server.command("rebuild", "view");
+  const rebuilt = server.process.command("rebuild", "view");
   assert.equal(rebuilt.status, 1, rebuilt.stderr);
   assert.match(rebuilt.stdout, /but for what was put aside: 2/);
   write(was);

@@ -15,6 +15,7 @@ import { words } from "./words.mjs";
 
 const PATHS = { rider: "/", driver: "/driver", operator: "/console" };
 /** @typedef {keyof typeof PATHS} Role */
+/** @typedef {{ origin: string, said: string, end(): Promise<void> }} Over what pages are walked over */
 export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1440, height: 900 } };
 const LOCALES = { ko: "ko-KR", en: "en-US" };
 /** Not Korea's: what the pages say of time must not come from where somebody sits. */
@@ -60,13 +61,11 @@ function program(name) {
 /** Somebody with a browser of their own. */
 export class Person {
   /**
-   * @param {World} world
    * @param {import("playwright-core").BrowserContext} context
    * @param {Role} role
    * @param {Required<Manner>} manner
    */
-  constructor(world, context, role, manner) {
-    this.world = world;
+  constructor(context, role, manner) {
     this.context = context;
     this.role = role;
     this.manner = manner;
@@ -113,8 +112,9 @@ export class Person {
 /** What a browser says of a server that is away. */
 export const AWAY = /net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|SOCKET_NOT_CONNECTED|ABORTED|FAILED)/;
 
+/** @template [Under=Server] */
 export class World {
-  /** @param {Server} server */
+  /** @param {Under & Over} server */
   constructor(server) {
     this.server = server;
     /** @type {Person[]} */
@@ -145,7 +145,7 @@ export class World {
       hasTouch: all.size === "phone",
     });
     context.setDefaultTimeout(WAIT_MS_MAX);
-    const person = new Person(this, context, role, all);
+    const person = new Person(context, role, all);
     this.people.push(person);
     await listen(person);
     const page = all.isBlank ? await context.newPage() : await person.tab();
@@ -203,13 +203,23 @@ let isClosedAfter = false;
  * A walk through a world of its own, in which nobody's browser may complain.
  * @param {string} name
  * @param {(world: World) => Promise<void>} steps
- * @param {Record<string, string>} [settings]
  */
-export function walk(name, steps, settings) {
+export function walk(name, steps) {
+  walkOver(name, Server, steps);
+}
+
+/**
+ * The same over something else.
+ * @template {Over} Under
+ * @param {string} name
+ * @param {{ start(): Promise<Under> }} under
+ * @param {(world: World<Under>) => Promise<void>} steps
+ */
+export function walkOver(name, under, steps) {
   if (!isClosedAfter) test.after(closeBrowser);
   isClosedAfter = true;
   test(name, { timeout: WALK_MS_MAX }, async () => {
-    const world = new World(await Server.start(settings));
+    const world = new World(await under.start());
     try {
       await steps(world);
       world.assertClean();
