@@ -68,6 +68,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         println!("== {}", step.name);
         cargo(root, step, &services.environment()?)?;
     }
+    println!("== pages over Kafka and PostgreSQL");
+    web::walk_over_services(root, &services.environment()?)?;
     services.stop()
 }
 

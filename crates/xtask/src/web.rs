@@ -22,6 +22,8 @@ const BUILT: &str = "target/web/pages";
 const WALKS: &str = "web/e2e";
 /// How the file of a walk ends; every other file there serves them.
 const WALK: &str = ".walk.mjs";
+/// How the file of a walk ends that wants Kafka and PostgreSQL.
+const WALK_OVER_SERVICES: &str = ".services.mjs";
 const SCREENSHOTS: &str = "docs/images";
 /// Below this, Vite does not start.
 const NODE_MIN: (u32, u32) = (20, 19);
@@ -52,7 +54,12 @@ pub(crate) fn run(root: &Path, arguments: Arguments) -> anyhow::Result<()> {
         format!("{PAGES} is not what its source builds; `npm run build` in {SOURCE}/ mends it")
     })?;
     println!("== a browser walks the pages");
-    walk(root)
+    walk(root, WALK, &[])
+}
+
+/// The walks over services that are processes of their own, after the others.
+pub(crate) fn walk_over_services(root: &Path, environment: &[(String, String)]) -> anyhow::Result<()> {
+    walk(root, WALK_OVER_SERVICES, environment)
 }
 
 fn prepare(root: &Path) -> anyhow::Result<()> {
@@ -77,19 +84,19 @@ fn ensure_node(told: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn walk(root: &Path) -> anyhow::Result<()> {
+fn walk(root: &Path, ending: &str, environment: &[(String, String)]) -> anyhow::Result<()> {
     let binary = ci::binary(root)?;
     let mut node = Command::new("node");
     // One after the other: each has a browser and a server of its own.
-    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).args(walks(root)?);
-    node.env("TAXISVC_BINARY", binary).env("CHROMIUM", BROWSER);
+    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).args(walks(root, ending)?);
+    node.env("TAXISVC_BINARY", binary).env("CHROMIUM", BROWSER).envs(environment.iter().cloned());
     call(node.current_dir(root.join(SOURCE)))
 }
 
-fn walks(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn walks(root: &Path, ending: &str) -> anyhow::Result<Vec<PathBuf>> {
     let folder = root.join(WALKS);
     let names = compare::files(&folder)?.into_keys();
-    let walks: Vec<_> = names.filter(|name| name.ends_with(WALK)).map(|name| folder.join(name)).collect();
+    let walks: Vec<_> = names.filter(|name| name.ends_with(ending)).map(|name| folder.join(name)).collect();
     if walks.is_empty() {
         bail!("there is no walk in {WALKS}");
     }
