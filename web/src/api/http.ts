@@ -3,6 +3,7 @@
 // Whatever changes something carries an Idempotency-Key, so that it may be sent again until it is answered: pressed twice,
 // sent twice or answered to nobody, it is done once.
 import { language } from "../words/language.svelte";
+import { noteDate } from "./time";
 
 /** How long a request may take before it counts as unanswered; the gateway gives up earlier. */
 const ANSWER_WAIT_MS_MAX = 15_000;
@@ -31,9 +32,14 @@ export class Problem extends Error {
     this.retryAfterMs = told.retryAfterMs ?? null;
   }
 
+  /** Whether our server has said so; what stands in front of it refuses in its own way, and has decided nothing. */
+  get isOurs(): boolean {
+    return this.type.startsWith("/problems/");
+  }
+
   /** Whether it may have been done all the same, or can be had a little later: the same may be asked again. */
   get passes(): boolean {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
+    return !this.isOurs || this.status === 429 || this.status >= 500;
   }
 
   get isUnreachable(): boolean {
@@ -47,6 +53,8 @@ export interface Wish {
   key?: string;
   token?: string | null;
   signal?: AbortSignal;
+  /** How long an answer may take, where that is another time than usual. */
+  waitMs?: number;
 }
 
 /** Asks once. */
@@ -55,28 +63,24 @@ export async function ask<Answer>(path: string, wish: Wish = {}): Promise<Answer
   if (wish.body !== undefined) headers["content-type"] = "application/json";
   if (wish.key) headers["idempotency-key"] = wish.key;
   if (wish.token) headers["authorization"] = `Bearer ${wish.token}`;
-  const late = AbortSignal.timeout(ANSWER_WAIT_MS_MAX);
-  const request: RequestInit = {
-    method: wish.method ?? "GET",
-    headers,
-    cache: "no-store",
-    credentials: "same-origin",
-    signal: wish.signal ? AbortSignal.any([wish.signal, late]) : late,
-  };
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), wish.waitMs ?? ANSWER_WAIT_MS_MAX);
+  const give = () => stop.abort();
+  wish.signal?.addEventListener("abort", give);
+  const request: RequestInit = { method: wish.method ?? "GET", headers, cache: "no-store", credentials: "same-origin", signal: stop.signal };
   if (wish.body !== undefined) request.body = JSON.stringify(wish.body);
-  let response: Response;
   try {
-    response = await fetch(path, request);
-  } catch (error) {
-    if (wish.signal?.aborted) throw error;
-    throw new Problem({ status: 0, title: language.words.problem.unreachable });
-  }
-  if (!response.ok) throw await refused(response);
-  try {
+    const response = await fetch(path, request);
+    noteDate(response.headers.get("date"));
+    if (!response.ok) throw await refused(response);
     return (await response.json()) as Answer;
-  } catch {
-    // It broke off in the middle: as good as no answer.
+  } catch (error) {
+    if (error instanceof Problem || wish.signal?.aborted) throw error;
+    // Nobody answered, or the answer broke off in the middle, which is as good as none.
     throw new Problem({ status: 0, title: language.words.problem.unreachable });
+  } finally {
+    clearTimeout(timer);
+    wish.signal?.removeEventListener("abort", give);
   }
 }
 

@@ -11,6 +11,7 @@ type Views = PageOf<"callViews", CallView>;
 const PAGE = 1_000;
 /** How many of the newest are loaded at first, and how many open ones of each status at most. */
 const NEWEST = 10_000;
+const PEEKED = 200;
 const OPEN_MAX = 10_000;
 const OPEN: readonly CallStatus[] = ["payRequest", "driveRequest", "driveStart"];
 /** What comes within so long is shown together. */
@@ -20,6 +21,8 @@ const SWEEP_MS = 60_000;
 /** The read model is behind the events by as long as this at most, usually. */
 const BEHIND_MS = 3_000;
 const COUNT_MS = 5_000;
+/** How long what failed is left alone at most before it is asked again. */
+const REST_MS_MAX = 60_000;
 /** More calls than these are not kept; of those that are over the oldest go first. */
 const KEPT_MAX = 30_000;
 /** Events shown as they happen. */
@@ -44,28 +47,45 @@ class Book {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private older: string | null = null;
   private timers: ReturnType<typeof setInterval>[] = [];
+  private isLoadWanted = false;
+  private failures = 0;
+  private restUntil = 0;
 
   begin(): () => void {
     live.listen(
       (_, data) => this.hear(JSON.parse(data) as Envelope),
       (isAnew) => this.came(isAnew),
     );
-    // Without a stream everything is still there to be looked at.
-    const late = setTimeout(() => !this.isLoaded && this.load(), 2_000);
     this.timers = [
       setInterval(() => void this.sweep(), SWEEP_MS),
-      setInterval(() => document.visibilityState === "visible" && void this.count(), COUNT_MS),
-      setInterval(() => !live.isLive && void this.sweep(), COUNT_MS),
+      setInterval(() => this.beat(), COUNT_MS),
     ];
     return () => {
-      clearTimeout(late);
       for (const timer of this.timers) clearInterval(timer);
-      clearTimeout(this.timer);
-      this.gathered = [];
-      this.byId.clear();
-      this.all = [];
-      this.isLoaded = false;
+      this.clear();
+      this.totals = {};
+      this.problem = null;
     };
+  }
+
+  private clear(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.gathered = [];
+    this.byId.clear();
+    this.all = [];
+    this.feed = [];
+    this.isLoaded = false;
+    this.older = null;
+    this.hasOlder = false;
+  }
+
+  /** Without a stream everything is still there to be looked at; what failed is left alone for a while. */
+  private beat(): void {
+    if (document.visibilityState !== "visible" || Date.now() < this.restUntil) return;
+    void this.count();
+    if (!this.isLoaded) this.load();
+    else if (!live.isLive) void this.peek();
   }
 
   get(callId: number): CallView | undefined {
@@ -90,13 +110,13 @@ class Book {
   private came(isAnew: boolean): void {
     if (!this.isLoaded) return this.load();
     if (!isAnew) return void this.sweep();
-    this.byId.clear();
-    this.isLoaded = false;
-    this.show();
+    this.clear();
     this.load();
   }
 
   private load(): void {
+    // What runs now may be of before, and is not enough.
+    this.isLoadWanted = this.isLoading;
     if (this.isLoading) return;
     void this.guarded(async () => {
       await Promise.all([this.open(), this.count()]);
@@ -112,12 +132,26 @@ class Book {
     try {
       await work();
       this.problem = null;
+      this.failures = 0;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.problem = error;
+      const rest = error.retryAfterMs ?? COUNT_MS * 2 ** this.failures;
+      this.restUntil = Date.now() + Math.min(rest, REST_MS_MAX);
+      this.failures += 1;
     } finally {
       this.isLoading = false;
     }
+    if (this.isLoadWanted) this.load();
+  }
+
+  /** What is newest, and nothing else. */
+  private async peek(): Promise<void> {
+    if (this.isLoading) return;
+    await this.guarded(async () => {
+      const page = await ask<Views>(`/callViews?sort=id,desc&size=${PEEKED}`);
+      this.take(page._embedded.callViews);
+    });
   }
 
   private async newest(): Promise<void> {
@@ -207,7 +241,9 @@ class Book {
     if (this.byId.size <= KEPT_MAX) return;
     const over = this.all.filter((view) => !isOpen(view)).slice(NEWEST);
     for (const view of over) this.byId.delete(view.callId);
-    this.hasOlder = false;
+    if (over.length === 0) return;
+    this.older = `/callViews?sort=id,desc&size=${PAGE}&page=${Math.floor(NEWEST / PAGE)}`;
+    this.hasOlder = true;
   }
 
   private show(): void {

@@ -19,8 +19,8 @@ class Desk {
     this.isEntering = true;
     this.problem = null;
     try {
-      // A question that only operators are answered.
-      await ask("/operator/log", { token });
+      // A question that only operators are answered. What no header can carry is no token, and is shown as one that is not.
+      await ask("/operator/log", { token: encodeURI(token) });
       this.token = token;
       write(token);
     } catch (error) {

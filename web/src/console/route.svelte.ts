@@ -5,6 +5,8 @@ export type Tab = (typeof TABS)[number];
 class Route {
   tab = $state<Tab>("calls");
   callId = $state<number | null>(null);
+  /** Whether the list is being gone through with a call open beside it. */
+  isFollowing = false;
 
   constructor() {
     this.read();
@@ -12,7 +14,14 @@ class Route {
   }
 
   go(tab: Tab, callId: number | null = null): void {
-    location.hash = `/${tab}${callId === null ? "" : `/${callId}`}`;
+    this.isFollowing = false;
+    location.hash = hashOf(tab, callId);
+  }
+
+  /** The same without a step back for each. */
+  follow(callId: number): void {
+    this.isFollowing = true;
+    location.replace(`#${hashOf("calls", callId)}`);
   }
 
   private read(): void {
@@ -21,6 +30,10 @@ class Route {
     const callId = Number(number);
     this.callId = Number.isSafeInteger(callId) && callId > 0 ? callId : null;
   }
+}
+
+function hashOf(tab: Tab, callId: number | null): string {
+  return `/${tab}${callId === null ? "" : `/${callId}`}`;
 }
 
 export const route = new Route();

@@ -47,7 +47,7 @@ class Drive {
 
   /** Takes the drive of this number in hand, or none. */
   take(number: number | null): void {
-    if (number === this.number) return;
+    if (number === this.number) return this.lookUp();
     this.number = number;
     this.ride = null;
     this.isUnknown = false;

@@ -61,7 +61,7 @@ describe("the hub", () => {
     vi.advanceTimersByTime(1_000);
     expect(world.opened.at(-1)).toMatchObject({ after: "here", isClosed: false });
     world.opened.at(-1)?.outcome.came();
-    expect(page.told.at(-1)).toEqual({ kind: "live", calls: [1], isAnew: false });
+    expect(page.told.at(-1)).toEqual({ kind: "live", isAnew: false });
   });
 
   test("begins anew in another log, and not at all where it is not let in", () => {
@@ -73,7 +73,7 @@ describe("the hub", () => {
     vi.advanceTimersByTime(1_000);
     expect(world.opened.at(-1)).toMatchObject({ after: null });
     world.opened.at(-1)?.outcome.came();
-    expect(page.told.at(-1)).toEqual({ kind: "live", calls: null, isAnew: true });
+    expect(page.told.at(-1)).toEqual({ kind: "live", isAnew: true });
     world.opened.at(-1)?.outcome.over(401);
     const count = world.opened.length;
     vi.advanceTimersByTime(60_000);
@@ -106,12 +106,52 @@ describe("the hub", () => {
     expect(world.opened.length).toBe(count + 1);
   });
 
+  test("takes a stream that is accepted and ends at once for a failure", () => {
+    const world = new World();
+    world.page().ask({ kind: "watch", calls: [1] });
+    let seen = 0;
+    for (let second = 0; second < 60; second += 1) {
+      const stream = world.opened.length > seen ? world.opened.at(-1) : undefined;
+      seen = world.opened.length;
+      stream?.outcome.came();
+      stream?.outcome.reached("here");
+      stream?.outcome.over(null);
+      vi.advanceTimersByTime(1_000);
+    }
+    expect(world.opened.length).toBeLessThan(20);
+  });
+
+  test("looks again where somebody looks and nothing was heard for a while", () => {
+    const world = new World();
+    const page = world.page();
+    page.ask({ kind: "watch", calls: [1] });
+    world.open[0]?.outcome.came();
+    page.ask({ kind: "retry" });
+    expect(world.opened.length).toBe(1);
+    vi.advanceTimersByTime(20_000);
+    page.ask({ kind: "retry" });
+    expect([world.opened.length, world.open.length]).toEqual([2, 1]);
+  });
+
+  test("forgets pages that have crashed, and answers those that ask", () => {
+    const world = new World();
+    const [crashed, there] = [world.page(), world.page()];
+    crashed.ask({ kind: "watchAll", token: "secret" });
+    there.ask({ kind: "watch", calls: [1] });
+    for (let minute = 0; minute < 7; minute += 1) {
+      there.ask({ kind: "ping" });
+      vi.advanceTimersByTime(60_000);
+    }
+    expect(there.told.at(-1)).toEqual({ kind: "pong" });
+    expect(world.open.map((stream) => stream.path)).toEqual(["/events?callId=1"]);
+  });
+
   test("tells one that comes late how things stand", () => {
     const world = new World();
     world.page().ask({ kind: "watch", calls: [1] });
     world.open[0]?.outcome.came();
     const late = world.page();
     late.ask({ kind: "watch", calls: [1] });
-    expect([late.told, world.opened.length]).toEqual([[{ kind: "live", calls: [1], isAnew: false }], 1]);
+    expect([late.told, world.opened.length]).toEqual([[{ kind: "live", isAnew: false }], 1]);
   });
 });

@@ -9,6 +9,9 @@ import type { Beginning, Outcome } from "./stream";
 export type Asked =
   | { kind: "watch"; calls: readonly number[] }
   | { kind: "watchAll"; token: string }
+  /** That it is still there, and wants to know whether the hub is. */
+  | { kind: "ping" }
+  /** That somebody looks at it just now, or that the network is back. */
   | { kind: "retry" }
   | { kind: "leave" };
 
@@ -16,9 +19,10 @@ export type Asked =
 export type Told =
   | { kind: "event"; type: string; data: string }
   /** Everything from here on will be told, or from where it broke off where it is not anew; what was before that is to be looked up. */
-  | { kind: "live"; calls: readonly number[] | null; isAnew: boolean }
+  | { kind: "live"; isAnew: boolean }
   /** Nothing is told for now: since when, and whether it was refused rather than broken off. */
-  | { kind: "stale"; since: number; refused: number | null };
+  | { kind: "stale"; since: number; refused: number | null }
+  | { kind: "pong" };
 
 export interface Port {
   tell(told: Told): void;
@@ -27,19 +31,26 @@ export interface Port {
 interface Watcher {
   calls: readonly number[];
   token: string | null;
+  seenAt: number;
 }
 
 /** What one stream is to bring. */
 interface Need {
   path: string;
   token: string | null;
-  calls: readonly number[] | null;
 }
 
 export type Open = (beginning: Beginning, outcome: Outcome) => Pick<Stream, "close">;
 
 const RETRY_MS_FIRST = 500;
 const RETRY_MS_MAX = 8_000;
+/** A stream that lived so long was no failure; one that is accepted and ends at once is. */
+const LIVED_MS = 10_000;
+/** The server breaks a silence every 15 seconds. */
+const SILENCE_MS = 16_000;
+/** A page that has said nothing for so long has crashed; hidden ones are let speak once a minute. */
+const GONE_MS = 300_000;
+const LOOK_EVERY_MS = 60_000;
 /** The server takes no more in one question. */
 export const CALLS_MAX = 100;
 
@@ -50,20 +61,29 @@ export class Hub {
   private cursor: string | null = null;
   private isLive = false;
   private since = Date.now();
+  private cameAt = 0;
+  private heardAt = 0;
   private refused: number | null = null;
   private failures = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly open: Open = (beginning, outcome) => new Stream(beginning, outcome)) {}
+  constructor(private readonly open: Open = (beginning, outcome) => new Stream(beginning, outcome)) {
+    setInterval(() => this.sweep(), LOOK_EVERY_MS);
+  }
 
   hear(port: Port, asked: Asked): void {
+    const watcher = this.watchers.get(port);
+    if (watcher) watcher.seenAt = Date.now();
     switch (asked.kind) {
       case "watch":
-        return this.watch(port, { calls: asked.calls.slice(0, CALLS_MAX), token: null });
+        return this.watch(port, asked.calls.slice(0, CALLS_MAX), null);
       case "watchAll":
-        return this.watch(port, { calls: [], token: asked.token });
+        return this.watch(port, [], asked.token);
+      case "ping":
+        return port.tell({ kind: "pong" });
       case "retry":
-        if (!this.isLive && this.need) this.begin();
+        // A connection that a sleeping phone has lost says nothing of it for a while.
+        if (this.need && (!this.isLive || Date.now() - this.heardAt > SILENCE_MS)) this.begin();
         return;
       case "leave":
         this.watchers.delete(port);
@@ -71,10 +91,17 @@ export class Hub {
     }
   }
 
-  private watch(port: Port, watcher: Watcher): void {
-    this.watchers.set(port, watcher);
+  private watch(port: Port, calls: readonly number[], token: string | null): void {
+    this.watchers.set(port, { calls, token, seenAt: Date.now() });
     if (this.settle()) return;
-    port.tell(this.isLive ? { kind: "live", calls: this.need?.calls ?? null, isAnew: false } : this.stale());
+    port.tell(this.isLive ? { kind: "live", isAnew: false } : this.stale());
+  }
+
+  private sweep(): void {
+    for (const [port, watcher] of this.watchers) {
+      if (Date.now() - watcher.seenAt > GONE_MS) this.watchers.delete(port);
+    }
+    this.settle();
   }
 
   /** Has the one stream bring what all want; says whether that is another than before. */
@@ -98,25 +125,32 @@ export class Hub {
     if (!need) return;
     const isAnew = this.cursor === null;
     this.stream = this.open(
-      { path: need.path, token: need.token, after: this.cursor },
+      { ...need, after: this.cursor },
       {
         came: () => {
           this.isLive = true;
-          this.failures = 0;
+          this.cameAt = this.heardAt = Date.now();
           this.refused = null;
-          this.tellAll({ kind: "live", calls: need.calls, isAnew });
+          this.tellAll({ kind: "live", isAnew });
         },
         reached: (id) => {
           this.cursor = id;
+          this.heardAt = Date.now();
         },
-        happened: (type, data) => this.tellAll({ kind: "event", type, data }),
+        happened: (type, data) => {
+          this.heardAt = Date.now();
+          this.tellAll({ kind: "event", type, data });
+        },
         over: (status) => this.lost(status),
       },
     );
   }
 
   private lost(status: number | null): void {
-    if (this.isLive) this.since = Date.now();
+    if (this.isLive) {
+      this.since = Date.now();
+      if (this.since - this.cameAt > LIVED_MS) this.failures = 0;
+    }
     this.isLive = false;
     this.refused = status;
     // A place in another log, or one that this log never gave: whoever watches looks everything up once it is live again.
@@ -158,8 +192,7 @@ export class Hub {
 /** Operators' streams hold everything; without one, the calls that anybody watches. */
 function needOf(watchers: readonly Watcher[]): Need | null {
   const token = watchers.map((watcher) => watcher.token).find((token) => token !== null);
-  if (token) return { path: "/operator/events", token, calls: null };
+  if (token) return { path: "/operator/events", token };
   const calls = [...new Set(watchers.flatMap((watcher) => watcher.calls))].sort((a, b) => b - a).slice(0, CALLS_MAX);
-  if (calls.length === 0) return null;
-  return { path: `/events?callId=${calls.join(",")}`, token: null, calls };
+  return calls.length === 0 ? null : { path: `/events?callId=${calls.join(",")}`, token: null };
 }

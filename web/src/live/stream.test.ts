@@ -18,7 +18,8 @@ beforeEach(() => {
         // It is over already.
       }
     });
-    return new Response(path.includes("refused") ? null : body, { status: path.includes("refused") ? 401 : 200 });
+    const headers = { "content-type": path.includes("page") ? "text/html" : "text/event-stream" };
+    return new Response(path.includes("refused") ? null : body, { status: path.includes("refused") ? 401 : 200, headers });
   });
 });
 afterEach(() => {
@@ -77,6 +78,9 @@ test("an end, and a refusal, are told once; after closing nothing is", async () 
   const refused = open("/refused");
   await vi.advanceTimersByTimeAsync(60_000);
   expect(refused.told).toEqual([["over", 401]]);
+  const page = open("/page");
+  await vi.advanceTimersByTimeAsync(1);
+  expect(page.told).toEqual([["over", null]]);
   const closed = open();
   await vi.advanceTimersByTimeAsync(1);
   closed.stream.close();

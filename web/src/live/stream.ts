@@ -43,7 +43,9 @@ export class Stream {
     try {
       this.listen();
       const response = await fetch(beginning.path, { headers: headers(beginning), signal: this.stop.signal, cache: "no-store" });
-      if (!response.ok || !response.body) return this.end(response.status);
+      if (!response.ok) return this.end(response.status);
+      // Whatever stands in front of the server may say 200 to anything.
+      if (!response.body || !response.headers.get("content-type")?.startsWith("text/event-stream")) return this.end(null);
       const parser = createParser({
         onEvent: ({ event, data }) => {
           if (event !== undefined) this.outcome.happened(event, data);

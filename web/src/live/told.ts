@@ -1,6 +1,9 @@
 // What happened to calls, looked up from the server: one question at a time for each call, and again if more came meanwhile.
-import { ask } from "../api/http";
+import { Problem, ask, pause } from "../api/http";
 import type { CallEvent, Told } from "../api/shapes";
+
+const RETRY_MS_FIRST = 500;
+const RETRY_MS_MAX = 15_000;
 
 export class Lookups {
   private readonly underWay = new Map<number, { again: boolean }>();
@@ -22,13 +25,19 @@ export class Lookups {
   private async run(callId: number): Promise<void> {
     const running = { again: true };
     this.underWay.set(callId, running);
-    while (running.again) {
+    for (let failures = 0; running.again; ) {
       running.again = false;
       try {
         const { events } = await ask<Told>(`/events/calls/${callId}`);
+        failures = 0;
         this.told(callId, events);
       } catch (error) {
         this.failed(callId, error);
+        if (!(error instanceof Problem) || !error.passes) continue;
+        // The stream has told that something happened, and will not tell it twice.
+        running.again = true;
+        await pause(Math.min(RETRY_MS_FIRST * 2 ** failures, RETRY_MS_MAX));
+        failures += 1;
       }
     }
     this.underWay.delete(callId);

@@ -1,14 +1,19 @@
-// What this browser keeps of its rider: who it is, its rides as they were last seen, and a call that nobody answered yet.
+// What this browser keeps of its rider: who it is, its rides as they were last seen, and calls that nobody answered yet.
+//
+// Several tabs keep the same: what is written is added to what is there, never put in its place. A browser that keeps nothing
+// has it for as long as the page is open.
 import { newKey } from "../api/http";
 import type { CallEvent } from "../api/shapes";
 
 const RIDER = "taxisvc.rider";
 const RIDES = "taxisvc.rides";
+const FORGOTTEN = "taxisvc.forgotten";
 const PENDING = "taxisvc.pending";
-/** The server knows keys for 24 hours; an hour less, since its clock may be another. */
-const KEY_LIVES_MS = 23 * 3_600_000;
 /** Older ones are forgotten here; the firm has them all. */
 const RIDES_MAX = 50;
+const FORGOTTEN_MAX = 200;
+/** The server knows keys for 24 hours; an hour less, since its clock may be another. */
+export const KEY_LIVES_MS = 23 * 3_600_000;
 
 export interface Rider {
   userId: string;
@@ -40,34 +45,70 @@ export function keepRider(rider: Rider): void {
   write(RIDER, rider);
 }
 
+/** The newest first. */
 export function rides(): KeptRide[] {
-  const kept = read<KeptRide[]>(RIDES);
-  return Array.isArray(kept) ? kept.filter((ride) => Number.isInteger(ride.callId) && Array.isArray(ride.events)) : [];
+  const forgotten = new Set(list<number>(FORGOTTEN));
+  const kept = list<KeptRide>(RIDES).filter((ride) => Number.isInteger(ride?.callId) && Array.isArray(ride.events));
+  return kept.filter((ride) => !forgotten.has(ride.callId));
 }
 
-export function keepRides(rides: readonly KeptRide[]): void {
-  write(RIDES, rides.slice(0, RIDES_MAX));
+/** Adds these to what is kept: of each ride what knows more. */
+export function keepRides(own: readonly KeptRide[]): KeptRide[] {
+  const all = joined(own, rides());
+  write(RIDES, all.slice(0, RIDES_MAX));
+  return all;
 }
 
-export function pending(): Pending | null {
-  const kept = read<Pending>(PENDING);
-  const isKept = kept !== null && typeof kept.key === "string" && typeof kept.at === "number" && Boolean(kept.body);
-  // Longer than the server knows keys it would be another call.
-  return isKept && Date.now() - kept.at < KEY_LIVES_MS ? kept : null;
+export function forgetRide(callId: number): void {
+  write(FORGOTTEN, [callId, ...list<number>(FORGOTTEN)].slice(0, FORGOTTEN_MAX));
+  write(RIDES, rides());
 }
 
-export function keepPending(pending: Pending | null): void {
-  write(PENDING, pending);
+/** Both, the newest first; of a ride that is in both, the one that knows more. */
+export function joined(own: readonly KeptRide[], others: readonly KeptRide[]): KeptRide[] {
+  const all = new Map(others.map((ride) => [ride.callId, ride]));
+  for (const ride of own) {
+    const known = all.get(ride.callId);
+    if (!known || known.events.length <= ride.events.length) all.set(ride.callId, ride);
+  }
+  const calledAt = (ride: KeptRide) => ride.events[0]?.timestamp ?? 0;
+  return [...all.values()].sort((a, b) => calledAt(b) - calledAt(a) || b.callId - a.callId);
+}
+
+/** Calls that were not answered, the oldest first. */
+export function pending(): Pending[] {
+  const kept = list<Pending>(PENDING);
+  return kept.filter((one) => typeof one?.key === "string" && typeof one.at === "number" && Boolean(one.body));
+}
+
+export function keepPending(one: Pending): void {
+  write(PENDING, [...pending().filter((other) => other.key !== one.key), one]);
+}
+
+export function dropPending(key: string): void {
+  write(
+    PENDING,
+    pending().filter((other) => other.key !== key),
+  );
 }
 
 /** Has this tab told what another tab of the browser keeps. */
 export function onKept(told: () => void): void {
   addEventListener("storage", (event) => {
-    if (event.key === RIDES || event.key === null) told();
+    if (event.key === null || [RIDES, FORGOTTEN, PENDING].includes(event.key)) told();
   });
 }
 
+/** What could not be kept. */
+const unkept = new Map<string, unknown>();
+
+function list<Item>(name: string): Item[] {
+  const kept = read<Item[]>(name);
+  return Array.isArray(kept) ? kept : [];
+}
+
 function read<Kept>(name: string): Kept | null {
+  if (unkept.has(name)) return unkept.get(name) as Kept;
   try {
     return JSON.parse(localStorage.getItem(name) ?? "null") as Kept | null;
   } catch {
@@ -77,9 +118,9 @@ function read<Kept>(name: string): Kept | null {
 
 function write(name: string, value: unknown): void {
   try {
-    if (value === null) localStorage.removeItem(name);
-    else localStorage.setItem(name, JSON.stringify(value));
+    localStorage.setItem(name, JSON.stringify(value));
+    unkept.delete(name);
   } catch {
-    // A browser that keeps nothing has its rides for as long as the page is open.
+    unkept.set(name, value);
   }
 }

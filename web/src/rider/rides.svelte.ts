@@ -14,21 +14,18 @@ const LOOK_EVERY_MS = 5_000;
 const RESUME_MS = 60_000;
 /** A ride that is over stays on top for so long. */
 const FRESH_MS = 10 * 60_000;
-
-/** What was called off unpaid may be taken late all the same; that it goes back is to be seen too. */
-function mayGoOn(ride: Ride): boolean {
-  return ride.isOpen || (ride.phase === "off" && Date.now() - (ride.changedAt ?? 0) < FRESH_MS);
-}
+const NOT_FOUND = "/problems/not-found";
 
 class Rides {
   rider = $state(kept.rider());
   /** The newest first. */
   all = $state.raw<Ride[]>(kept.rides().map((ride) => rideOf(ride.callId, ride.events)));
-  isCalling = $state(false);
-  /** Whether a call of an earlier visit is being asked again. */
-  isResumed = $state(false);
-  /** A call of a while ago of which nobody knows whether it arrived. */
-  unanswered = $state.raw<Pending | null>(null);
+  /** Rides that the server says it has never heard of. */
+  lost = $state.raw<ReadonlySet<number>>(new Set());
+  /** Calls of which nobody knows whether they arrived: no other is made before it is known. */
+  unanswered = $state.raw<readonly Pending[]>([]);
+  /** The keys of the calls that are being asked for. */
+  private asking = $state.raw<ReadonlySet<string>>(new Set());
   problem = $state<Problem | null>(null);
 
   private readonly lookups = new Lookups(
@@ -37,40 +34,29 @@ class Rides {
   );
   private watched = "";
 
+  get isCalling(): boolean {
+    return this.asking.size > 0;
+  }
+
   begin(): void {
     live.listen(
       (_, data) => this.heard(data),
       () => this.lookUpAll(),
     );
-    kept.onKept(() => this.take(kept.rides()));
+    kept.onKept(() => this.take());
+    // A page that was put away has not heard what other tabs kept meanwhile.
+    addEventListener("pageshow", () => this.take());
+    document.addEventListener("visibilitychange", () => this.take());
     setInterval(() => {
       if (!live.isLive && document.visibilityState === "visible") this.lookUpAll();
     }, LOOK_EVERY_MS);
     this.watch();
     this.lookUpAll();
-    const pending = kept.pending();
-    if (pending && Date.now() - pending.at < RESUME_MS) void this.resume(pending);
-    else this.unanswered = pending;
-  }
-
-  /** Asks again for a call that was not answered: there is one of it, whether it had arrived or not. */
-  resume(pending: Pending): Promise<number | null> {
-    this.isResumed = true;
-    return this.send(pending);
-  }
-
-  /** Takes a call off of which nobody knows whether it arrived: only one that is known can be cancelled for certain. */
-  async drop(pending: Pending): Promise<void> {
-    const callId = await this.resume(pending);
-    if (callId === null) return;
-    try {
-      await change("/calls/cancel", { key: newKey(), body: { callId } });
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      // The ride is shown as it stands, with its own way to cancel it.
-      this.problem = error;
+    for (const pending of kept.pending()) {
+      const age = Date.now() - pending.at;
+      if (age >= 0 && age < RESUME_MS) void this.resume(pending);
+      else this.unanswered = [...this.unanswered, pending];
     }
-    this.lookups.lookUp(callId);
   }
 
   /** Open rides, and the last one until it has been seen for a while. */
@@ -82,38 +68,65 @@ class Rides {
     return this.all.find((ride) => ride.callId === callId);
   }
 
+  isAsking(pending: Pending): boolean {
+    return this.asking.has(pending.key);
+  }
+
   async call(wish: { userName: string; distance: string; paymentMethod: string }): Promise<number | null> {
-    if (this.isCalling) return null;
+    if (this.isCalling || this.unanswered.length > 0) return null;
     const userName = wish.userName.trim();
     this.rider = { ...this.rider, userName };
     kept.keepRider(this.rider);
     const body: Pending["body"] = { userId: this.rider.userId, userName, distance: wish.distance };
     if (wish.paymentMethod.trim()) body.paymentMethod = wish.paymentMethod.trim();
-    const before = kept.pending();
-    // The same wish that was not answered is the same call.
-    const isSame = before && JSON.stringify(before.body) === JSON.stringify(body);
-    return this.send(isSame ? before : { key: newKey(), at: Date.now(), body });
+    return this.send({ key: newKey(), at: Date.now(), body });
+  }
+
+  /** Asks again for a call that was not answered: there is one of it, whether it had arrived or not. */
+  resume(pending: Pending): Promise<number | null> {
+    return this.send(pending);
+  }
+
+  /** Takes a call off of which nobody knows whether it arrived: only one that is known can be cancelled for certain. */
+  async cancelUnanswered(pending: Pending): Promise<void> {
+    const callId = await this.send(pending);
+    if (callId === null) return;
+    try {
+      await change("/calls/cancel", { key: newKey(), body: { callId } });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      // The ride is shown as it stands, with its own way to cancel it.
+      this.problem = error;
+    }
+    this.lookups.lookUp(callId);
+  }
+
+  /** Drops a call that is too old to be asked about. */
+  drop(pending: Pending): void {
+    kept.dropPending(pending.key);
+    this.unanswered = this.unanswered.filter((other) => other.key !== pending.key);
+    this.problem = null;
   }
 
   private async send(pending: Pending): Promise<number | null> {
-    this.isCalling = true;
-    this.unanswered = null;
+    if (this.isAsking(pending)) return null;
+    this.asking = new Set([...this.asking, pending.key]);
     this.problem = null;
     kept.keepPending(pending);
     try {
       const call = await change<Call>("/calls", { key: pending.key, body: pending.body });
-      kept.keepPending(null);
       this.add(call);
+      this.drop(pending);
       return call.callId;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      this.problem = error;
       // What is refused is decided; what passes may have been done, and is asked again under the same key.
-      if (!error.passes) kept.keepPending(null);
+      if (error.passes) this.unanswered = [...this.unanswered.filter((other) => other.key !== pending.key), pending];
+      else this.drop(pending);
+      this.problem = error;
       return null;
     } finally {
-      this.isCalling = false;
-      this.isResumed = false;
+      this.asking = new Set([...this.asking].filter((key) => key !== pending.key));
     }
   }
 
@@ -128,12 +141,14 @@ class Rides {
       distance: call.distance,
       fare: call.fare,
     };
-    if (!this.of(call.callId)) this.set([rideOf(call.callId, [event]), ...this.all]);
+    if (!this.of(call.callId)) this.keep([{ callId: call.callId, events: [event] }]);
     this.lookups.lookUp(call.callId);
   }
 
   forget(callId: number): void {
-    this.set(this.all.filter((ride) => ride.callId !== callId));
+    kept.forgetRide(callId);
+    this.all = this.all.filter((ride) => ride.callId !== callId);
+    this.watch();
   }
 
   lookUp(callId: number): void {
@@ -147,7 +162,7 @@ class Rides {
 
   private lookUpAll(): void {
     for (const ride of this.all) {
-      if (mayGoOn(ride)) this.lookups.lookUp(ride.callId);
+      if (ride.isOpen) this.lookups.lookUp(ride.callId);
     }
   }
 
@@ -155,35 +170,49 @@ class Rides {
     // Another data directory has given the number to somebody else.
     const isMine = events.every((event) => event.userId === undefined || event.userId === this.rider.userId);
     if (!isMine) return this.forget(callId);
-    this.set(this.all.map((ride) => (ride.callId === callId ? rideOf(callId, events) : ride)));
+    if (this.lost.has(callId)) this.lost = new Set([...this.lost].filter((other) => other !== callId));
+    this.keep([{ callId, events }]);
   }
 
   private notTold(callId: number, error: unknown): void {
-    // A server that has never heard of it serves other data than the one that took the call.
-    if (error instanceof Problem && error.status === 404) this.forget(callId);
+    // A server that has never heard of it serves other data than the one that took the call. Money may hang on it: that is
+    // said, and nothing is forgotten.
+    if (error instanceof Problem && error.type === NOT_FOUND && this.of(callId)?.isOpen) this.lost = new Set([...this.lost, callId]);
   }
 
-  /** What another tab has kept; what this one knows better stays. */
-  private take(rides: readonly KeptRide[]): void {
+  /** What other tabs have kept; what this one knows better stays. */
+  private take(): void {
+    const stored = kept.rides();
+    const isThere = new Set(stored.map((ride) => ride.callId));
+    const own = this.all.filter((ride) => isThere.has(ride.callId)).map(keptOf);
+    this.show(kept.joined(own, stored));
+    // What another tab has had answered.
+    const waiting = new Set(kept.pending().map((pending) => pending.key));
+    this.unanswered = this.unanswered.filter((pending) => waiting.has(pending.key));
+  }
+
+  private keep(rides: readonly KeptRide[]): void {
+    this.show(kept.keepRides(kept.joined(rides, this.all.map(keptOf))));
+  }
+
+  private show(rides: readonly KeptRide[]): void {
     this.all = rides.map(({ callId, events }) => {
       const own = this.of(callId);
-      return own && own.events.length >= events.length ? own : rideOf(callId, events);
+      return own && own.events === events ? own : rideOf(callId, events);
     });
     this.watch();
   }
 
-  private set(rides: Ride[]): void {
-    this.all = rides;
-    kept.keepRides(rides.map(({ callId, events }) => ({ callId, events: [...events] })));
-    this.watch();
-  }
-
   private watch(): void {
-    const calls = this.all.filter(mayGoOn).map((ride) => ride.callId);
+    const calls = this.all.filter((ride) => ride.isOpen).map((ride) => ride.callId);
     if (calls.join() === this.watched) return;
     this.watched = calls.join();
     live.watch(calls);
   }
+}
+
+function keptOf(ride: Ride): KeptRide {
+  return { callId: ride.callId, events: ride.events as CallEvent[] };
 }
 
 export const rides = new Rides();

@@ -1,9 +1,11 @@
 // The time that ages are told by: it ticks once a second for all that show one.
+import { now } from "../api/time";
+
 class Clock {
-  now = $state(Date.now());
+  now = $state(now());
 
   constructor() {
-    if (typeof window !== "undefined") setInterval(() => (this.now = Date.now()), 1_000);
+    if (typeof window !== "undefined") setInterval(() => (this.now = now()), 1_000);
   }
 }
 

@@ -9,6 +9,7 @@ export interface Words {
   close: string;
   back: string;
   again: string;
+  goesOn: string;
   koreanTime: string;
   nothing: string;
   live: { on: string; connecting: string; off: (span: string) => string; offHint: string };
@@ -33,9 +34,11 @@ export interface Words {
     calling: string;
     resumed: string;
     unanswered: string;
-    unansweredSays: (distance: string, at: string) => string;
+    unansweredSays: string;
+    unansweredTooOld: string;
     unansweredAsk: string;
-    unansweredDrop: string;
+    lost: string;
+    fareFirst: string;
     another: string;
     now: string;
     history: string;
@@ -56,10 +59,6 @@ export interface Words {
     cancelling: string;
     forget: string;
     cost: { held: (fare: string) => string; paid: (fare: string) => string; returned: (fare: string) => string; none: string; returning: (fare: string) => string; ofNothing: string };
-    forOthers: string;
-    driverPage: string;
-    consolePage: string;
-    docs: string;
   };
   phase: Record<Phase, string>;
   phaseSays: Record<Phase, string>;
@@ -110,6 +109,7 @@ export interface Words {
     empty: string;
     open: (number: number) => string;
     keys: string;
+    keysOn: string;
     keyHelp: [string, string][];
     story: string;
     stepsTitle: string;
@@ -163,6 +163,7 @@ export interface Words {
       states: { ok: string; warn: string; fail: string };
       audit: string;
       auditRun: string;
+      auditHint: string;
       auditRunning: string;
       auditClean: (checks: number) => string;
       auditFails: (checks: number) => string;
@@ -185,6 +186,7 @@ export const en: Words = {
   close: "Close",
   back: "Back",
   again: "Try again",
+  goesOn: "Close (it goes on)",
   koreanTime: "Korean time",
   nothing: "–",
   live: {
@@ -218,11 +220,14 @@ export const en: Words = {
     callFor: (fare) => `Call a taxi for ${fare}`,
     callAnyway: "Call anyway",
     calling: "Calling…",
-    resumed: "Your last call was not answered. Asking again…",
-    unanswered: "Your last call was not answered",
-    unansweredSays: (distance, at) => `${distance}, ${at}. Nobody knows whether it arrived. Asked for again there is one call, whether it had arrived or not; cancelled, nothing is charged.`,
+    resumed: "Asking again…",
+    unanswered: "This call was not answered",
+    unansweredSays:
+      "Nobody knows yet whether it arrived. Asked for again, there is still one call. Cancelled, it is asked for once more and taken off at once; what was taken goes back in full.",
+    unansweredTooOld: "It was so long ago that it cannot be asked about any more. If you were charged, please ask the taxi firm.",
     unansweredAsk: "Ask for it again",
-    unansweredDrop: "Cancel it",
+    lost: "The server does not know this call just now. If this stays so, please ask the taxi firm.",
+    fareFirst: "Please look at the fare, then press again.",
     another: "Call another taxi",
     now: "Your ride",
     history: "Your rides",
@@ -250,10 +255,6 @@ export const en: Words = {
       none: "It cost nothing",
       ofNothing: "Nothing taken yet",
     },
-    forOthers: "More",
-    driverPage: "For drivers",
-    consolePage: "For operators",
-    docs: "For developers",
   },
   phase: {
     paying: "Paying",
@@ -380,6 +381,7 @@ export const en: Words = {
     empty: "No call matches.",
     open: (number) => `Call ${number}`,
     keys: "Keys",
+    keysOn: "Use these keys",
     keyHelp: [
       ["↑ ↓", "next or previous call"],
       ["Enter", "open it"],
@@ -463,6 +465,7 @@ export const en: Words = {
       states: { ok: "well", warn: "look", fail: "wrong" },
       audit: "Does everything add up?",
       auditRun: "Run the audit",
+      auditHint: "Where there is very much data, the command “taxisvc audit” has the time that it takes.",
       auditRunning: "Counting…",
       auditClean: (checks) => `Clean: ${checks} checks, every won accounted for.`,
       auditFails: (checks) => `${checks} checks fail.`,

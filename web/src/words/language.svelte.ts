@@ -34,6 +34,12 @@ class Language {
 
   choose(tag: Tag): void {
     this.set(tag);
+    // A link that asked for another language has been followed.
+    const here = new URL(location.href);
+    if (here.searchParams.has("lang")) {
+      here.searchParams.delete("lang");
+      history.replaceState(history.state, "", here);
+    }
     try {
       localStorage.setItem(KEPT, tag);
     } catch {
