@@ -88,9 +88,9 @@ class Rides {
   }
 
   /** Takes a call off of which nobody knows whether it arrived: only one that is known can be cancelled for certain. */
-  async cancelUnanswered(pending: Pending): Promise<void> {
+  async cancelUnanswered(pending: Pending): Promise<number | null> {
     const callId = await this.send(pending);
-    if (callId === null) return;
+    if (callId === null) return null;
     try {
       await change("/calls/cancel", { key: newKey(), body: { callId } });
     } catch (error) {
@@ -99,6 +99,7 @@ class Rides {
       this.problem = error;
     }
     this.lookups.lookUp(callId);
+    return callId;
   }
 
   /** Drops a call that is too old to be asked about. */
