@@ -15,6 +15,9 @@ const START_MS_MAX = 30_000;
 const UNTIL_MS_MAX = 20_000;
 const UNTIL_MS_STEP = 25;
 
+/** Where it is there, it ends what this process has started also when this process is killed. */
+const LEASH = spawnSync("setpriv", ["--version"]).status === 0 ? ["setpriv", "--pdeathsig", "KILL"] : [];
+
 /** @typedef {Record<string, string>} Settings by the names of the environment, without their prefix */
 
 /** @type {Set<import("node:child_process").ChildProcess>} */
@@ -96,7 +99,8 @@ export class Process {
 
   async tryBegin() {
     this.said = "";
-    const child = spawn(binary(), this.words, { cwd: this.folder, env: this.environment(), stdio: ["ignore", "pipe", "pipe"] });
+    const [program, ...words] = /** @type {[string, ...string[]]} */ ([...LEASH, binary(), ...this.words]);
+    const child = spawn(program, words, { cwd: this.folder, env: this.environment(), stdio: ["ignore", "pipe", "pipe"] });
     running.add(child);
     child.once("exit", () => running.delete(child));
     child.stderr.setEncoding("utf8").on("data", (text) => (this.said += text));
