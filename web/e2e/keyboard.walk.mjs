@@ -2,7 +2,7 @@
 // Riders and drivers who use no mouse and no finger.
 import assert from "node:assert/strict";
 import { until } from "./process.mjs";
-import { rideIs, says, tabTo } from "./ways.mjs";
+import { callButton, rideIs, says, tabTo } from "./ways.mjs";
 import { walk } from "./world.mjs";
 
 walk("a ride is called, cancelled and read up by keyboard alone", async (world) => {
@@ -13,6 +13,7 @@ walk("a ride is called, cancelled and read up by keyboard alone", async (world) 
   await keyboard.type("10");
   await tabTo(page, page.getByLabel(words.rider.name, { exact: true }));
   await keyboard.type("어진");
+  await callButton(rider, 100_000).waitFor();
   await keyboard.press("Enter");
   await rideIs(rider, "underWay");
   await tabTo(page, page.getByRole("button", { name: words.rider.cancel, exact: true }));

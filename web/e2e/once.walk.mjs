@@ -61,21 +61,34 @@ walk("a call during which the service is killed is sent again to the next proces
   assert.equal(await world.server.calls(), 1);
 });
 
-walk("a call that nobody answers says so, and goes out under the same key when it is pressed again", async (world) => {
+walk("a call that nobody answers is asked for again under its key: it is one call, whether it had arrived or not", async (world) => {
   const rider = await world.open("rider");
   const { page, words, person } = rider;
   person.expects(AWAY);
   const sent = countOf(page, "/calls");
   await lose(page, "/calls", 4);
   await call(rider);
-  const alert = page.getByRole("alert").filter({ hasText: words.problem.unreachable });
-  await alert.waitFor();
-  await alert.getByText(words.problem.notSure).waitFor();
-  // It did arrive, as the page said it might have.
+  const unanswered = page.getByRole("region", { name: words.rider.unanswered });
+  await unanswered.getByText(words.rider.unansweredSays).waitFor();
+  await unanswered.getByText(words.problem.unreachable).waitFor();
+  // It did arrive, as the page said it might have; and no other is made before that is known.
   assert.equal(await world.server.calls(), 1);
-  await callButton(rider, 100_000).click();
+  await unanswered.getByRole("button", { name: words.rider.unansweredAsk }).click();
   await rideIs(rider, "underWay");
   assert.deepEqual([new Set(sent).size, await world.server.calls()], [1, 1]);
+});
+
+walk("a call that nobody answers is cancelled for certain", async (world) => {
+  const rider = await world.open("rider", { language: "en" });
+  const { page, words, person } = rider;
+  person.expects(AWAY);
+  await lose(page, "/calls", 4);
+  await call(rider);
+  const unanswered = page.getByRole("region", { name: words.rider.unanswered });
+  await unanswered.getByRole("button", { name: words.rider.cancel, exact: true }).click();
+  await rideIs(rider, "returned");
+  await says(rider, words.rider.cost.returned("₩100,000"));
+  assert.equal(await world.server.calls(), 1);
 });
 
 walk("a call that nobody answered is taken up again when the page is opened anew", async (world) => {

@@ -43,6 +43,25 @@ walk("a ride is completed: the fare is said before, the taxi comes and the end i
   await page.getByRole("heading", { name: words.rider.storyOf(1) }).waitFor();
 });
 
+walk("nothing is taken before its amount was said, however fast the button is pressed", async (world) => {
+  const rider = await world.open("rider");
+  const { page, words } = rider;
+  /** @type {(() => void) | undefined} */
+  let release;
+  const released = new Promise((done) => (release = () => done(null)));
+  await page.route("**/fares?*", async (route) => {
+    await released;
+    await route.continue();
+  });
+  await fill(rider);
+  await page.getByRole("button", { name: words.rider.call, exact: true }).click();
+  release?.();
+  await page.getByRole("status").filter({ hasText: words.rider.fareFirst }).waitFor();
+  assert.equal(await world.server.calls(), 0);
+  await callButton(rider, 100_000).click();
+  await rideIs(rider, "underWay");
+});
+
 walk("too far: said before, called anyhow, and the money comes back", async (world) => {
   const rider = await world.open("rider", { language: "en" });
   const { page, words } = rider;
@@ -142,15 +161,15 @@ walk("what cannot be is refused in the server's words, at the field that it is a
   const rider = await world.open("rider");
   const { page, words, person } = rider;
   person.expects(/status of (400|422)/);
-  for (const distance of ["0", "-1", "20001", "abc"]) {
+  for (const distance of ["0", "-1", "20001", "abc", "3,5"]) {
     const field = page.getByLabel(words.rider.distance, { exact: true });
-    const answered = page.waitForResponse((response) => response.url().includes("/fares?") && response.url().endsWith(`=${distance}`));
+    const answered = page.waitForResponse((response) => response.url().includes("/fares?") && response.url().endsWith(`=${encodeURIComponent(distance)}`));
     await field.fill(distance);
     const { detail } = await (await answered).json();
     await says(rider, detail);
     assert.equal(await field.getAttribute("aria-invalid"), "true");
   }
-  await fill(rider, { distance: "3,5" });
+  await fill(rider, { distance: "3.5" });
   await callButton(rider, 35_000).click();
   await rideIs(rider, "underWay");
 });

@@ -16,6 +16,11 @@ const RESUME_MS = 60_000;
 const FRESH_MS = 10 * 60_000;
 const NOT_FOUND = "/problems/not-found";
 
+/** What was called off unpaid may be taken late all the same; that it goes back is to be seen too. */
+function mayGoOn(ride: Ride): boolean {
+  return ride.isOpen || (ride.phase === "off" && Date.now() - (ride.changedAt ?? 0) < FRESH_MS);
+}
+
 class Rides {
   rider = $state(kept.rider());
   /** The newest first. */
@@ -163,7 +168,7 @@ class Rides {
 
   private lookUpAll(): void {
     for (const ride of this.all) {
-      if (ride.isOpen) this.lookups.lookUp(ride.callId);
+      if (mayGoOn(ride)) this.lookups.lookUp(ride.callId);
     }
   }
 
@@ -205,7 +210,7 @@ class Rides {
   }
 
   private watch(): void {
-    const calls = this.all.filter((ride) => ride.isOpen).map((ride) => ride.callId);
+    const calls = this.all.filter(mayGoOn).map((ride) => ride.callId);
     if (calls.join() === this.watched) return;
     this.watched = calls.join();
     live.watch(calls);
