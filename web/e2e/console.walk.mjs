@@ -306,9 +306,9 @@ walk("the health of the system is told, the audit run, the read model made anew"
  */
 async function shows({ page }, calls) {
   await until(`calls ${calls.join()}`, async () => {
-    const rows = await page.getByRole("grid").getByRole("row").all();
-    const firsts = await Promise.all(rows.map((row) => row.getByRole("gridcell").first().textContent({ timeout: 500 }).catch(() => "")));
-    return firsts.filter((text) => /^[0-9]+$/.test(text ?? "")).join() === calls.join();
+    const rows = page.getByRole("grid").getByRole("row");
+    const firsts = await rows.evaluateAll((rows) => rows.map((row) => row.firstElementChild?.textContent ?? ""));
+    return firsts.filter((text) => /^[0-9]+$/.test(text)).join() === calls.join();
   });
 }
 

@@ -11,7 +11,6 @@ import { World, closeBrowser } from "./world.mjs";
 
 const folder = process.argv[2];
 if (folder === undefined) throw new Error("where do the pictures go?");
-const FARE = money(125_000, "ko");
 
 /**
  * @param {Page} page
@@ -28,8 +27,9 @@ async function picture(page, name) {
  * @param {World} world
  * @param {Manner} manner
  * @param {string} suffix
+ * @param {boolean} isWhole
  */
-async function ride(world, manner, suffix) {
+async function ride(world, manner, suffix, isWhole) {
   const name = manner.language === "en" ? "Mina" : "김어진";
   const rider = await world.open("rider", manner);
   await fill(rider, { distance: "12.5", name });
@@ -39,6 +39,7 @@ async function ride(world, manner, suffix) {
   await rideIs(rider, "underWay");
   const number = await world.server.calls();
   await picture(rider.page, `rider-ride${suffix}`);
+  if (!isWhole) return;
   const driver = await world.open("driver", manner);
   await driver.page.goto(`${world.server.origin}/driver#${number}`);
   await driver.page.getByRole("heading", { name: driver.words.driver.none.underWay }).waitFor();
@@ -72,17 +73,20 @@ async function town(server) {
  * @param {World} world
  * @param {Manner} manner
  * @param {string} suffix
+ * @param {boolean} isWhole
  */
-async function desk(world, manner, suffix) {
+async function desk(world, manner, suffix, isWhole) {
   const operator = await world.open("operator", manner);
   const { page, words } = operator;
   await signIn(operator);
   await row(operator, 60).waitFor();
   await picture(page, `console${suffix}`);
-  await row(operator, 57).click();
-  await page.getByRole("complementary").getByText(words.console.stepsTitle).waitFor();
-  await picture(page, `console-call${suffix}`);
-  await page.getByRole("button", { name: words.close, exact: true }).click();
+  if (isWhole) {
+    await row(operator, 57).click();
+    await page.getByRole("complementary").getByText(words.console.stepsTitle).waitFor();
+    await picture(page, `console-call${suffix}`);
+    await page.getByRole("button", { name: words.close, exact: true }).click();
+  }
   await page.getByRole("link", { name: words.console.tabs.now, exact: true }).click();
   const feed = page.getByRole("region", { name: words.console.events }).getByRole("listitem");
   for (let number = 0; number < 3; number += 1) {
@@ -95,16 +99,16 @@ async function desk(world, manner, suffix) {
 
 const world = new World(await Server.start());
 try {
-  await ride(world, { language: "ko" }, "");
-  await ride(world, { language: "en", dark: true }, "-en-dark");
+  await ride(world, { language: "ko" }, "", true);
+  await ride(world, { language: "en", dark: true }, "-en-dark", false);
 } finally {
   await world.end();
 }
 const busy = new World(await Server.start());
 try {
   await town(busy.server);
-  await desk(busy, { language: "ko" }, "");
-  await desk(busy, { language: "en", dark: true }, "-en-dark");
+  await desk(busy, { language: "ko" }, "", true);
+  await desk(busy, { language: "en", dark: true }, "-en-dark", false);
 } finally {
   await busy.end();
   await closeBrowser();
