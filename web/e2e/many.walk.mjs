@@ -2,7 +2,7 @@
 // Ten thousand calls in the console: all of them there, and no more of them drawn than are seen.
 import assert from "node:assert/strict";
 import { until } from "./process.mjs";
-import { money, row, signIn } from "./ways.mjs";
+import { money, row, says, signIn } from "./ways.mjs";
 import { walk } from "./world.mjs";
 
 const CALLS = 10_000;
@@ -22,7 +22,7 @@ walk("ten thousand calls are listed, and only what is seen of them is drawn", as
     new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((entry) => Math.round(entry.duration)))).observe({ type: "longtask" });
   });
   await signIn(operator);
-  await page.getByText(words.console.shown("10,000", "10,000"), { exact: true }).waitFor();
+  await says(operator, words.console.shown("10,000", "10,000"));
   const grid = page.getByRole("grid", { name: words.console.tabs.calls });
   assert.equal(await grid.getAttribute("aria-rowcount"), String(CALLS + 1));
   await grid.hover();
@@ -31,15 +31,21 @@ walk("ten thousand calls are listed, and only what is seen of them is drawn", as
     await page.mouse.wheel(0, step * ROW_PX);
     drawnMax = Math.max(drawnMax, await grid.getByRole("row").count());
   }
+  // Whoever looks at something old is not moved by what is new.
+  const before = await topOf(grid);
+  assert.notEqual(before, String(CALLS));
+  await world.server.call({ userName: "one more" });
+  await until("one more", async () => (await grid.getAttribute("aria-rowcount")) === String(CALLS + 2));
+  assert.equal(await topOf(grid), before);
   await grid.press("End");
   await row(operator, 1).waitFor();
   drawnMax = Math.max(drawnMax, await grid.getByRole("row").count());
   await grid.press("Home");
-  await row(operator, CALLS).waitFor();
+  await row(operator, CALLS + 1).waitFor();
   assert(drawnMax > 10 && drawnMax <= ROWS_MAX, `${drawnMax} rows are drawn`);
-  // What comes now is seen now, and the list stays where the operator is.
+  // What comes now is seen now.
   await world.server.call({ userName: "newcomer", distance: 3 });
-  await row(operator, CALLS + 1).filter({ hasText: "newcomer" }).filter({ hasText: money(30_000, "en") }).waitFor();
+  await row(operator, CALLS + 2).filter({ hasText: "newcomer" }).filter({ hasText: money(30_000, "en") }).waitFor();
   await page.getByRole("searchbox").fill("newcomer");
   await until("the newcomer alone", async () => (await grid.getAttribute("aria-rowcount")) === "2");
   await page.getByRole("searchbox").fill("");
@@ -49,6 +55,21 @@ walk("ten thousand calls are listed, and only what is seen of them is drawn", as
   const tasks = /** @type {number[]} */ (await page.evaluate(() => /** @type {any} */ (window).tasks));
   console.log(`at most ${drawnMax} rows drawn of ${CALLS}; tasks above 50 ms: ${tasks.length}, the longest ${Math.max(0, ...tasks)} ms`);
 });
+
+/**
+ * The number of the first call that is seen whole below the head.
+ * @param {import("playwright-core").Locator} grid
+ */
+async function topOf(grid) {
+  const rows = grid.getByRole("row");
+  return rows.evaluateAll((rows) => {
+    const [head, ...others] = rows;
+    const top = head?.getBoundingClientRect().bottom ?? 0;
+    const tops = others.filter((row) => row.getBoundingClientRect().top >= top - 1);
+    tops.sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top);
+    return tops[0]?.firstElementChild?.textContent?.trim();
+  });
+}
 
 /** @param {import("./server.mjs").Server} server */
 async function callMany(server) {
