@@ -17,7 +17,9 @@ class Keys {
   pressed(event: KeyboardEvent): string | null {
     const target = event.target as HTMLElement;
     const isTyping = target.closest("input, textarea, select, dialog") !== null;
-    return !this.isOn || isTyping || event.ctrlKey || event.metaKey || event.altKey ? null : event.code;
+    // A question that is open is answered first.
+    const isAsked = document.querySelector("dialog[open]") !== null;
+    return !this.isOn || isTyping || isAsked || event.ctrlKey || event.metaKey || event.altKey ? null : event.code;
   }
 }
 

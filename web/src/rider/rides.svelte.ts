@@ -12,6 +12,7 @@ import type { KeptRide, Pending } from "./kept";
 const LOOK_EVERY_MS = 5_000;
 /** A call that nobody answered is asked again by itself so soon after; later the rider may not want it any more. */
 const RESUME_MS = 60_000;
+const RESUME_EVERY_MS = 3_000;
 /** A ride that is over stays on top for so long. */
 const FRESH_MS = 10 * 60_000;
 const NOT_FOUND = "/problems/not-found";
@@ -31,6 +32,8 @@ class Rides {
   unanswered = $state.raw<readonly Pending[]>([]);
   /** The keys of the calls that are being asked for. */
   private asking = $state.raw<ReadonlySet<string>>(new Set());
+  /** The keys of the calls that are to be taken off as soon as they are known. */
+  private unwanted = $state.raw<ReadonlySet<string>>(new Set());
   problem = $state<Problem | null>(null);
 
   private readonly lookups = new Lookups(
@@ -57,11 +60,20 @@ class Rides {
     }, LOOK_EVERY_MS);
     this.watch();
     this.lookUpAll();
-    for (const pending of kept.pending()) {
-      const age = Date.now() - pending.at;
-      if (age >= 0 && age < RESUME_MS) void this.resume(pending);
-      else this.unanswered = [...this.unanswered, pending];
-    }
+    this.unanswered = kept.pending();
+    const resume = () => {
+      for (const pending of this.unanswered) {
+        if (this.isFresh(pending)) void this.send(pending);
+      }
+    };
+    setInterval(resume, RESUME_EVERY_MS);
+    resume();
+  }
+
+  /** Whether a call is still asked for by itself. */
+  private isFresh(pending: Pending): boolean {
+    const age = Date.now() - pending.at;
+    return age >= 0 && age < RESUME_MS;
   }
 
   /** Open rides, and the last one until it has been seen for a while. */
@@ -93,9 +105,16 @@ class Rides {
   }
 
   /** Takes a call off of which nobody knows whether it arrived: only one that is known can be cancelled for certain. */
-  async cancelUnanswered(pending: Pending): Promise<number | null> {
-    const callId = await this.send(pending);
-    if (callId === null) return null;
+  cancelUnanswered(pending: Pending): Promise<number | null> {
+    this.unwanted = new Set([...this.unwanted, pending.key]);
+    return this.send(pending);
+  }
+
+  isUnwanted(pending: Pending): boolean {
+    return this.unwanted.has(pending.key);
+  }
+
+  private async takeOff(callId: number): Promise<void> {
     try {
       await change("/calls/cancel", { key: newKey(), body: { callId } });
     } catch (error) {
@@ -104,7 +123,6 @@ class Rides {
       this.problem = error;
     }
     this.lookups.lookUp(callId);
-    return callId;
   }
 
   /** Drops a call that is too old to be asked about. */
@@ -123,6 +141,7 @@ class Rides {
       const call = await change<Call>("/calls", { key: pending.key, body: pending.body });
       this.add(call);
       this.drop(pending);
+      if (this.isUnwanted(pending)) await this.takeOff(call.callId);
       return call.callId;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
