@@ -21,7 +21,7 @@ walk("the service is killed under an open page and comes back: said calmly, and 
   await world.server.kill();
   for (const one of [rider, driver]) {
     await one.page.getByText(new RegExp(one.words.live.off(".+"))).waitFor();
-    await one.page.getByRole("status").filter({ hasText: one.words.live.offHint }).waitFor();
+    await one.page.getByRole("status").filter({ hasText: one.words.live.offHint }).first().waitFor();
     assert.equal(await one.page.getByRole("alert").filter({ hasText: /./ }).count(), 0, "it alarms nobody");
   }
   // What is known stays.
