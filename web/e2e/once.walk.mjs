@@ -61,19 +61,40 @@ walk("a call during which the service is killed is sent again to the next proces
   assert.equal(await world.server.calls(), 1);
 });
 
-walk("a call that nobody answers is asked for again under its key: it is one call, whether it had arrived or not", async (world) => {
+walk("a call that nobody answers is asked for again by itself: it is one call, whether it had arrived or not", async (world) => {
   const rider = await world.open("rider");
   const { page, words, person } = rider;
   person.expects(AWAY);
   const sent = countOf(page, "/calls");
-  await lose(page, "/calls", 4);
+  const line = await lose(page, "/calls", Infinity);
   await call(rider);
   const unanswered = page.getByRole("region", { name: words.rider.unanswered });
   await unanswered.getByText(words.rider.unansweredSays).waitFor();
   await unanswered.getByText(words.problem.unreachable).waitFor();
   // It did arrive, as the page said it might have; and no other is made before that is known.
   assert.equal(await world.server.calls(), 1);
-  await unanswered.getByRole("button", { name: words.rider.unansweredAsk }).click();
+  assert.equal(await callButton(rider, 100_000).count(), 0);
+  line.times = 0;
+  await rideIs(rider, "underWay");
+  assert.deepEqual([new Set(sent).size, await world.server.calls()], [1, 1]);
+});
+
+walk("a call that nobody answered for long is asked for again by its rider, and is one call", async (world) => {
+  const rider = await world.open("rider", { isBlank: true });
+  const { page, words, person } = rider;
+  person.expects(AWAY);
+  await page.clock.install();
+  await page.goto(person.address);
+  const sent = countOf(page, "/calls");
+  const line = await lose(page, "/calls", Infinity);
+  await call(rider);
+  const unanswered = page.getByRole("region", { name: words.rider.unanswered });
+  await unanswered.getByText(words.problem.unreachable).waitFor();
+  await page.clock.fastForward("05:00");
+  const ask = unanswered.getByRole("button", { name: words.rider.unansweredAsk });
+  await until("it to be left to the rider", async () => (await ask.isEnabled()) && (await unanswered.getByText(words.problem.unreachable).isVisible()));
+  line.times = 0;
+  await ask.click();
   await rideIs(rider, "underWay");
   assert.deepEqual([new Set(sent).size, await world.server.calls()], [1, 1]);
 });
@@ -82,10 +103,11 @@ walk("a call that nobody answers is cancelled for certain", async (world) => {
   const rider = await world.open("rider", { language: "en" });
   const { page, words, person } = rider;
   person.expects(AWAY);
-  await lose(page, "/calls", 4);
+  const line = await lose(page, "/calls", Infinity);
   await call(rider);
   const unanswered = page.getByRole("region", { name: words.rider.unanswered });
   await unanswered.getByRole("button", { name: words.rider.cancel, exact: true }).click();
+  line.times = 0;
   await rideIs(rider, "returned");
   await says(rider, words.rider.cost.returned("₩100,000"));
   assert.equal(await world.server.calls(), 1);
@@ -118,23 +140,24 @@ function countOf(page, path) {
 }
 
 /**
- * Has the server take what is posted there, and loses so many of its answers.
+ * Has the server take what is posted there, and loses so many of its answers; how many more, may be set anew.
  * @param {Page} page
  * @param {string} path
  * @param {number} times
  * @param {() => Promise<void>} [meanwhile]
  */
 async function lose(page, path, times, meanwhile) {
-  let lost = 0;
+  const line = { times };
   await page.route(
     (url) => url.pathname === path,
     async (route) => {
-      if (route.request().method() !== "POST" || lost >= times) return route.continue();
-      lost += 1;
+      if (route.request().method() !== "POST" || line.times === 0) return route.continue();
+      line.times -= 1;
       const answer = await route.fetch();
       assert(answer.ok());
       await meanwhile?.();
       await route.abort().catch(() => undefined);
     },
   );
+  return line;
 }
