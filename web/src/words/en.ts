@@ -234,7 +234,7 @@ export const en: Words = {
     history: "Your rides",
     historyHint: "Kept in this browser",
     noHistory: "No rides yet.",
-    story: "The story of this ride",
+    story: "Ride story",
     storyOf: (number) => `Call ${number}`,
     number: "Call number",
     taxi: "Taxi",
