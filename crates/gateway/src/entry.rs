@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -13,6 +13,7 @@ use axum::extract::ConnectInfo;
 use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, header};
 use tokio::time::Instant;
 use tower::Service;
@@ -37,17 +38,22 @@ pub struct Gateway {
 }
 
 struct Inner {
-    settings: Settings,
+    manners: RwLock<Arc<Manners>>,
     table: Table,
     targets: Vec<(&'static str, Target)>,
-    rates: Option<ClientRates>,
     ids: Ids,
     stats: Arc<Stats>,
 }
 
+/// How requests are treated that come now; others may take their place while it runs.
+struct Manners {
+    settings: Settings,
+    rates: Option<Arc<ClientRates>>,
+}
+
 enum Target {
     Local(Router),
-    Http(ReplicaSet),
+    Http(Box<ReplicaSet>),
 }
 
 /// Whether every route can be answered.
@@ -78,11 +84,36 @@ impl Gateway {
         let table = Table::new(&routes);
         let target = |upstream| match upstream {
             Upstream::Local(service) => Target::Local(service),
-            Upstream::Http(authorities) => Target::Http(ReplicaSet::new(authorities, &settings, &stats)),
+            Upstream::Http(authorities) => {
+                Target::Http(Box::new(ReplicaSet::new(authorities, &settings, &stats)))
+            }
         };
         let targets = routes.into_iter().map(|route| (route.name, target(route.upstream))).collect();
-        let rates = settings.rate_limit.as_ref().map(ClientRates::new);
-        Gateway { inner: Arc::new(Inner { settings, table, targets, rates, ids: Ids::new(seed), stats }) }
+        let rates = settings.rate_limit.as_ref().map(ClientRates::new).map(Arc::new);
+        let manners = RwLock::new(Arc::new(Manners { settings, rates }));
+        Gateway { inner: Arc::new(Inner { manners, table, targets, ids: Ids::new(seed), stats }) }
+    }
+
+    /// Requests that come from now on are treated so. How replicas are asked how they are, left out and connected to
+    /// stays as it was at the start.
+    pub fn set_settings(&self, settings: Settings) {
+        let mut manners = self.inner.manners.write().unwrap_or_else(PoisonError::into_inner);
+        // Who has used up a share has used it up, as long as the share is the same.
+        let is_same = manners.settings.rate_limit == settings.rate_limit;
+        let anew = || settings.rate_limit.as_ref().map(ClientRates::new).map(Arc::new);
+        let rates = if is_same { manners.rates.clone() } else { anew() };
+        *manners = Arc::new(Manners { settings, rates });
+    }
+
+    /// The requests of this route go to these replicas from now on; those under way stay where they are. Whether there is
+    /// such a route, and it has replicas.
+    pub fn set_upstreams(&self, route: &str, authorities: Vec<Authority>) -> bool {
+        let target = self.inner.targets.iter().find(|(name, _)| *name == route);
+        match target {
+            Some((_, Target::Http(replicas))) => replicas.name(authorities),
+            Some((_, Target::Local(_))) | None => return false,
+        }
+        true
     }
 
     /// The gateway as a router, to be merged with routes that are the process's own and given to a server.
@@ -103,7 +134,7 @@ impl Gateway {
     pub fn readiness(&self) -> Readiness {
         let cannot = |target: &Target| match target {
             Target::Local(_) => false,
-            Target::Http(replicas) => !replicas.has_good_one(),
+            Target::Http(set) => !set.replicas().has_good_one(),
         };
         let unanswered = self.inner.targets.iter().filter(|(_, target)| cannot(target));
         Readiness { unanswered: unanswered.map(|(name, _)| *name).collect() }
@@ -111,7 +142,8 @@ impl Gateway {
 
     /// Asks every replica once how it is; to be awaited before the first readiness is told.
     pub async fn check_health(&self) {
-        let Some(checks) = &self.inner.settings.health else {
+        let manners = self.inner.manners();
+        let Some(checks) = &manners.settings.health else {
             return;
         };
         let asking = self.inner.targets.iter().filter_map(|(_, target)| match target {
@@ -123,12 +155,13 @@ impl Gateway {
 
     /// Keeps asking until the shutdown begins; to be spawned.
     pub async fn keep_checking_health(self, shutdown: Shutdown) {
-        let Some(checks) = &self.inner.settings.health else {
-            return;
-        };
         let asking = async {
             loop {
                 self.check_health().await;
+                let manners = self.inner.manners();
+                let Some(checks) = &manners.settings.health else {
+                    return;
+                };
                 tokio::time::sleep(checks.interval).await;
             }
         };
@@ -155,22 +188,27 @@ impl Service<Request<Body>> for Gateway {
 }
 
 impl Inner {
+    fn manners(&self) -> Arc<Manners> {
+        Arc::clone(&self.manners.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     async fn answer(&self, request: Request<Body>) -> Response {
         let since = Instant::now();
         let (head, body) = request.into_parts();
         let request_id = self.ids.keep_or_make(head.headers.get(X_REQUEST_ID));
         let origin = head.headers.get(header::ORIGIN).cloned();
         let language = language_of(&head.headers);
+        let manners = self.manners();
         let route = self.table.find(head.uri.path());
         let method = head.method.clone();
-        let mut response = match self.forward(route, (head, body), &request_id).await {
+        let mut response = match self.forward(&manners, route, (head, body), &request_id).await {
             Ok(response) => response,
             Err(problem) => {
                 log(&problem, &method, &request_id);
                 problem.into_response(Some(&request_id), language)
             }
         };
-        self.settings.cors.mark(origin.as_ref(), response.headers_mut());
+        manners.settings.cors.mark(origin.as_ref(), response.headers_mut());
         response.headers_mut().insert(X_REQUEST_ID, request_id);
         self.stats.count_answer(route, response.status(), since.elapsed());
         response
@@ -178,17 +216,18 @@ impl Inner {
 
     async fn forward(
         &self,
+        manners: &Manners,
         route: Option<usize>,
         (mut head, body): (Parts, Body),
         request_id: &HeaderValue,
     ) -> Result<Response, Problem> {
-        let settings = &self.settings;
+        let settings = &manners.settings;
         if head.method == Method::CONNECT || head.method == Method::TRACE {
             return Err(Problem::new(Kind::MethodNotAllowed, Detail::NotAProxy).closing());
         }
         let asker = (&head.uri, head.version, &head.headers);
         let standing = Standing::of(peer_of(&head), asker, &settings.trusted_proxies)?;
-        self.admit(standing.client)?;
+        self.admit(manners, standing.client)?;
         let Some(_in_flight) = self.stats.enter(settings.requests_in_flight_max) else {
             return Err(
                 Problem::new(Kind::TooBusy, Detail::TooManyRequests).retry_after(settings.retry_after)
@@ -203,7 +242,7 @@ impl Inner {
             return Err(Problem::new(Kind::NotFound, Detail::NoRoute));
         };
         let waits_for_leave = head.headers.contains_key(header::EXPECT);
-        let body = self.read(body, waits_for_leave).await?;
+        let body = read(body, waits_for_leave, settings).await?;
         clean_request(&mut head.headers, settings);
         standing.write(&mut head.headers);
         head.headers.insert(X_REQUEST_ID, request_id.clone());
@@ -216,31 +255,31 @@ impl Inner {
         }
     }
 
-    fn admit(&self, client: IpAddr) -> Result<(), Problem> {
-        let Some(rates) = &self.rates else { return Ok(()) };
+    fn admit(&self, manners: &Manners, client: IpAddr) -> Result<(), Problem> {
+        let Some(rates) = &manners.rates else { return Ok(()) };
         rates.admit(client).map_err(|wait| {
             self.stats.count_rate_limited();
             Problem::new(Kind::RateLimited, Detail::MoreThanItsShare).retry_after(wait)
         })
     }
+}
 
-    async fn read(&self, mut body: Body, waits_for_leave: bool) -> Result<Bytes, Problem> {
-        let bytes_max = self.settings.body_bytes_max;
-        let reading = tokio::time::timeout(self.settings.request_timeout, read_whole(&mut body, bytes_max));
-        match reading.await {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(Unread::TooLarge)) => {
-                if !waits_for_leave {
-                    discard(body).await;
-                }
-                Err(Problem::new(Kind::PayloadTooLarge, Detail::BodyTooLarge(bytes_max)).closing())
+async fn read(mut body: Body, waits_for_leave: bool, settings: &Settings) -> Result<Bytes, Problem> {
+    let bytes_max = settings.body_bytes_max;
+    let reading = tokio::time::timeout(settings.request_timeout, read_whole(&mut body, bytes_max));
+    match reading.await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(Unread::TooLarge)) => {
+            if !waits_for_leave {
+                discard(body).await;
             }
-            Ok(Err(Unread::Broken(error))) => {
-                tracing::debug!(%error, "a body broke off");
-                Err(Problem::new(Kind::Malformed, Detail::BodyBroken).closing())
-            }
-            Err(_) => Err(Problem::new(Kind::RequestTimeout, Detail::BodyLate).closing()),
+            Err(Problem::new(Kind::PayloadTooLarge, Detail::BodyTooLarge(bytes_max)).closing())
         }
+        Ok(Err(Unread::Broken(error))) => {
+            tracing::debug!(%error, "a body broke off");
+            Err(Problem::new(Kind::Malformed, Detail::BodyBroken).closing())
+        }
+        Err(_) => Err(Problem::new(Kind::RequestTimeout, Detail::BodyLate).closing()),
     }
 }
 

@@ -47,7 +47,7 @@ const STARTING: &str = "taxisvc-starting";
 
 /// Has one of the replicas answer.
 pub(crate) async fn to_replicas(
-    replicas: &ReplicaSet,
+    set: &ReplicaSet,
     outgoing: Outgoing,
     (settings, stats, ids): (&Settings, &Stats, &Ids),
 ) -> Result<Response, Problem> {
@@ -55,7 +55,8 @@ pub(crate) async fn to_replicas(
     let mut asked = Vec::new();
     let mut was_sent = false;
     let mut retries_left = settings.retries.per_request_max;
-    replicas.budget().pay_in();
+    let replicas = set.replicas();
+    set.budget().pay_in();
     loop {
         let mut lease = match replicas.choose(ids, &mut asked, outgoing.risk.may_repeat) {
             Ok(lease) => lease,
@@ -76,7 +77,7 @@ pub(crate) async fn to_replicas(
             Err(Failure::NotSent | Failure::TimedOut) => return Err(outgoing.risk.timed_out()),
             Err(Failure::Broken) => was_sent = true,
         }
-        if !outgoing.risk.may_repeat || retries_left == 0 || !replicas.budget().take_retry() {
+        if !outgoing.risk.may_repeat || retries_left == 0 || !set.budget().take_retry() {
             return Err(outgoing.risk.broke_off(settings));
         }
         retries_left -= 1;

@@ -1,8 +1,9 @@
 //! One replica: its connections, how many requests it has, and whether it is to be asked at all.
 
 use std::collections::VecDeque;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -36,8 +37,53 @@ pub(crate) enum Failure {
     TimedOut,
 }
 
-pub(crate) struct Replica {
+/// Where a replica is: one address, or whatever its name leads to where nobody has looked it up yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
     pub(crate) authority: Authority,
+    pub(crate) address: Option<SocketAddr>,
+}
+
+impl Place {
+    pub(crate) fn of(authority: &Authority) -> Place {
+        let (host, port) = host_and_port(authority);
+        let address = host.parse().ok().map(|ip| SocketAddr::new(ip, port));
+        Place { authority: authority.clone(), address }
+    }
+
+    /// All places that the name stands for now; `None` when nobody says.
+    pub(crate) async fn look_up(authority: &Authority, timeout: Duration) -> Option<Vec<Place>> {
+        let looking = tokio::net::lookup_host(host_and_port(authority));
+        let found = tokio::time::timeout(timeout, looking).await.ok()?.ok()?;
+        let place = |address| Place { authority: authority.clone(), address: Some(address) };
+        let mut places: Vec<Place> = Vec::new();
+        for place in found.map(place) {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        (!places.is_empty()).then_some(places)
+    }
+}
+
+impl Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) if address.to_string() != self.authority.as_str() => {
+                write!(formatter, "{} at {address}", self.authority)
+            }
+            Some(_) | None => self.authority.fmt(formatter),
+        }
+    }
+}
+
+fn host_and_port(authority: &Authority) -> (&str, u16) {
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    (host, authority.port_u16().unwrap_or(PORT_DEFAULT))
+}
+
+pub(crate) struct Replica {
+    pub(crate) place: Place,
     host: HeaderValue,
     connections: Connections,
     connect_timeout: Duration,
@@ -53,10 +99,10 @@ struct Idle {
 }
 
 impl Replica {
-    pub(crate) fn new(authority: Authority, settings: &Settings, stats: Arc<Stats>) -> Replica {
+    pub(crate) fn new(place: Place, settings: &Settings, stats: Arc<Stats>) -> Replica {
         Replica {
-            host: HeaderValue::try_from(authority.as_str()).expect("an authority is a header value"),
-            authority,
+            host: HeaderValue::try_from(place.authority.as_str()).expect("an authority is a header value"),
+            place,
             connections: settings.connections.clone(),
             connect_timeout: settings.connect_timeout,
             idle: Mutex::new(VecDeque::new()),
@@ -122,9 +168,12 @@ impl Replica {
     }
 
     async fn connect(&self) -> io::Result<Sender> {
-        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
-        let port = self.authority.port_u16().unwrap_or(PORT_DEFAULT);
-        let connecting = TcpStream::connect((host, port));
+        let connecting = async {
+            match self.place.address {
+                Some(address) => TcpStream::connect(address).await,
+                None => TcpStream::connect(host_and_port(&self.place.authority)).await,
+            }
+        };
         let stream = tokio::time::timeout(self.connect_timeout, connecting).await??;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
@@ -137,7 +186,7 @@ impl Replica {
     }
 
     fn count(&self, failure: Failure, why: &dyn Display, as_trial: bool) -> Failure {
-        tracing::debug!(replica = %self.authority, ?failure, %why, "a replica failed");
+        tracing::debug!(replica = %self.place, ?failure, %why, "a replica failed");
         self.failed(as_trial);
         failure
     }
@@ -149,7 +198,7 @@ impl Replica {
     pub(crate) fn failed(&self, as_trial: bool) {
         if self.health.failed(as_trial) {
             self.stats.count_ejection();
-            tracing::warn!(replica = %self.authority, "left out after failing");
+            tracing::warn!(replica = %self.place, "left out after failing");
         }
     }
 }

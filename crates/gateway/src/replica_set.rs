@@ -1,18 +1,23 @@
 //! The replicas of one route: which of them to ask, how they are, and how many retries they are owed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use http::uri::Authority;
 
-use crate::replica::{Lease, Replica};
+use crate::replica::{Lease, Place, Replica};
 use crate::request_id::Ids;
 use crate::settings::{HealthChecks, Retries, Settings};
 use crate::stats::Stats;
 
+/// Who is named for a route, and who that is now.
 pub(crate) struct ReplicaSet {
-    replicas: Vec<Arc<Replica>>,
+    /// As it was said; another one each time that it is said anew.
+    named: RwLock<Arc<[Authority]>>,
+    found: RwLock<Replicas>,
     budget: RetryBudget,
+    settings: Settings,
+    stats: Arc<Stats>,
 }
 
 /// Why nobody can be asked.
@@ -26,23 +31,112 @@ pub(crate) enum Nobody {
 
 impl ReplicaSet {
     pub(crate) fn new(authorities: Vec<Authority>, settings: &Settings, stats: &Arc<Stats>) -> ReplicaSet {
-        let replica = |authority| Arc::new(Replica::new(authority, settings, Arc::clone(stats)));
-        ReplicaSet {
-            replicas: authorities.into_iter().map(replica).collect(),
+        let set = ReplicaSet {
+            named: RwLock::new(Arc::from(Vec::new())),
+            found: RwLock::new(Replicas(Arc::from(Vec::new()))),
             budget: RetryBudget::new(&settings.retries),
-        }
+            settings: settings.clone(),
+            stats: Arc::clone(stats),
+        };
+        set.name(authorities);
+        set
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.replicas.len()
+    /// From now on these are asked. Whoever was asked before and is not among them keeps the requests that it has.
+    pub(crate) fn name(&self, authorities: Vec<Authority>) {
+        let mut named = write(&self.named);
+        let before = self.replicas();
+        let places = |authority: &Authority| {
+            let known = before.of(authority);
+            if known.is_empty() { vec![Place::of(authority)] } else { known }
+        };
+        let places = authorities.iter().flat_map(places).collect();
+        self.publish(self.at(places, &before), &before);
+        *named = Arc::from(authorities);
+    }
+
+    /// Those who can be asked now.
+    pub(crate) fn replicas(&self) -> Replicas {
+        self.found.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn budget(&self) -> &RetryBudget {
         &self.budget
     }
 
+    /// Looks every name up, and asks everyone behind it once how they are. Who is new is asked for something else only
+    /// after that; who is gone from behind a name is not asked any more.
+    pub(crate) async fn check_health(&self, checks: &HealthChecks) {
+        let named = Arc::clone(&self.named.read().unwrap_or_else(PoisonError::into_inner));
+        let before = self.replicas();
+        let looking = named.iter().map(|authority| look_up(authority, &before, checks));
+        let places = futures_util::future::join_all(looking).await.concat();
+        let now = self.at(places, &before);
+        futures_util::future::join_all(now.0.iter().map(|replica| check_one(replica, checks))).await;
+        // Others may have been named meanwhile: then the next round is about them.
+        let is_named = write(&self.named);
+        if Arc::ptr_eq(&is_named, &named) {
+            self.publish(now, &before);
+        }
+    }
+
+    /// The replicas at these places: those that are known already, with all that is known of them.
+    fn at(&self, places: Vec<Place>, known: &Replicas) -> Replicas {
+        let replica = |place: Place| {
+            let known = known.0.iter().find(|replica| replica.place == place);
+            known
+                .cloned()
+                .unwrap_or_else(|| Arc::new(Replica::new(place, &self.settings, self.stats.clone())))
+        };
+        Replicas(places.into_iter().map(replica).collect())
+    }
+
+    fn publish(&self, now: Replicas, before: &Replicas) {
+        for (some, others, what) in
+            [(&now, before, "there is a replica"), (before, &now, "a replica is gone")]
+        {
+            let is_among_them = |replica: &Replica| others.0.iter().any(|other| other.place == replica.place);
+            for replica in some.0.iter().filter(|replica| !is_among_them(replica)) {
+                tracing::info!(replica = %replica.place, "{what}");
+            }
+        }
+        *write(&self.found) = now;
+    }
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a name leads to now; while nobody says, where it led to before.
+async fn look_up(authority: &Authority, before: &Replicas, checks: &HealthChecks) -> Vec<Place> {
+    let place = Place::of(authority);
+    if place.address.is_some() {
+        return vec![place];
+    }
+    let found = Place::look_up(authority, checks.timeout).await;
+    found.unwrap_or_else(|| {
+        let known = before.of(authority);
+        if known.is_empty() { vec![place] } else { known }
+    })
+}
+
+/// The replicas of a route at one moment.
+#[derive(Clone)]
+pub(crate) struct Replicas(Arc<[Arc<Replica>]>);
+
+impl Replicas {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn has_good_one(&self) -> bool {
-        self.replicas.iter().any(|replica| replica.health().is_good())
+        self.0.iter().any(|replica| replica.health().is_good())
+    }
+
+    fn of(&self, authority: &Authority) -> Vec<Place> {
+        let places = self.0.iter().map(|replica| &replica.place);
+        places.filter(|place| place.authority == *authority).cloned().collect()
     }
 
     /// Takes a replica for a request; which one was asked already is told by its index in `asked`.
@@ -51,17 +145,17 @@ impl ReplicaSet {
     /// ones; when there is no good one, of any: a wrong guess about their health must not be worse than asking.
     pub(crate) fn choose(&self, ids: &Ids, asked: &mut Vec<usize>, may_try: bool) -> Result<Lease, Nobody> {
         let is_new = |index: &usize| !asked.contains(index);
-        let claimed = |index: &usize| is_new(index) && self.replicas[*index].health().claims_trial();
-        let trial = if may_try { (0..self.replicas.len()).find(claimed) } else { None };
-        let is_good = |index: &usize| is_new(index) && self.replicas[*index].health().is_good();
+        let claimed = |index: &usize| is_new(index) && self.0[*index].health().claims_trial();
+        let trial = if may_try { (0..self.0.len()).find(claimed) } else { None };
+        let is_good = |index: &usize| is_new(index) && self.0[*index].health().is_good();
         let chosen = trial.or_else(|| self.less_busy_of_two(ids, is_good));
         let chosen = chosen.or_else(|| self.less_busy_of_two(ids, is_new)).ok_or(Nobody::Left)?;
         asked.push(chosen);
-        self.replicas[chosen].lease(trial.is_some()).ok_or(Nobody::Free)
+        self.0[chosen].lease(trial.is_some()).ok_or(Nobody::Free)
     }
 
     fn less_busy_of_two(&self, ids: &Ids, fits: impl Fn(&usize) -> bool) -> Option<usize> {
-        let indices = 0..self.replicas.len();
+        let indices = 0..self.0.len();
         let count = indices.clone().filter(&fits).count();
         let nth = |n: usize| indices.clone().filter(&fits).nth(n);
         if count < 2 {
@@ -71,14 +165,8 @@ impl ReplicaSet {
         let first = number % count;
         let second = (first + 1 + (number / count) % (count - 1)) % count;
         let (first, second) = (nth(first)?, nth(second)?);
-        let busier = self.replicas[first].in_flight() > self.replicas[second].in_flight();
+        let busier = self.0[first].in_flight() > self.0[second].in_flight();
         Some(if busier { second } else { first })
-    }
-
-    /// Asks every replica once how it is.
-    pub(crate) async fn check_health(&self, checks: &HealthChecks) {
-        let asking = self.replicas.iter().map(|replica| check_one(replica, checks));
-        futures_util::future::join_all(asking).await;
     }
 }
 
@@ -93,7 +181,7 @@ async fn check_one(replica: &Arc<Replica>, checks: &HealthChecks) {
         replica.failed(is_trial);
     }
     if replica.health().say_ready(is_well) {
-        tracing::info!(replica = %replica.authority, is_well, "the readiness of a replica changed");
+        tracing::info!(replica = %replica.place, is_well, "the readiness of a replica changed");
     }
 }
 
@@ -132,6 +220,8 @@ impl RetryBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::Future;
+    use std::task::{Context, Waker};
 
     fn set(count: u16) -> ReplicaSet {
         let settings = Settings::default();
@@ -140,9 +230,62 @@ mod tests {
         ReplicaSet::new(authorities, &settings, &stats)
     }
 
+    fn places(set: &ReplicaSet) -> Vec<String> {
+        set.replicas().0.iter().map(|replica| replica.place.to_string()).collect()
+    }
+
+    fn checks() -> HealthChecks {
+        Settings::default().health.expect("replicas are asked how they are")
+    }
+
+    #[tokio::test]
+    async fn a_name_becomes_the_addresses_behind_it() {
+        let set = set(1);
+        set.name(vec!["localhost:1".parse().unwrap()]);
+        assert_eq!(places(&set), ["localhost:1"], "nobody has looked yet");
+        set.check_health(&checks()).await;
+        assert!(places(&set).contains(&"localhost:1 at 127.0.0.1:1".to_owned()), "{:?}", places(&set));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_knows_keeps_what_was_behind_it() {
+        let set = set(1);
+        let name: Authority = "nobody.invalid:1".parse().unwrap();
+        let found = Place { authority: name.clone(), address: Some(([127, 0, 0, 1], 1).into()) };
+        set.name(vec![name]);
+        set.publish(set.at(vec![found], &set.replicas()), &set.replicas());
+        set.check_health(&checks()).await;
+        assert_eq!(places(&set), ["nobody.invalid:1 at 127.0.0.1:1"]);
+    }
+
+    #[tokio::test]
+    async fn who_is_named_again_is_the_one_that_was_known() {
+        let set = set(2);
+        let before = set.replicas();
+        before.0[1].failed(false);
+        set.name(vec!["127.0.0.1:2".parse().unwrap(), "127.0.0.1:3".parse().unwrap()]);
+        let now = set.replicas();
+        assert_eq!(places(&set), ["127.0.0.1:2", "127.0.0.1:3"]);
+        assert!(Arc::ptr_eq(&before.0[1], &now.0[0]));
+    }
+
+    /// A round that began before others were named must not bring the former ones back.
+    #[tokio::test]
+    async fn a_round_that_is_late_changes_nothing() {
+        let set = set(1);
+        set.name(vec!["localhost:1".parse().unwrap()]);
+        let checks = checks();
+        let mut round = std::pin::pin!(set.check_health(&checks));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(round.as_mut().poll(&mut context).is_pending(), "it looks the name up");
+        set.name(vec!["127.0.0.1:2".parse().unwrap()]);
+        round.await;
+        assert_eq!(places(&set), ["127.0.0.1:2"]);
+    }
+
     #[tokio::test]
     async fn each_replica_is_asked_once_and_the_less_busy_first() {
-        let set = set(2);
+        let set = set(2).replicas();
         let ids = Ids::new(1);
         let held = set.choose(&ids, &mut vec![0], false).unwrap_or_else(|_| panic!("the second is there"));
         for _ in 0..100 {

@@ -82,7 +82,7 @@ pub struct Connections {
 }
 
 /// How much one client may ask.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateLimit {
     /// The steady rate.
     pub per_second: NonZeroU32,
