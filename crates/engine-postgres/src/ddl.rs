@@ -4,6 +4,9 @@
 //! the database's own is; wide columns come first, so that no row is padded; no table has an index that a statement
 //! does not need.
 
+#[cfg(feature = "next")]
+pub(crate) mod next;
+
 /// What every database has: what it is, whom it holds, its shards, and turns among replicas.
 pub(crate) const COMMON: &str = r#"
 CREATE SCHEMA engine;

@@ -34,6 +34,14 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         service: |_| String::new(),
         kind: |_, _| String::new(),
     },
+    #[cfg(feature = "next")]
+    Migration {
+        version: 3,
+        oldest_reader: 1,
+        common: "",
+        service: ddl::next::of_service,
+        kind: ddl::next::of_kind,
+    },
 ];
 
 /// The version that a program knows which has these steps.

@@ -1,5 +1,7 @@
 //! Everything that can happen: the published language between the services, and each service's own notes beside it.
 
+#[cfg(feature = "next")]
+pub mod next;
 mod stored;
 mod wire;
 
@@ -11,7 +13,7 @@ use crate::money::Won;
 use crate::rider::Rider;
 use crate::status::{CallStatus, DriveStatus, PayStatus};
 
-pub use stored::{SCHEMA, Unreadable};
+pub use stored::{SCHEMA, Unreadable, is_known};
 
 /// Something that happened to a call, told by the service that owns it.
 #[derive(Clone, Debug, PartialEq)]

@@ -19,6 +19,7 @@ mod sentinel;
 mod servers;
 mod serving;
 mod up;
+mod version;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use config::Config;
@@ -56,7 +57,7 @@ const QUIET: &str = "warn";
 
 /// A call-taxi platform: a rider calls, pays, a driver is found or the money goes back.
 #[derive(Debug, Parser)]
-#[command(name = "taxisvc", version, about, after_long_help = HELP)]
+#[command(name = "taxisvc", version = version::VERSION, about, after_long_help = HELP)]
 struct Arguments {
     #[command(flatten)]
     common: Common,
@@ -138,6 +139,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Command::Completions(options) = &command {
         return commands::completions::run(Arguments::command(), options);
     }
+    version::rehearse();
     let Common { config, data, listen, log } = arguments.common;
     let in_force = sources::read(&Flags { config, data, listen, log })?;
     let config = &in_force.config;

@@ -7,6 +7,15 @@ use super::{CallEvent, DriveEvent, Event, PaymentEvent};
 /// The schema version written now; every version ever written can still be read.
 pub const SCHEMA: u16 = 1;
 
+/// Whether events of this schema version can be read.
+pub fn is_known(schema: u16) -> bool {
+    #[cfg(feature = "next")]
+    if schema == super::next::SCHEMA {
+        return true;
+    }
+    schema == SCHEMA
+}
+
 /// Why a stored event cannot be read.
 #[derive(Debug)]
 pub enum Unreadable {
@@ -23,10 +32,17 @@ impl Event {
             Self::Payment(event) => event.body_json(),
             Self::Drive(event) => event.body_json(),
         };
-        (self.type_name(), SCHEMA, body.expect("a body has only text keys and finite numbers"))
+        let body = body.expect("a body has only text keys and finite numbers");
+        #[cfg(feature = "next")]
+        if super::next::is_written() {
+            return (self.type_name(), super::next::SCHEMA, super::next::wrap(&body));
+        }
+        (self.type_name(), SCHEMA, body)
     }
 
     pub fn from_stored(type_name: &str, schema: u16, body: &str) -> Result<Self, Unreadable> {
+        #[cfg(feature = "next")]
+        let (schema, body) = super::next::unwrap(schema, body);
         if schema != SCHEMA {
             return Err(Unreadable::UnknownSchema { type_name: type_name.to_owned(), schema });
         }

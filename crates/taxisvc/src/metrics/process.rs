@@ -1,6 +1,7 @@
 //! The process as the system sees it, under the names that every program gives these figures.
 
 use super::{tell, tell_one};
+use crate::version::VERSION;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::counter::ConstCounter;
@@ -10,7 +11,7 @@ use std::fmt;
 
 /// Which program it is.
 pub(super) fn register_build(registry: &mut Registry) {
-    let labels = [("version", env!("CARGO_PKG_VERSION"))];
+    let labels = [("version", VERSION)];
     registry.register_collector(Box::new(Build(labels)));
 }
 

@@ -10,7 +10,7 @@ use engine::log::{LogId, Recorded, Source};
 use engine::wire::{Packet, Place};
 use std::borrow::Cow;
 use taxi::actor::Actor;
-use taxi::event::{Event, SCHEMA};
+use taxi::event::{self, Event, SCHEMA};
 use taxi::id::CallId;
 
 /// Causes that are longer are none of ours.
@@ -60,7 +60,7 @@ pub(super) fn understand(
 ) -> Understood<Event> {
     let fields = fields?;
     let (name, version) = headers.get(name::CE_TYPE).and_then(ce_type).unwrap_or((known.type_name(), SCHEMA));
-    if name == known.type_name() && version != SCHEMA {
+    if name == known.type_name() && !event::is_known(version) {
         return Err(format!("it is of version {version}, and known here is {SCHEMA}"));
     }
     // Whoever goes by the one would do another thing than who goes by the other.

@@ -4,6 +4,7 @@ use super::Findings;
 use crate::config::Config;
 use crate::config::sources::InForce;
 use crate::data_dir::token::{self, Token};
+use crate::version::VERSION;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -13,7 +14,7 @@ const CHARACTERS_MIN: usize = 8;
 
 pub(super) fn look(in_force: &InForce, findings: &mut Findings) {
     let config = &in_force.config;
-    findings.ok("program", format!("taxisvc {}", env!("CARGO_PKG_VERSION")));
+    findings.ok("program", format!("taxisvc {}", VERSION));
     match &in_force.file {
         Some(file) => findings.ok("settings", format!("{} is read", file.display())),
         None => findings.ok("settings", "no file is read: what is not in the environment is the default"),
