@@ -4,6 +4,7 @@ mod ci;
 mod contract;
 mod packages;
 mod services;
+mod shell;
 mod tidy;
 mod web;
 

@@ -69,6 +69,9 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Up {
+    /// The address on which both listen, for containers that have a network with this machine: nobody is asked for a password
+    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::LOCALHOST, conflicts_with_all = ["kafka", "postgres", "secure"])]
+    listen: Ipv4Addr,
     #[arg(long, value_name = "PORT", default_value_t = 9092)]
     kafka_port: u16,
     #[arg(long, value_name = "PORT", default_value_t = 5432)]
@@ -137,10 +140,15 @@ fn up(root: &Path, folder: &Path, wanted: &Up) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut notes = Notes::read(folder)?;
     if kafka_wanted {
-        notes.kafka = Some(Kafka::note(folder, notes.kafka.as_ref(), (wanted.kafka_port, wanted.secure))?);
+        notes.kafka = Some(Kafka::note(
+            folder,
+            notes.kafka.as_ref(),
+            (wanted.listen, wanted.kafka_port, wanted.secure),
+        )?);
     }
     if postgres_wanted {
-        notes.postgres = Some(Postgres::note(folder, notes.postgres.as_ref(), wanted.postgres_port)?);
+        notes.postgres =
+            Some(Postgres::note(folder, notes.postgres.as_ref(), (wanted.listen, wanted.postgres_port))?);
     }
     notes.write(folder)?;
     let kafka = Kafka::of(folder, notes.kafka.filter(|_| kafka_wanted));
@@ -272,8 +280,8 @@ fn consume(
 }
 
 /// A port that nobody listens on, said by name when somebody does.
-fn expect_free(port: u16, option: &str) -> anyhow::Result<()> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+fn expect_free((host, port): (Ipv4Addr, u16), option: &str) -> anyhow::Result<()> {
+    match TcpListener::bind((host, port)) {
         Ok(_) => Ok(()),
         Err(error) => {
             bail!(

@@ -22,7 +22,12 @@ pub(super) struct Kafka {
 
 impl Kafka {
     pub(super) fn of(folder: &Path, note: Option<KafkaNote>) -> Self {
-        let note = note.unwrap_or(KafkaNote { port: PORT_DEFAULT, controller_port: 0, secure: None });
+        let note = note.unwrap_or(KafkaNote {
+            host: Ipv4Addr::LOCALHOST,
+            port: PORT_DEFAULT,
+            controller_port: 0,
+            secure: None,
+        });
         Self { folder: folder.join("kafka"), note }
     }
 
@@ -30,7 +35,7 @@ impl Kafka {
     pub(super) fn note(
         folder: &Path,
         before: Option<&KafkaNote>,
-        (port, is_secure): (u16, bool),
+        (host, port, is_secure): (Ipv4Addr, u16, bool),
     ) -> anyhow::Result<KafkaNote> {
         if let Some(note) = before {
             let kafka = Self::of(folder, Some(*note));
@@ -38,23 +43,23 @@ impl Kafka {
             if is_secure && note.secure.is_none() {
                 bail!("Kafka was made there without --secure; `services down` removes it");
             }
-            if kafka.running().is_some() && port != note.port {
-                bail!("Kafka runs there already, on port {}; `services down` ends it", note.port);
+            if kafka.running().is_some() && (host, port) != (note.host, note.port) {
+                bail!("Kafka runs there already, at {}; `services down` ends it", kafka.address());
             }
             if kafka.running().is_some() {
                 return Ok(kafka.note);
             }
         }
-        expect_free(port, "--kafka-port")?;
+        expect_free((host, port), "--kafka-port")?;
         let secure = match before.and_then(|note| note.secure) {
             None if is_secure => Some(Secure::draw_ports()?),
             before => before,
         };
-        Ok(KafkaNote { port, controller_port: free_port()?, secure })
+        Ok(KafkaNote { host, port, controller_port: free_port()?, secure })
     }
 
     pub(super) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.note.port)
+        format!("{}:{}", self.note.host, self.note.port)
     }
 
     /// What is known of its listeners that want a password or a certificate, where it has them.
@@ -83,7 +88,7 @@ impl Kafka {
         if self.running().is_some() {
             return Ok(None);
         }
-        expect_free(self.note.port, "--kafka-port")?;
+        expect_free((self.note.host, self.note.port), "--kafka-port")?;
         let place = self.folder.display().to_string();
         // Its settings are a list where there is a comma, and go on where there is a backslash.
         if place.contains([',', '\\', '\n']) {
@@ -126,7 +131,7 @@ impl Kafka {
     }
 
     fn settings(&self) -> anyhow::Result<String> {
-        let KafkaNote { port, controller_port, .. } = self.note;
+        let KafkaNote { host, port, controller_port, .. } = self.note;
         let data = self.folder.join("data");
         let (others, secure) = match self.secure() {
             Some(secure) => (secure.listeners(), secure.settings()?),
@@ -137,8 +142,8 @@ impl Kafka {
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{others}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}{others}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://127.0.0.1:{controller_port}{others}
+advertised.listeners=PLAINTEXT://{host}:{port}{others}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,\
 SASL_SSL:SASL_SSL,SSL:SSL
 inter.broker.listener.name=PLAINTEXT
@@ -177,7 +182,7 @@ broker.session.timeout.ms=3000
 
     /// Whether it names itself among the brokers that are alive, which is when it takes messages.
     fn answers(&self) -> bool {
-        metadata((Ipv4Addr::LOCALHOST, self.note.port)).is_ok_and(|brokers| brokers > 0)
+        metadata((self.note.host, self.note.port)).is_ok_and(|brokers| brokers > 0)
     }
 
     pub(super) fn stop(&self, immediate: bool) -> anyhow::Result<()> {
@@ -188,7 +193,9 @@ broker.session.timeout.ms=3000
             signalled?;
         }
         // A process that was killed keeps its port until the last of its threads is gone.
-        let is_gone = || self.running().is_none() && expect_free(self.note.port, "--kafka-port").is_ok();
+        let is_gone = || {
+            self.running().is_none() && expect_free((self.note.host, self.note.port), "--kafka-port").is_ok()
+        };
         let ended = process::until(|| Ok(is_gone().then_some(())))?;
         ended.with_context(|| format!("Kafka, process {id}, does not end"))
     }

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use std::fs;
 use std::io::ErrorKind;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -21,6 +22,7 @@ pub(super) struct Notes {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KafkaNote {
+    pub(super) host: Ipv4Addr,
     pub(super) port: u16,
     pub(super) controller_port: u16,
     /// Of the listeners that want a password or a certificate.
@@ -29,6 +31,7 @@ pub(super) struct KafkaNote {
 
 #[derive(Debug)]
 pub(super) struct PostgresNote {
+    pub(super) host: Ipv4Addr,
     pub(super) port: u16,
     pub(super) data: PathBuf,
 }
@@ -39,6 +42,11 @@ impl Notes {
         let Some(table) = read_table(&folder.join(NOTES))? else { return Ok(Self::default()) };
         let number = |value: &Value| u16::try_from(value.as_integer()?).ok();
         let port = |part: &str, name: &str| number(table.get(part)?.get(name)?);
+        // What was noted before there was a choice listens on loopback.
+        let host = |part: &str| {
+            let said = table.get(part).and_then(|part| part.get("host")?.as_str()?.parse().ok());
+            said.unwrap_or(Ipv4Addr::LOCALHOST)
+        };
         let kafka = port("kafka", "port").zip(port("kafka", "controller_port"));
         let secure = table.get("kafka").and_then(|kafka| {
             let ports: Vec<_> = kafka.get("secure")?.as_array()?.iter().filter_map(number).collect();
@@ -47,20 +55,31 @@ impl Notes {
         let data = table.get("postgres").and_then(|postgres| postgres.get("data")?.as_str());
         let postgres = port("postgres", "port").zip(data);
         Ok(Self {
-            kafka: kafka.map(|(port, controller_port)| KafkaNote { port, controller_port, secure }),
-            postgres: postgres.map(|(port, data)| PostgresNote { port, data: data.into() }),
+            kafka: kafka.map(|(port, controller_port)| KafkaNote {
+                host: host("kafka"),
+                port,
+                controller_port,
+                secure,
+            }),
+            postgres: postgres.map(|(port, data)| PostgresNote {
+                host: host("postgres"),
+                port,
+                data: data.into(),
+            }),
         })
     }
 
     pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let mut text = String::from("# What `cargo xtask services` started here.\n");
-        if let Some(KafkaNote { port, controller_port, secure }) = self.kafka {
-            text += &format!("\n[kafka]\nport = {port}\ncontroller_port = {controller_port}\n");
+        if let Some(KafkaNote { host, port, controller_port, secure }) = self.kafka {
+            text += &format!(
+                "\n[kafka]\nhost = \"{host}\"\nport = {port}\ncontroller_port = {controller_port}\n"
+            );
             text += &secure.map(|ports| format!("secure = {ports:?}\n")).unwrap_or_default();
         }
-        if let Some(PostgresNote { port, data }) = &self.postgres {
+        if let Some(PostgresNote { host, port, data }) = &self.postgres {
             let data = quoted(&data.display().to_string());
-            text += &format!("\n[postgres]\nport = {port}\ndata = {data}\n");
+            text += &format!("\n[postgres]\nhost = \"{host}\"\nport = {port}\ndata = {data}\n");
         }
         let path = folder.join(NOTES);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
@@ -132,8 +151,17 @@ mod tests {
         let nothing = Notes::read(folder.path()).unwrap();
         assert!(nothing.kafka.is_none() && nothing.postgres.is_none());
         let notes = Notes {
-            kafka: Some(KafkaNote { port: 1, controller_port: 2, secure: Some([4, 5, 6]) }),
-            postgres: Some(PostgresNote { port: 3, data: "/a b/it's \"c\"".into() }),
+            kafka: Some(KafkaNote {
+                host: [10, 0, 0, 1].into(),
+                port: 1,
+                controller_port: 2,
+                secure: Some([4, 5, 6]),
+            }),
+            postgres: Some(PostgresNote {
+                host: Ipv4Addr::LOCALHOST,
+                port: 3,
+                data: "/a b/it's \"c\"".into(),
+            }),
         };
         notes.write(folder.path()).unwrap();
         assert_eq!(format!("{:?}", Notes::read(folder.path()).unwrap()), format!("{notes:?}"));

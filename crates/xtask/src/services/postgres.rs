@@ -5,6 +5,7 @@ use super::{expect_free, process};
 use anyhow::{Context, bail};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,12 +18,14 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 const OWNER: &str = "postgres";
 const ROLE: &str = "taxisvc";
 /// What the server is set to, besides its port. A commit is on the disk, as in production.
-const SETTINGS: &str = "listen_addresses = '127.0.0.1'
-unix_socket_directories = ''
-max_connections = 200
+const SETTINGS: &str = "unix_socket_directories = ''
+max_connections = 400
 fsync = on
 synchronous_commit = on
 ";
+
+/// Who comes over a network that this machine is on itself is let in as one on this machine is.
+const NEIGHBOURS: &str = "host all all samenet trust\n";
 
 pub(super) struct Postgres {
     folder: PathBuf,
@@ -33,7 +36,11 @@ pub(super) struct Postgres {
 
 impl Postgres {
     pub(super) fn of(folder: &Path, note: Option<PostgresNote>) -> anyhow::Result<Self> {
-        let note = note.unwrap_or(PostgresNote { port: PORT_DEFAULT, data: PathBuf::new() });
+        let note = note.unwrap_or(PostgresNote {
+            host: Ipv4Addr::LOCALHOST,
+            port: PORT_DEFAULT,
+            data: PathBuf::new(),
+        });
         Ok(Self { folder: folder.join("postgres"), note, owner: owner()? })
     }
 
@@ -41,25 +48,25 @@ impl Postgres {
     pub(super) fn note(
         folder: &Path,
         before: Option<&PostgresNote>,
-        port: u16,
+        (host, port): (Ipv4Addr, u16),
     ) -> anyhow::Result<PostgresNote> {
-        let Some(PostgresNote { port: port_before, data }) = before else {
-            expect_free(port, "--postgres-port")?;
-            return Ok(PostgresNote { port, data: place(folder, port)? });
+        let Some(PostgresNote { host: host_before, port: port_before, data }) = before else {
+            expect_free((host, port), "--postgres-port")?;
+            return Ok(PostgresNote { host, port, data: place(folder, port)? });
         };
-        let note = PostgresNote { port: *port_before, data: data.clone() };
+        let note = PostgresNote { host: *host_before, port: *port_before, data: data.clone() };
         let is_running = Self::of(folder, Some(note))?.is_running()?;
-        if is_running && port != *port_before {
-            bail!("PostgreSQL runs there already, on port {port_before}; `services down` ends it");
+        if is_running && (host, port) != (*host_before, *port_before) {
+            bail!("PostgreSQL runs there already, at {host_before}:{port_before}; `services down` ends it");
         }
         if !is_running {
-            expect_free(port, "--postgres-port")?;
+            expect_free((host, port), "--postgres-port")?;
         }
-        Ok(PostgresNote { port, data: data.clone() })
+        Ok(PostgresNote { host, port, data: data.clone() })
     }
 
     pub(super) fn url(&self) -> String {
-        format!("postgres://{ROLE}@127.0.0.1:{}/postgres", self.note.port)
+        format!("postgres://{ROLE}@{}:{}/postgres", self.note.host, self.note.port)
     }
 
     fn is_running(&self) -> anyhow::Result<bool> {
@@ -76,13 +83,13 @@ impl Postgres {
         if self.is_running()? {
             return Ok(());
         }
-        expect_free(self.note.port, "--postgres-port")?;
+        expect_free((self.note.host, self.note.port), "--postgres-port")?;
         if !self.note.data.join("PG_VERSION").exists() {
             self.make()?;
         }
         let mut command = self.program("pg_ctl")?;
         command.args(["start", "--wait", "--silent", "-D"]).arg(&self.note.data).arg("-l").arg(self.log());
-        command.arg("-o").arg(format!("-p {}", self.note.port));
+        command.arg("-o").arg(format!("-p {} -h {}", self.note.port, self.note.host));
         let started = process::call(&mut command);
         started.with_context(|| format!("PostgreSQL does not start:\n{}", process::tail(&self.log())))
     }
@@ -110,6 +117,12 @@ impl Postgres {
         let written = OpenOptions::new().append(true).open(&path);
         let written = written.and_then(|mut file| file.write_all(SETTINGS.as_bytes()));
         written.with_context(|| format!("cannot write {}", path.display()))?;
+        if self.note.host != Ipv4Addr::LOCALHOST {
+            let path = unfinished.join("pg_hba.conf");
+            let written = OpenOptions::new().append(true).open(&path);
+            let written = written.and_then(|mut file| file.write_all(NEIGHBOURS.as_bytes()));
+            written.with_context(|| format!("cannot write {}", path.display()))?;
+        }
         fs::rename(&unfinished, &self.note.data).context("cannot put PostgreSQL's data in its place")
     }
 

@@ -1,6 +1,7 @@
 //! Processes that outlive this one: started apart, found again by a file, awaited, stopped.
 
-use anyhow::{Context, bail};
+pub(super) use crate::shell::{ask, call};
+use anyhow::Context;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -64,33 +65,6 @@ pub(super) fn signal(id: u32, name: &str) -> anyhow::Result<()> {
     let mut command = Command::new("sh");
     command.args(["-c", "kill -s \"$0\" \"$1\"", name, &id.to_string()]);
     call(&mut command)
-}
-
-/// Runs a program to its end; what it says is shown.
-pub(super) fn call(command: &mut Command) -> anyhow::Result<()> {
-    let name = command.get_program().display().to_string();
-    let status = command.status().with_context(|| format!("cannot start {name}"))?;
-    if !status.success() {
-        bail!("`{name} {}` failed", words_of(command));
-    }
-    Ok(())
-}
-
-/// Runs a program to its end and gives what it says; only a failure shows it.
-pub(super) fn ask(command: &mut Command) -> anyhow::Result<String> {
-    let name = command.get_program().display().to_string();
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {name}"))?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        bail!("`{name} {}` failed: {} {}", words_of(command), said.trim(), errors.trim());
-    }
-    Ok(said)
-}
-
-fn words_of(command: &Command) -> String {
-    let words: Vec<_> = command.get_args().map(|argument| argument.display().to_string()).collect();
-    words.join(" ")
 }
 
 /// The end of a log, for a message about what it belongs to.

@@ -4,6 +4,7 @@ use super::notes::quoted;
 use super::{expect_free, free_port, process};
 use anyhow::Context;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -54,9 +55,9 @@ impl Secure {
     }
 
     pub(super) fn expect_free(&self) -> anyhow::Result<()> {
-        self.ports
-            .iter()
-            .try_for_each(|port| expect_free(*port, "`services down` and `services up --secure`"))
+        self.ports.iter().try_for_each(|port| {
+            expect_free((Ipv4Addr::LOCALHOST, *port), "`services down` and `services up --secure`")
+        })
     }
 
     fn ways(&self) -> impl Iterator<Item = (&'static Way, u16)> {

@@ -5,6 +5,7 @@ use super::notes::Notes;
 use super::postgres::Postgres;
 use super::{Up, down, free_port, process, up};
 use anyhow::{Context, bail};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -18,6 +19,7 @@ impl Throwaway {
         // A run that was killed together with its keeper has left its own behind.
         down(folder)?;
         let wanted = Up {
+            listen: Ipv4Addr::LOCALHOST,
             kafka_port: free_port()?,
             postgres_port: free_port()?,
             kafka: None,
