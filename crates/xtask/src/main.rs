@@ -2,6 +2,8 @@
 
 mod ci;
 mod contract;
+mod image;
+mod kubernetes;
 mod packages;
 mod services;
 mod shell;
@@ -45,6 +47,10 @@ enum Command {
     /// Builds with TLS for Kafka, and tries it on a Kafka that wants passwords and certificates: installs OpenSSL's headers
     /// where they are missing
     KafkaTls,
+    /// Tries the manifests on a real cluster, under load: the one that KUBECONFIG names, or a node made for it
+    Kubernetes(kubernetes::Arguments),
+    /// Makes the container image from Debian's packages, without a registry, and a list of all that is in it
+    Image(image::Arguments),
     /// Measures: builds the release and prints every figure of docs/performance.md
     Bench {
         /// The figures to take, all of them when none is named; `--markdown` for a table, `--runs 5` for more runs
@@ -64,6 +70,8 @@ fn main() -> ExitCode {
         Command::Services(arguments) => services::run(&root, &arguments),
         Command::ClusterDay { trips, replicas } => ci::cluster_day(&root, trips.as_deref(), replicas),
         Command::KafkaTls => ci::kafka_tls(&root),
+        Command::Kubernetes(arguments) => kubernetes::run(&root, arguments),
+        Command::Image(arguments) => image::run(&root, &arguments),
         Command::Bench { figures } => ci::bench(&root, &figures),
     };
     match result {

@@ -79,6 +79,17 @@ const FOR_TLS: [Package; 2] = [
     Package { name: "libssl-dev", wanted_for: "TLS to Kafka", is_there: has_openssl },
 ];
 
+/// What makes an image.
+const FOR_IMAGE: [Package; 3] = [
+    Package {
+        name: "pkg-config",
+        wanted_for: "finding OpenSSL",
+        is_there: || runs("pkg-config", "--version"),
+    },
+    Package { name: "libssl-dev", wanted_for: "TLS to Kafka", is_there: has_openssl },
+    Package { name: "buildah", wanted_for: "making images", is_there: || runs("buildah", "--version") },
+];
+
 /// What the tests want that are no service.
 pub(crate) fn for_tests() -> Vec<Package> {
     FOR_TESTS.into()
@@ -92,6 +103,11 @@ pub(crate) fn for_pages() -> Vec<Package> {
 /// What it takes to build with TLS for Kafka.
 pub(crate) fn for_tls() -> Vec<Package> {
     FOR_TLS.into()
+}
+
+/// What it takes to make an image.
+pub(crate) fn for_image() -> Vec<Package> {
+    FOR_IMAGE.into()
 }
 
 /// What Kafka, a PostgreSQL server and its client want; which of them, the caller says.

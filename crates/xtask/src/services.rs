@@ -126,6 +126,12 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
+/// Fetches what both want, for a network from which nothing can be fetched.
+pub(crate) fn prepare(root: &Path) -> anyhow::Result<()> {
+    packages::ensure(&packages::for_services(&[Wanted::Kafka, Wanted::Postgres]))?;
+    jars::java(root, "kafka.Kafka").map(drop)
+}
+
 fn folder(root: &Path, at: Option<&Path>) -> anyhow::Result<PathBuf> {
     let folder = at.map_or_else(|| root.join(FOLDER), Path::to_owned);
     std::path::absolute(&folder).with_context(|| format!("{} is no directory", folder.display()))

@@ -1,0 +1,89 @@
+//! The list of what is in the image, crates and packages, as CycloneDX writes it (<https://cyclonedx.org/docs/1.5/json/>).
+
+use super::root::{Root, Unpacked};
+use crate::shell::call;
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(super) const FILE: &str = "taxisvc.cdx.json";
+/// What lists the crates.
+const TOOL: &str = "cargo-cyclonedx";
+const TOOL_VERSION: &str = "0.5.9";
+/// What it calls its list, beside the manifest that it is of.
+const OF_CRATES: &str = "taxisvc-crates";
+
+/// Writes it, and where.
+pub(super) fn write(repository: &Path, folder: &Path, root: &Root) -> anyhow::Result<PathBuf> {
+    let mut bill = crates(repository)?;
+    let components = bill["components"].as_array_mut().context("a bill has components")?;
+    if components.len() < 100 {
+        bail!("the bill has {} crates, which are too few", components.len());
+    }
+    components.extend(root.packages.iter().map(component));
+    let path = folder.join(FILE);
+    let text = serde_json::to_string_pretty(&bill).context("a bill is JSON")?;
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// As <https://github.com/package-url/purl-spec> names packages of Debian's.
+fn component(package: &Unpacked) -> Value {
+    let Unpacked { name, version, architecture } = package;
+    let purl = format!("pkg:deb/debian/{name}@{}?arch={architecture}", version.replace(':', "%3A"));
+    json!({"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl})
+}
+
+fn crates(repository: &Path) -> anyhow::Result<Value> {
+    let tools = repository.join("target/tools");
+    let tool = tools.join("bin").join(TOOL);
+    if !tool.exists() {
+        println!("== {TOOL} {TOOL_VERSION} into target/tools");
+        let mut install = Command::new(env!("CARGO"));
+        install.args(["install", "--locked", "--quiet", "--version", TOOL_VERSION, TOOL, "--root"]);
+        call(install.arg(&tools))?;
+    }
+    let manifest = repository.join("crates/taxisvc/Cargo.toml");
+    let mut command = Command::new(&tool);
+    command.args([
+        "cyclonedx",
+        "--format",
+        "json",
+        "--spec-version",
+        "1.5",
+        "--features",
+        "kafka-tls",
+        "--quiet",
+    ]);
+    command.args(["--override-filename", OF_CRATES, "--manifest-path"]).arg(&manifest);
+    call(&mut command)?;
+    let mut found = None;
+    let members = fs::read_dir(repository.join("crates")).context("the crates are somewhere")?;
+    for list in members.flatten().map(|member| member.path().join(format!("{OF_CRATES}.json"))) {
+        let Ok(text) = fs::read_to_string(&list) else { continue };
+        fs::remove_file(&list).with_context(|| format!("cannot remove {}", list.display()))?;
+        if list.starts_with(repository.join("crates/taxisvc")) {
+            found = Some(serde_json::from_str(&text).context("a bill is JSON")?);
+        }
+    }
+    found.with_context(|| format!("{TOOL} has written nothing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_named_as_others_name_it() {
+        let package = |name: &str, version: &str| Unpacked {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            architecture: "amd64".to_owned(),
+        };
+        let component = component(&package("libc6", "2:36-9+deb12u13"));
+        assert_eq!(component["purl"], "pkg:deb/debian/libc6@2%3A36-9+deb12u13?arch=amd64");
+        assert_eq!(component["version"], "2:36-9+deb12u13");
+    }
+}
