@@ -17,30 +17,27 @@ pub(super) fn change(stage: &Stage<'_>) -> anyhow::Result<String> {
         || -> anyhow::Result<Vec<Vec<Pod>>> { SERVICES.iter().map(|service| stage.pods(service)).collect() };
     let before = pods()?;
     let first = said(stage)?;
-    let mut level = level_of(&first)?.to_owned();
-    let mut seen = vec![level.clone()];
-    for next in ["info", "debug", "info"] {
-        write(stage, &first.replace(&line(&level_of(&first)?), &line(next)))?;
+    let original = level_of(&first)?;
+    let with = |level: &str| first.replace(&line(&original), &line(level));
+    for level in CHANGES {
+        write(stage, &with(level))?;
         for service in SERVICES {
-            until(&format!("every {service} to log {next}"), PATIENCE, || {
-                every_pod_logs(stage, service, next)
+            until(&format!("every {service} to log {level}"), PATIENCE, || {
+                every_pod_logs(stage, service, level)
             })?;
         }
-        level = next.to_owned();
-        seen.push(level.clone());
     }
-    write(stage, &first.replace(&line(&level_of(&first)?), &line("loud")))?;
+    write(stage, &with("loud"))?;
     let refused = until("the level to be refused", PATIENCE, || refusals(stage, 1))?;
-    every_pod_logs(stage, "call", &level).context("what was in force stays")?;
+    every_pod_logs(stage, "call", CHANGES[CHANGES.len() - 1]).context("what was in force stays")?;
     write(stage, &first)?;
     until("what was wrong to be forgotten", PATIENCE, || refusals(stage, 0))?;
-    let original = level_of(&first)?;
     until("the first level to be back", PATIENCE, || every_pod_logs(stage, "call", &original))?;
-    seen.push(original);
     ensure!(pods()? == before, "pods were started anew");
     Ok(format!(
-        "{} in every pod, \"loud\" refused by {refused} pods of call, reported and kept out; no pod started anew",
-        seen.join(" → ")
+        "{original} → {} in every pod; \"loud\" refused by {refused} pods of call, reported and kept out; then {original} \
+         again; no pod started anew",
+        CHANGES.join(" → ")
     ))
 }
 
