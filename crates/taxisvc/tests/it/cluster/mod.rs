@@ -6,6 +6,7 @@ mod flow;
 mod moving_over;
 mod operators;
 mod restored;
+mod rolling;
 mod scaling;
 mod secured;
 mod seen_from_outside;

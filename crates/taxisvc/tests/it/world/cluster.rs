@@ -3,17 +3,20 @@
 pub(crate) mod load;
 pub(crate) mod outside;
 mod ports;
+mod program;
+pub(crate) mod strict;
 
 use self::outside::Outside;
 use self::ports::draw_port;
+pub(crate) use self::program::Program;
 use super::entry::Entry;
 use super::http::Ask;
-use super::process::{self, Ended, Server, Settings, run, taxisvc};
+use super::process::{self, Ended, Server, Settings};
 use super::until;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -26,6 +29,8 @@ pub(crate) struct Cluster {
     entry: Entry,
     settings: Settings,
     folder: TempDir,
+    /// What is started from now on.
+    program: Program,
     /// Dropped last: the processes want it to the end.
     outside: Arc<Outside>,
 }
@@ -46,11 +51,12 @@ impl Replica {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    fn start(&mut self, folder: &Path, settings: &Settings) {
+    fn start(&mut self, program: &Program, (folder, settings): (&Path, &Settings), arguments: &[&str]) {
         assert!(self.server.is_none(), "{} runs already", self.role);
         let mut settings = settings.clone();
         settings.push((format!("PORTS_{}", self.role.to_uppercase()), self.port.to_string()));
-        let server = Server::start_where_it_was(|| taxisvc(folder, &settings, &[self.role]));
+        let arguments = [&[self.role], arguments].concat();
+        let server = Server::start_where_it_was(|| program.command(folder, &settings, &arguments));
         self.server = Some(server);
     }
 
@@ -92,7 +98,8 @@ impl Cluster {
         let front = Replica::new("gateway");
         let entry = Entry { gateway: front.address() };
         let outside = Arc::new(outside);
-        let mut cluster = Self { replicas, front, entry, settings, folder, outside };
+        let program = Program::this();
+        let mut cluster = Self { replicas, front, entry, settings, folder, program, outside };
         for role in ROLES {
             (0..started).for_each(|index| cluster.start_again(role, index));
         }
@@ -101,10 +108,60 @@ impl Cluster {
         cluster
     }
 
-    /// In front of every replica that there is.
+    /// In front of every replica that there is, as a file names them.
     pub(crate) fn start_gateway(&mut self) {
-        let settings = self.of_the_fleet();
-        self.front.start(self.folder.path(), &settings);
+        self.tell_gateway();
+        let file = self.upstreams().display().to_string();
+        self.front.start(&self.program, (self.folder.path(), &self.settings), &["--config", &file]);
+    }
+
+    fn upstreams(&self) -> PathBuf {
+        self.folder.path().join("upstreams.toml")
+    }
+
+    /// Names all replicas that there are now to the gateway, in the file that it looks into time and again.
+    fn tell_gateway(&self) {
+        let mut text = String::from("[upstreams]\n");
+        for role in ROLES {
+            let addresses: Vec<String> = self.of(role).map(|replica| replica.address().to_string()).collect();
+            text += &format!("{role} = {addresses:?}\n");
+        }
+        // Whole at once, as the files of a ConfigMap change.
+        let new = self.upstreams().with_extension("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(&new, self.upstreams()).unwrap();
+    }
+
+    /// From now on processes are of this version.
+    pub(crate) fn goes_on_as(&mut self, program: &Program) {
+        self.program = program.clone();
+    }
+
+    /// One more of a service, which the gateway has heard of by then; which one it is.
+    #[track_caller]
+    pub(crate) fn add(&mut self, role: &'static str) -> usize {
+        let mut replica = Replica::new(role);
+        replica.start(&self.program, (self.folder.path(), &self.settings), &[]);
+        replica.wait_until_ready();
+        let address = replica.address();
+        self.replicas.push(replica);
+        self.tell_gateway();
+        let front = self.front.server.as_ref().expect("it runs");
+        let told = format!("there is a replica replica={address}");
+        until(&format!("the gateway to hear of {role} at {address}"), || {
+            front.said().contains(&told).then_some(())
+        });
+        self.of(role).count() - 1
+    }
+
+    /// Has one end, and forgets it; it says itself that it goes, before it goes.
+    #[track_caller]
+    pub(crate) fn retire(&mut self, role: &str, index: usize) {
+        self.stop(role, index);
+        let mut of_role = (0..self.replicas.len()).filter(|place| self.replicas[*place].role == role);
+        let place = of_role.nth(index).expect("it was there a moment ago");
+        self.replicas.remove(place);
+        self.tell_gateway();
     }
 
     pub(crate) fn stop_gateway(&mut self) {
@@ -128,7 +185,7 @@ impl Cluster {
         let mut settings = self.of_the_fleet();
         settings.push(("PORTS_GATEWAY".to_owned(), self.front.address().port().to_string()));
         settings.extend(process::settings(more));
-        run(self.folder.path(), &settings, arguments)
+        self.program.run(self.folder.path(), &settings, arguments)
     }
 
     fn of(&self, role: &str) -> impl Iterator<Item = &Replica> {
@@ -186,7 +243,8 @@ impl Cluster {
     /// Starts one that is away, without waiting for it to be ready.
     pub(crate) fn start_again(&mut self, role: &str, index: usize) {
         let (folder, settings) = (self.folder.path().to_owned(), self.settings.clone());
-        self.replica(role, index).start(&folder, &settings);
+        let program = self.program.clone();
+        self.replica(role, index).start(&program, (&folder, &settings), &[]);
     }
 
     #[track_caller]
@@ -224,7 +282,7 @@ impl Cluster {
 
     /// Runs another command of the binary over the same databases.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        run(self.folder.path(), &self.settings, arguments)
+        self.program.run(self.folder.path(), &self.settings, arguments)
     }
 
     /// Checks every invariant over the four databases, running or not.

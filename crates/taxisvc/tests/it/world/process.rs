@@ -53,7 +53,11 @@ pub(crate) fn set(command: &mut Command, folder: &Path, settings: &Settings) {
 
 /// Runs a command to its end.
 pub(crate) fn run(folder: &Path, settings: &Settings, arguments: &[&str]) -> Ended {
-    let output = taxisvc(folder, settings, arguments).output().expect("the binary can be started");
+    ended(&mut taxisvc(folder, settings, arguments))
+}
+
+pub(crate) fn ended(command: &mut Command) -> Ended {
+    let output = command.output().expect("the binary can be started");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
