@@ -54,12 +54,12 @@ impl Asked {
 
     /// Where the client stands, for links.
     pub(crate) fn base(&self) -> Result<Base, Problem> {
-        Base::of(&self.head, self.api.settings.trust_forwarded.covers(self.peer()))
+        Base::of(&self.head, self.api.trusts(self.peer()))
     }
 
     /// The whole body, which must be JSON.
     pub(crate) async fn read(&self, body: Body) -> Result<Bytes, Problem> {
-        body::read(&self.head.headers, body, &self.api.settings).await
+        body::read(&self.head.headers, body, &self.api.settings()).await
     }
 
     pub(crate) fn idempotency(
@@ -246,7 +246,7 @@ impl Asked {
     /// Whom this request is counted for.
     pub(crate) fn client(&self) -> IpAddr {
         let peer = self.peer();
-        limits::client(peer, &self.head.headers, self.api.settings.trust_forwarded.covers(peer))
+        limits::client(peer, &self.head.headers, self.api.trusts(peer))
     }
 
     fn peer(&self) -> Option<IpAddr> {

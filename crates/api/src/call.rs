@@ -104,7 +104,7 @@ pub(crate) async fn place(asked: Asked, body: Body) -> Answered {
     let (form, base) = (asked.form()?, asked.base()?);
     let body = asked.read(body).await?;
     // The rider waits for all of it, so a slow commit leaves less for payment's word.
-    let patience = Instant::now() + asked.api.settings.answer_wait;
+    let patience = Instant::now() + asked.api.settings().answer_wait;
     let is_async = asked.prefers_async();
     let idempotency = asked.idempotency(PLACE, &body)?;
     let handle = &asked.api.handles.call;
@@ -114,7 +114,7 @@ pub(crate) async fn place(asked: Asked, body: Body) -> Answered {
         Order { origin: asked.origin(Actor::Rider), idempotency, command: Command::Request(request) };
     let own_key = key(&CALLS, order.command.call_id());
     let watching = if is_async { None } else { Some(watch(handle, own_key, is_settled)?) };
-    let mut done = give(handle, order, asked.api.settings.reply_wait_max, refused).await?;
+    let mut done = give(handle, order, asked.api.settings().reply_wait_max, refused).await?;
     asked.note_call(done.state.call_id);
     let watching = match watching {
         Some(_) if done.is_repeated => watch_again(&asked.api, &mut done).await,
@@ -153,9 +153,9 @@ pub(crate) async fn cancel_by(asked: Asked, body: Body, (actor, route): (Actor, 
         idempotency: asked.idempotency(route, &body)?,
     };
     let handle = &asked.api.handles.call;
-    let patience = Instant::now() + asked.api.settings.answer_wait;
+    let patience = Instant::now() + asked.api.settings().answer_wait;
     let watching = watch(handle, key(&CALLS, call_id), is_cancelled_or_over)?;
-    let mut done = give(handle, order, asked.api.settings.reply_wait_max, refused).await?;
+    let mut done = give(handle, order, asked.api.settings().reply_wait_max, refused).await?;
     if !is_cancelled_or_over(&done.state)
         && let Some(call) = watching.until(patience).await
     {
@@ -204,7 +204,7 @@ fn read_request(bytes: &Bytes, api: &Api, key: Option<&str>) -> Result<Request, 
     let rider = Rider::new(user_id, user_name).map_err(|error| rider_problem(&error))?;
     let meters = meters(body::required(&fields, "distance")?)?;
     let payment_method = payment_method(body::text(&fields, "paymentMethod")?, api)?;
-    if let Some(rates) = &api.rider_rates {
+    if let Some(rates) = api.rider_rates() {
         rates.admit(rider.user_id.as_str(), key)?;
     }
     let handle = &api.handles.call;
@@ -235,7 +235,7 @@ fn payment_method(text: Option<&str>, api: &Api) -> Result<Option<String>, Probl
     const FIELD: &str = "paymentMethod";
     let Some(text) = text else { return Ok(None) };
     check_text(text).map_err(|fault| text_problem(FIELD, fault))?;
-    if text.starts_with(TEST_METHOD) && !api.settings.allow_test_payment_methods {
+    if text.starts_with(TEST_METHOD) && !api.settings().allow_test_payment_methods {
         return Err(Problem::new(Kind::Impossible, Detail::NoTestMethods).of_field(FIELD));
     }
     if text.starts_with(TEST_METHOD) && !is_test_method(text) {

@@ -33,7 +33,7 @@ pub(crate) async fn pay(asked: Asked, body: Body) -> Answered {
         origin: origin.clone(),
         idempotency: asked.idempotency(ROUTE, &body)?,
     };
-    let (handle, settings) = (&asked.api.handles.payment, &asked.api.settings);
+    let (handle, settings) = (&asked.api.handles.payment, asked.api.settings());
     // Whoever asks has so much patience, and a slow commit takes of it.
     let patience = Instant::now() + settings.callpay_wait;
     let watching = watch(handle, key(&PAYMENTS, call_id), is_decided)?;

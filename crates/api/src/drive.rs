@@ -83,7 +83,7 @@ pub(crate) async fn end_by(asked: Asked, body: Body, (actor, route): (Actor, &'s
         origin: asked.origin(actor),
         idempotency: asked.idempotency(route, &body)?,
     };
-    let done = give(&asked.api.handles.drive, order, asked.api.settings.reply_wait_max, refused).await?;
+    let done = give(&asked.api.handles.drive, order, asked.api.settings().reply_wait_max, refused).await?;
     Ok(done.mark(answer(form, &done.state, &base)))
 }
 

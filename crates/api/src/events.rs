@@ -67,6 +67,11 @@ impl Streams {
         }
     }
 
+    /// How many may be open from now on.
+    pub(crate) fn set_max(&self, settings: &Settings) {
+        self.places.set_max(settings.streams_max, settings.streams_per_client_max);
+    }
+
     /// The same of other logs.
     pub(crate) fn over(&self, bus: &Arc<Bus>, settings: &Settings) -> Self {
         Self {
@@ -144,7 +149,7 @@ async fn open(
     let woken = streams.woken.clone();
     let merge = blocking(move || begin(tails, &from)).await?;
     let hello = Bytes::from(format!("retry: {RETRY_MS}\nid: {}\n\n", merge.cursor()));
-    let keep_alive = asked.api.settings.keep_alive;
+    let keep_alive = asked.api.settings().keep_alive;
     let stream = Stream {
         merge: Some(merge),
         filter,

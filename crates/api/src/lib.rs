@@ -17,6 +17,7 @@ mod gather;
 mod hal;
 mod health;
 mod idempotency;
+mod in_force;
 mod json;
 mod late;
 mod limits;
@@ -46,6 +47,7 @@ pub use settings::{Settings, Trust};
 
 use axum::Router;
 use engine::bus::Bus;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use wiring::{Assembly, Handles, Readers, SERVICES};
@@ -53,6 +55,7 @@ use wiring::{Assembly, Handles, Readers, SERVICES};
 use crate::asked::{Ids, Methods, Routes};
 use crate::desk::Desk;
 use crate::events::Streams;
+use crate::in_force::InForce;
 use crate::limits::RiderRates;
 
 /// What the edge is made of.
@@ -71,14 +74,15 @@ pub struct Api {
     pub handles: Handles,
     pub readers: Readers,
     pub bus: Arc<Bus>,
-    pub settings: Settings,
+    in_force: Arc<InForce>,
+    /// Whether everybody who reaches it is our gateway, which says where the client stands.
+    is_behind_gateway: bool,
     pub(crate) operator: Arc<Operator>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) operator_desk: Arc<Desk>,
     pub(crate) audits: Arc<Semaphore>,
     pub(crate) ids: Arc<Ids>,
-    pub(crate) rider_rates: Option<Arc<RiderRates>>,
     pub(crate) requests: Arc<Requests>,
     /// Whether services hear each other over a topic; positions are told and waited for otherwise then.
     pub(crate) is_over_topic: bool,
@@ -86,21 +90,20 @@ pub struct Api {
 
 impl Api {
     pub fn new(parts: Parts) -> Arc<Self> {
-        let rider_rates = parts.settings.rider_rate.map(|rate| Arc::new(RiderRates::new(rate)));
         let streams = Streams::new(&parts.bus, &parts.settings, parts.stopping);
         let is_over_topic = SERVICES.iter().any(|service| parts.bus.topic(service).is_some());
         Arc::new(Self {
             handles: parts.handles,
             readers: parts.readers,
             bus: parts.bus,
-            settings: parts.settings,
+            in_force: Arc::new(InForce::new(parts.settings)),
+            is_behind_gateway: false,
             operator: Arc::new(parts.operator),
             streams: Arc::new(streams),
             desk: Desk::for_everybody(),
             operator_desk: Desk::for_operators(),
             audits: operator::audit::places(),
             ids: Arc::new(Ids::draw()),
-            rider_rates,
             requests: Arc::default(),
             is_over_topic,
         })
@@ -111,20 +114,40 @@ impl Api {
         &self.requests
     }
 
+    /// From now on, for all that are made of it too: every setting counts for what is asked after that, but for
+    /// `events_poll` and `operator_streams_max`. Streams that are open stay open, however many they are.
+    pub fn set_settings(&self, settings: Settings) {
+        self.streams.set_max(&settings);
+        self.in_force.set(settings);
+    }
+
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.in_force.settings()
+    }
+
+    pub(crate) fn rider_rates(&self) -> Option<Arc<RiderRates>> {
+        self.in_force.rider_rates()
+    }
+
+    /// Whether it is believed what a peer says about where the client stands.
+    pub(crate) fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        self.is_behind_gateway || self.settings().trust_forwarded.covers(peer)
+    }
+
     /// The same over other services, or over the same once they are there.
     pub fn over(&self, assembly: Assembly) -> Arc<Self> {
         Arc::new(Self {
             handles: assembly.handles,
             readers: assembly.readers,
-            streams: Arc::new(self.streams.over(&assembly.bus, &self.settings)),
+            streams: Arc::new(self.streams.over(&assembly.bus, &self.settings())),
             bus: assembly.bus,
-            settings: self.settings.clone(),
+            in_force: self.in_force.clone(),
+            is_behind_gateway: self.is_behind_gateway,
             operator: self.operator.clone(),
             desk: self.desk.clone(),
             operator_desk: self.operator_desk.clone(),
             audits: self.audits.clone(),
             ids: self.ids.clone(),
-            rider_rates: self.rider_rates.clone(),
             requests: self.requests.clone(),
             is_over_topic: self.is_over_topic,
         })
@@ -136,14 +159,14 @@ impl Api {
             handles: self.handles.clone(),
             readers: self.readers.clone(),
             bus: self.bus.clone(),
-            settings: Settings { trust_forwarded: Trust::Everybody, ..self.settings.clone() },
+            in_force: self.in_force.clone(),
+            is_behind_gateway: true,
             operator: self.operator.clone(),
             streams: self.streams.clone(),
             desk: self.desk.clone(),
             operator_desk: self.operator_desk.clone(),
             audits: self.audits.clone(),
             ids: self.ids.clone(),
-            rider_rates: self.rider_rates.clone(),
             requests: self.requests.clone(),
             is_over_topic: self.is_over_topic,
         })

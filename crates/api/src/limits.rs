@@ -29,7 +29,7 @@ const GROUPS: u64 = 1_024;
 const KEYS_REMEMBERED: usize = 50_000;
 
 /// How often one rider may call.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RiderRate {
     pub calls_per_minute: NonZeroU32,
     /// What may come at once.
@@ -171,13 +171,12 @@ fn seconds_up(wait: Duration) -> u16 {
 
 /// The places for event streams: so many in all, and so many for one client.
 pub(crate) struct Places {
-    in_all_max: usize,
-    per_client_max: usize,
     taken: Mutex<Taken>,
 }
 
-#[derive(Default)]
 struct Taken {
+    in_all_max: usize,
+    per_client_max: usize,
     in_all: usize,
     by_client: HashMap<IpAddr, usize>,
 }
@@ -190,18 +189,26 @@ pub(crate) struct Place {
 
 impl Places {
     pub(crate) fn new(in_all_max: usize, per_client_max: usize) -> Self {
-        Self { in_all_max, per_client_max, taken: Mutex::default() }
+        let by_client = HashMap::new();
+        Self { taken: Mutex::new(Taken { in_all_max, per_client_max, in_all: 0, by_client }) }
+    }
+
+    /// From now on. Whoever has a place keeps it, also where there are more than may be.
+    pub(crate) fn set_max(&self, in_all_max: usize, per_client_max: usize) {
+        let mut taken = lock(&self.taken);
+        taken.in_all_max = in_all_max;
+        taken.per_client_max = per_client_max;
     }
 
     pub(crate) fn take(self: &Arc<Self>, client: IpAddr) -> Result<Place, Problem> {
         let client = household_of(client);
         let mut taken = lock(&self.taken);
-        if taken.in_all >= self.in_all_max {
+        if taken.in_all >= taken.in_all_max {
             return Err(Problem::too_busy(Detail::StreamsOpen));
         }
         let of_client = taken.by_client.get(&client).copied().unwrap_or(0);
-        if of_client >= self.per_client_max {
-            let problem = Problem::new(Kind::RateLimited, Detail::ClientStreamsOpen(self.per_client_max));
+        if of_client >= taken.per_client_max {
+            let problem = Problem::new(Kind::RateLimited, Detail::ClientStreamsOpen(taken.per_client_max));
             return Err(problem.retry_after());
         }
         taken.by_client.insert(client, of_client + 1);
@@ -335,6 +342,19 @@ mod tests {
         drop((first, third));
         assert!(places.take(one).is_ok());
         assert_eq!(lock(&places.taken).by_client.len(), 1, "who has none is forgotten");
+    }
+
+    #[test]
+    fn fewer_places_are_fewer_for_those_who_come() {
+        let places = Arc::new(Places::new(2, 2));
+        let one: IpAddr = "10.0.0.1".parse().unwrap();
+        let taken = [places.take(one).unwrap(), places.take(one).unwrap()];
+        places.set_max(2, 1);
+        drop(taken);
+        let _place = places.take(one).unwrap();
+        assert!(places.take(one).is_err(), "one is all that one client may have");
+        places.set_max(3, 3);
+        assert!(places.take(one).is_ok());
     }
 
     #[test]

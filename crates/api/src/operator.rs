@@ -29,7 +29,7 @@ pub struct Operator {
     pub clock: Arc<dyn Clock>,
     pub log: Arc<dyn LogLevel>,
     /// What is in force and from where, as JSON and without secrets.
-    pub config: serde_json::Value,
+    pub config: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
     /// What an audit has to know of the process, of the topic, and of since when somebody has seen to what is on its way; it
     /// may block.
     pub audited: Arc<dyn Fn() -> wiring::audit::Options + Send + Sync>,

@@ -138,7 +138,7 @@ pub(crate) async fn reach(
     let source = position.source.clone();
     // Dropped with this, and the waiting ends.
     let _reading = when_read(position, tell).ok_or_else(|| Problem::too_busy(Detail::ReadersWait))?;
-    if let Ok(Ok(())) = tokio::time::timeout(api.settings.answer_wait, told).await {
+    if let Ok(Ok(())) = tokio::time::timeout(api.settings().answer_wait, told).await {
         return Ok(());
     }
     if api.is_over_topic && knows_another(api, service, source).await? {

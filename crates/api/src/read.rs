@@ -53,7 +53,7 @@ pub(crate) async fn list(asked: Asked, collection: &'static Collection) -> Answe
     let (form, base) = (asked.form()?, asked.base()?);
     let query = asked.query()?;
     refuse_other_filters(&query, collection)?;
-    let page = Page::read(&query, collection, &asked.api.settings)?;
+    let page = Page::read(&query, collection, &asked.api.settings())?;
     let seen = catch_up(&asked, collection).await?;
     let reader = (collection.reader)(&asked.api.readers).clone();
     let body = asked.api.desk.read(move || page_of(&*reader, collection, &page, &base)).await?;

@@ -38,6 +38,7 @@ impl fmt::Debug for Trust {
     }
 }
 
+/// They may be changed while requests come and go: [`crate::Api::set_settings`].
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How long a rider is kept waiting for payment's word, and a reader for what it asked to see.

@@ -98,7 +98,7 @@ pub(super) async fn outcome(
         let _ = tell.send(came_of);
     });
     act(&asked.api.handles, tell);
-    match tokio::time::timeout(asked.api.settings.reply_wait_max, told).await {
+    match tokio::time::timeout(asked.api.settings().reply_wait_max, told).await {
         Ok(Ok(came_of)) => Ok(came_of),
         Ok(Err(_)) => Err(Problem::new(Kind::OutcomeUnknown, Detail::ActStopped)),
         Err(_) => Err(Problem::new(Kind::OutcomeUnknown, Detail::ActLate)),

@@ -57,7 +57,7 @@ pub(super) async fn set_log(asked: Asked, body: Body) -> Answered {
 /// `GET /operator/config`.
 pub(super) async fn config(asked: Asked) -> Answered {
     json_only(&asked.head.headers)?;
-    Ok(respond(http::StatusCode::OK, Form::Json, to_json(&asked.api.operator.config)))
+    Ok(respond(http::StatusCode::OK, Form::Json, to_json(&(asked.api.operator.config)())))
 }
 
 /// `GET /operator/doctor`.

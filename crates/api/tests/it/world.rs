@@ -210,7 +210,7 @@ impl World {
                 token: Some(Token::new(TOKEN)),
                 clock: Arc::new(ManualClock::starting_at(NOW)),
                 log: Arc::new(OneLevel::default()),
-                config: serde_json::json!({"tariff": {"won_per_km": 10_000}}),
+                config: Arc::new(|| serde_json::json!({"tariff": {"won_per_km": 10_000}})),
                 audited: Arc::new(wiring::audit::Options::default),
                 doctor: setup.doctor,
             },
