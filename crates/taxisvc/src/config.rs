@@ -1,11 +1,13 @@
 //! What is configured: defaults, under a TOML file, under the environment, under flags; unknown names are refused.
 
 pub(crate) mod bounds;
+pub(crate) mod live;
 mod mistake;
 pub(crate) mod outside;
 mod place;
 pub(crate) mod secret;
 pub(crate) mod sources;
+pub(crate) mod upstreams;
 
 use outside::{Kafka, Postgres};
 use serde::{Deserialize, Serialize};
@@ -380,19 +382,20 @@ mod tests {
     }
 
     #[test]
-    fn the_document_names_every_setting_with_its_default_and_no_other() {
+    fn the_document_names_every_setting_with_its_default_and_whether_it_is_live_and_no_other() {
         let document = include_str!("../../../docs/configuration.md");
         let table = Table::try_from(Config::default()).unwrap();
         let mut expected: Vec<String> = paths(&table, "")
             .iter()
             .map(|path| {
                 let default = written(default_of(&table, path));
-                format!("| `{path}` | `{}` | `{default}` |", environment_name(path))
+                let live = if live::is_live(path) { " live " } else { " " };
+                format!("| `{path}` | `{}` | `{default}` |{live}|", environment_name(path))
             })
             .collect();
         expected.sort();
         let rows = document.lines().filter(|line| line.starts_with("| `"));
-        let cells = rows.map(|row| row.splitn(5, '|').take(4).collect::<Vec<_>>().join("|") + "|");
+        let cells = rows.map(|row| row.splitn(6, '|').take(5).collect::<Vec<_>>().join("|") + "|");
         let mut told: Vec<String> = cells.collect();
         told.sort();
         assert_eq!(told, expected);

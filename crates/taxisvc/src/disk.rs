@@ -93,10 +93,9 @@ struct Kept {
 #[derive(Debug)]
 pub(crate) struct Disk {
     directory: PathBuf,
-    marks: Marks,
     gate: Arc<Gate>,
     kept: Vec<Kept>,
-    seen: Mutex<Seen>,
+    seen: Mutex<(Marks, Seen)>,
 }
 
 impl Disk {
@@ -109,8 +108,8 @@ impl Disk {
     ) -> anyhow::Result<Arc<Self>> {
         let keep = |path: PathBuf| Ok(Kept { identity: identity(&path)?, path });
         let kept = files.into_iter().map(keep).collect::<std::io::Result<_>>()?;
-        let seen = Mutex::default();
-        let disk = Arc::new(Self { directory: directory.to_owned(), marks, gate, kept, seen });
+        let seen = Mutex::new((marks, Seen::default()));
+        let disk = Arc::new(Self { directory: directory.to_owned(), gate, kept, seen });
         match disk.look() {
             Ok(()) => Ok(disk),
             Err(why) => anyhow::bail!(why),
@@ -137,12 +136,17 @@ impl Disk {
     }
 
     pub(crate) fn seen(&self) -> Seen {
-        *self.lock()
+        self.lock().1
+    }
+
+    /// From the next look on.
+    pub(crate) fn set_marks(&self, marks: Marks) {
+        self.lock().0 = marks;
     }
 
     /// What somebody should see to.
     pub(crate) fn warning(&self) -> Option<String> {
-        let seen = self.seen();
+        let (marks, seen) = *self.lock();
         let size = seen.size.unwrap_or(Size { left: 0, whole: 0 });
         let left = format!("{} of {}", mib(size.left), mib(size.whole));
         match seen.room {
@@ -150,11 +154,11 @@ impl Disk {
             Room::Unknown => Some(UNKNOWN.to_owned()),
             Room::Low => Some(format!(
                 "the disk is filling up: {left} are left, and with less than {} nothing new is taken on",
-                mib(self.marks.min)
+                mib(marks.min)
             )),
             Room::Out => Some(format!(
                 "the disk has no room: {left} are left, and nothing new is taken on until there are {}",
-                mib(self.marks.min + self.marks.min / BACK_PART)
+                mib(marks.min + marks.min / BACK_PART)
             )),
         }
     }
@@ -181,9 +185,9 @@ impl Disk {
 
     /// Says what has changed, and shuts or opens the gate.
     fn note(&self, size: Option<Size>) {
-        let before = self.seen().room;
-        let room = size.map_or(Room::Unknown, |size| before.after(size.left, self.marks));
-        *self.lock() = Seen { room, size };
+        let (marks, Seen { room: before, .. }) = *self.lock();
+        let room = size.map_or(Room::Unknown, |size| before.after(size.left, marks));
+        self.lock().1 = Seen { room, size };
         match room {
             Room::Enough | Room::Low | Room::Unknown => self.gate.open(),
             Room::Out => self.gate.shut(),
@@ -198,7 +202,7 @@ impl Disk {
             Room::Low => tracing::warn!(
                 %directory,
                 left,
-                refuses_below = mib(self.marks.min),
+                refuses_below = mib(marks.min),
                 "the disk is filling up: make room, or give it more"
             ),
             Room::Out => tracing::error!(
@@ -209,7 +213,7 @@ impl Disk {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, (Marks, Seen)> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -281,6 +285,21 @@ mod tests {
             assert_eq!(told.is_some(), warning.is_some(), "{told:?}");
             assert!(told.unwrap_or_default().contains(warning.unwrap_or_default()));
         }
+    }
+
+    #[test]
+    fn other_marks_count_from_the_next_look_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = on(folder.path(), MARKS);
+        let size = Some(Size { left: 1_000, whole: 10_000 });
+        disk.note(size);
+        assert_eq!((disk.seen().room, disk.gate.is_shut()), (Room::Low, false));
+        disk.set_marks(Marks { warn: 3_000, min: 2_000 });
+        disk.note(size);
+        assert_eq!((disk.seen().room, disk.gate.is_shut()), (Room::Out, true));
+        disk.set_marks(Marks { warn: 0, min: 0 });
+        disk.note(size);
+        assert_eq!((disk.seen().room, disk.gate.is_shut()), (Room::Enough, false));
     }
 
     /// ramfs says 0 of everything, and so does a tmpfs without a limit.

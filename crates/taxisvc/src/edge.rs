@@ -1,15 +1,18 @@
 //! What every process has at its edge: a runtime, chance, the provider's delays, and its settings as others want them.
 
 use crate::commands;
-use crate::config::sources::InForce;
+use crate::config::bounds::trusted_proxies;
 use crate::config::{Config, Limits};
 use crate::data_dir::token;
+use crate::live::Live;
 use crate::log;
 use anyhow::Context;
+use api::Api;
 use engine::clock::Clock;
 use engine::lane::LaneSettings;
+use gateway::Gateway;
 use gateway::server::ServerSettings;
-use gateway::settings::{Cors, Network, RateLimit};
+use gateway::settings::{Cors, RateLimit};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,20 +54,36 @@ pub(crate) fn gateway_settings(config: &Config) -> anyhow::Result<gateway::setti
         request_timeout: Duration::from_millis(said.request_timeout_ms),
         body_bytes_max: said.body_bytes_max,
         rate_limit: NonZeroU32::new(said.rate_limit_per_second).map(limit),
-        trusted_proxies: trusted_proxies(config)?,
+        trusted_proxies: trusted_proxies(&said.trusted_proxies)?,
         cors,
         ..gateway::settings::Settings::default()
     })
 }
 
-/// Whose `X-Forwarded-*` is believed: by the gateway, and by a service whose gateway runs elsewhere.
-fn trusted_proxies(config: &Config) -> anyhow::Result<Vec<Network>> {
-    let proxies = config.gateway.trusted_proxies.iter().map(|proxy| proxy.parse());
-    proxies.collect::<Result<_, _>>().context("gateway.trusted_proxies")
+/// Has a gateway go by the settings that are in force.
+pub(crate) fn follow_by_gateway(live: &Live, gateway: &Gateway) -> anyhow::Result<()> {
+    let gateway = gateway.clone();
+    live.follow(move |config| {
+        gateway.set_settings(gateway_settings(config)?);
+        Ok(())
+    })
+}
+
+/// Likewise the services' HTTP.
+pub(crate) fn follow_by_api(
+    live: &Live,
+    api: &Arc<Api>,
+    settings: impl Fn(&Config) -> anyhow::Result<api::Settings> + Send + 'static,
+) -> anyhow::Result<()> {
+    let api = api.clone();
+    live.follow(move |config| {
+        api.set_settings(settings(config)?);
+        Ok(())
+    })
 }
 
 pub(crate) fn api_settings(config: &Config) -> anyhow::Result<api::Settings> {
-    let proxies = trusted_proxies(config)?;
+    let proxies = trusted_proxies(&config.gateway.trusted_proxies)?;
     let are_trusted = move |peer| proxies.iter().any(|proxy| proxy.contains(peer));
     Ok(api::Settings {
         answer_wait: Duration::from_millis(config.answers.wait_ms),
@@ -89,7 +108,7 @@ fn rider_rate(limits: &Limits) -> Option<api::RiderRate> {
 
 /// What operators need of the process.
 pub(crate) fn operator(
-    in_force: &InForce,
+    live: &Arc<Live>,
     token: &token::Token,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<api::Operator> {
@@ -97,22 +116,21 @@ pub(crate) fn operator(
         token: Some(api::Token::new(&token.text)),
         clock,
         log: log::level().context("the log is not started")?,
-        config: serde_json::to_value(commands::config::told(in_force))?,
-        audited: audited(in_force),
-        doctor: doctor(in_force),
+        config: told(live, |live| {
+            serde_json::to_value(commands::config::told(live)).expect("texts always serialise")
+        }),
+        audited: told(live, |live| commands::audited_beside(&live.now().config)),
+        doctor: told(live, commands::doctor::told),
     })
 }
 
-/// What an audit has to know, asked for whenever there is one.
-fn audited(in_force: &InForce) -> Arc<dyn Fn() -> wiring::audit::Options + Send + Sync> {
-    let in_force = in_force.clone();
-    Arc::new(move || commands::audited_beside(&in_force.config))
-}
-
-/// The doctor's findings, looked for whenever they are asked for.
-fn doctor(in_force: &InForce) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
-    let in_force = in_force.clone();
-    Arc::new(move || commands::doctor::told(&in_force))
+/// What is looked for whenever it is asked for.
+fn told<T>(live: &Arc<Live>, look: fn(&Live) -> T) -> Arc<dyn Fn() -> T + Send + Sync>
+where
+    T: 'static,
+{
+    let live = live.clone();
+    Arc::new(move || look(&live))
 }
 
 pub(crate) fn server_settings(config: &Config) -> ServerSettings {

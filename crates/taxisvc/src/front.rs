@@ -3,16 +3,16 @@
 mod merged;
 
 use crate::config::sources::InForce;
-use crate::config::{Config, Kind};
+use crate::config::{Config, Kind, upstreams};
 use crate::data_dir::listening::reached_at;
-use crate::edge::{gateway_settings, runtime};
+use crate::edge::{follow_by_gateway, gateway_settings, runtime};
+use crate::live::Live;
 use crate::metrics::Health;
 use crate::open_files;
 use crate::say;
 use crate::sentinel::Failing;
 use crate::servers;
 use crate::serving::Ending;
-use anyhow::{Context, bail};
 use gateway::Gateway;
 use gateway::route::{Route, Upstream};
 use http::uri::Authority;
@@ -21,19 +21,23 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use wiring::{call, drive, payment, view};
 
 const WEB: &str = "web";
+const EVENTS: &str = "events";
+const OPERATOR: &str = "operator";
 
 /// The gateway in front of services elsewhere.
 pub(crate) fn gateway_alone(in_force: &InForce) -> anyhow::Result<ExitCode> {
     let config = &in_force.config;
     let settings = gateway_settings(config)?;
     let (stopping, stopped) = watch::channel(false);
+    let live = Live::new(in_force, |_| Ok(()));
     let merged = match config.store.kind {
         Kind::Sqlite => None,
-        Kind::Postgres => Some(Merged::new(in_force, stopped.clone())?),
+        Kind::Postgres => Some(Merged::new(&live, stopped.clone())?),
     };
     let routes = routes(config, merged.as_ref())?;
     open_files::raise_limit();
@@ -41,11 +45,14 @@ pub(crate) fn gateway_alone(in_force: &InForce) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let gateway = Gateway::new(settings, routes);
         gateway.check_health().await;
+        follow_by_gateway(&live, &gateway)?;
+        follow_upstreams(&live, &gateway)?;
         let health = Health {
             engines: Vec::new(),
             gateway: Some(gateway.clone()),
             services: None,
             looking: merged.as_ref().map(Merged::looking),
+            live: live.clone(),
             stopping: stopped,
         };
         let router = api::health_router(Arc::new(health)).merge(gateway.router());
@@ -53,6 +60,7 @@ pub(crate) fn gateway_alone(in_force: &InForce) -> anyhow::Result<ExitCode> {
         let port = servers::bind("gateway", address, router).await?;
         let ending = Ending::prepare(config)?;
         say::listens(&port);
+        live.keep_looking(&Handle::current());
         let looking = merged.map(Merged::begin).transpose()?;
         tokio::spawn(gateway.keep_checking_health(ending.shutdown()));
         let nothing_fails = Failing::default();
@@ -123,11 +131,27 @@ fn routes(config: &Config, merged: Option<&Merged>) -> anyhow::Result<Vec<Route>
             (Upstream::Local(merged.events()), Upstream::Local(merged.operator()), web)
         }
     };
-    routes.push(route("events", &["/events"], events));
+    routes.push(route(EVENTS, &["/events"], events));
     routes.push(documents());
-    routes.push(route("operator", &["/operator"], operator));
+    routes.push(route(OPERATOR, &["/operator"], operator));
     routes.push(Route::everything_else(WEB, web));
     Ok(routes)
+}
+
+/// Has requests go to the replicas that are named now.
+fn follow_upstreams(live: &Live, gateway: &Gateway) -> anyhow::Result<()> {
+    let gateway = gateway.clone();
+    live.follow(move |config| {
+        for Paths { service, .. } in PATHS {
+            gateway.set_upstreams(service, replicas(config, service)?);
+        }
+        // What this gateway answers by itself it goes on answering.
+        let call = replicas(config, call::NAME)?;
+        gateway.set_upstreams(EVENTS, call.clone());
+        gateway.set_upstreams(OPERATOR, call);
+        gateway.set_upstreams(WEB, replicas(config, WEB)?);
+        Ok(())
+    })
 }
 
 /// The replicas that are named, else the one on this machine.
@@ -143,19 +167,7 @@ fn replicas(config: &Config, name: &str) -> anyhow::Result<Vec<Authority>> {
     };
     let here = reached_at(SocketAddr::new(config.listen, port)).to_string();
     let named = if named.is_empty() { std::slice::from_ref(&here) } else { named.as_slice() };
-    let replica = |text: &String| {
-        authority(text).with_context(|| format!("upstreams.{name} wants host:port, and says {text:?}"))
-    };
-    named.iter().map(replica).collect()
-}
-
-/// A host with its port: a service is at none that anybody would guess. Who asks is not said there.
-fn authority(text: &str) -> anyhow::Result<Authority> {
-    let authority: Authority = text.parse()?;
-    if authority.port_u16().is_none() || text.contains('@') {
-        bail!("it is no host with a port");
-    }
-    Ok(authority)
+    upstreams::replicas(name, named)
 }
 
 #[cfg(test)]

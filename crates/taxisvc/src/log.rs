@@ -30,6 +30,11 @@ struct Log {
 #[must_use]
 pub(crate) struct Flush(#[expect(dead_code, reason = "it is kept to be dropped")] WorkerGuard);
 
+/// Whether it says what is to be logged.
+pub(crate) fn check(directives: &str) -> anyhow::Result<()> {
+    filter(directives).map(drop).map_err(anyhow::Error::msg)
+}
+
 /// Begins to log what `directives` asks for: a level, or levels by module.
 pub(crate) fn start(directives: &str, format: LogFormat) -> anyhow::Result<Flush> {
     let filter = filter(directives).map_err(anyhow::Error::msg)?;

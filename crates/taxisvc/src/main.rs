@@ -9,6 +9,7 @@ mod disk;
 mod edge;
 mod front;
 mod kafka;
+mod live;
 mod log;
 mod machine;
 mod metrics;
@@ -141,7 +142,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     version::rehearse();
     let Common { config, data, listen, log } = arguments.common;
-    let in_force = sources::read(&Flags { config, data, listen, log })?;
+    let in_force = match (sources::read(&Flags { config, data, listen, log }), &command) {
+        (Ok(in_force), _) => in_force,
+        (Err(error), Command::Doctor(options)) => return commands::doctor::refused(&error, options),
+        (Err(error), _) => return Err(error),
+    };
     let config = &in_force.config;
     let serves = matches!(
         command,

@@ -6,6 +6,7 @@ mod machine;
 mod postgres;
 mod process;
 mod services;
+mod settings;
 mod store;
 mod text;
 mod topic;
@@ -30,6 +31,7 @@ use wiring::Handles;
 
 use crate::disk::Disk;
 use crate::kafka::Bus;
+use crate::live::Live;
 use crate::log;
 use crate::machine::Engines;
 
@@ -51,6 +53,8 @@ pub(crate) struct Health {
     pub(crate) services: Option<Services>,
     /// Where the databases of services elsewhere are looked at.
     pub(crate) looking: Option<Looking>,
+    /// What came of the settings file.
+    pub(crate) live: Arc<Live>,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -112,15 +116,18 @@ impl api::Health for Health {
     fn warnings(&self) -> Vec<String> {
         let trouble =
             |looking: &Looking| looking.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut warnings = self.live.warnings();
         let Some(services) = &self.services else {
             let trouble = self.looking.as_ref().and_then(trouble);
-            return trouble.map(|why| format!("{NOT_LOOKED_AT}: {why}")).into_iter().collect();
+            warnings.extend(trouble.map(|why| format!("{NOT_LOOKED_AT}: {why}")));
+            return warnings;
         };
         let is_rebuilding = services.handles.view.rebuilding().is_some();
         let disk = services.disk.as_ref().and_then(|disk| disk.warning());
         let bus = services.bus.iter().flat_map(Bus::warnings);
         let bus = bus.chain(self.engines.iter().filter_map(|(_, stats)| clock_warning(stats)));
-        disk.into_iter().chain(is_rebuilding.then(|| REBUILDING.to_owned())).chain(bus).collect()
+        warnings.extend(disk.into_iter().chain(is_rebuilding.then(|| REBUILDING.to_owned())).chain(bus));
+        warnings
     }
 
     fn log(&self) -> Option<LogId> {
@@ -146,6 +153,7 @@ impl Health {
         process::register_build(&mut registry);
         let lost = ConstCounter::new(log::lines_lost());
         registry.register("log_lines_lost", "Lines of the log that nobody took from standard error", lost);
+        registry.register_collector(Box::new(settings::Settings(self.live.status())));
         if let Some(looking) = &self.looking {
             looking.requests.register(&mut registry);
         }

@@ -11,6 +11,7 @@ use crate::config::{Config, Kind};
 use crate::data_dir::token::{self, Token};
 use crate::edge::{api_settings, draw, runtime};
 use crate::kafka::{self, Bus};
+use crate::live::Live;
 use crate::machine::Machine;
 use crate::open_files;
 use crate::say;
@@ -39,21 +40,24 @@ pub(crate) fn alone(in_force: &InForce, service: &'static str) -> anyhow::Result
     let config = &in_force.config;
     // What is not understood is said before anything is made.
     api_settings(config)?;
-    kafka::settings(config, service).check()?;
+    let may_start = move |config: &Config| Ok(kafka::settings(config, service).check()?);
+    may_start(config)?;
     open_files::raise_limit();
     let token = token::share(config, draw)?;
     say::token(&token, &config.data);
     let runtime = runtime()?;
     let (stopping, stopped) = watch::channel(false);
+    let live = Live::new(&in_force, may_start);
     let process = Arc::new(Process {
-        in_force,
+        config: in_force.config,
+        live: live.clone(),
         service,
         token,
         failing: Failing::default(),
         stopping,
         is_over: Arc::default(),
         late: Late::default(),
-        health: LateHealth::new(stopped),
+        health: LateHealth::new(live, stopped),
     });
     let result = runtime.block_on(serve(&process, runtime.handle()));
     process.is_over.store(true, Ordering::SeqCst);
@@ -72,7 +76,9 @@ pub(crate) fn alone(in_force: &InForce, service: &'static str) -> anyhow::Result
 
 /// What all parts of the process share.
 struct Process {
-    in_force: InForce,
+    /// As it was at the start.
+    config: Config,
+    live: Arc<Live>,
     service: &'static str,
     token: Token,
     failing: Failing,
@@ -104,8 +110,9 @@ type Starting = JoinHandle<anyhow::Result<Option<Running>>>;
 
 async fn serve(process: &Arc<Process>, runtime: &Handle) -> anyhow::Result<Starting> {
     let port = port(process).await?;
-    let ending = Ending::prepare(&process.in_force.config)?;
+    let ending = Ending::prepare(&process.config)?;
     say::listens(&port);
+    process.live.keep_looking(runtime);
     let (beginning, runtime) = (process.clone(), runtime.clone());
     let begin = move || {
         let _tell = OnPanic(beginning.failing.clone());
@@ -119,7 +126,7 @@ async fn serve(process: &Arc<Process>, runtime: &Handle) -> anyhow::Result<Start
 }
 
 async fn port(process: &Arc<Process>) -> anyhow::Result<Port> {
-    let (config, service) = (&process.in_force.config, process.service);
+    let (config, service) = (&process.config, process.service);
     // A problem's `type` leads somewhere on every port.
     let router = api::health_router(process.health.clone()).merge(api::problems_router());
     let router = router.fallback_service(process.late.router(api::starting_router()));

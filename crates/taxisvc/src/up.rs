@@ -5,8 +5,11 @@ use crate::config::sources::InForce;
 use crate::config::{Config, Kind};
 use crate::data_dir::{self, listening, token};
 use crate::disk::{self, Disk, Marks};
-use crate::edge::{api_settings, draw, gateway_settings, operator, options, runtime};
+use crate::edge::{
+    api_settings, draw, follow_by_api, follow_by_gateway, gateway_settings, operator, options, runtime,
+};
 use crate::front::documents;
+use crate::live::Live;
 use crate::machine::{Engines, Machine};
 use crate::metrics::{Figures, Health, Services};
 use crate::open_files;
@@ -25,6 +28,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 /// Everything in one process.
@@ -35,6 +39,7 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     // What is not understood is said before anything is made.
     gateway_settings(config)?;
     open_files::raise_limit();
+    let live = Live::new(in_force, refuse_postgres);
     let failing = Failing::default();
     let data = data_dir::open(config, draw, &failing);
     let explain = |error| disk::explain(&config.data, error);
@@ -49,6 +54,11 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     let assembly = wiring::assemble(data.databases, &options)?;
     let disk = Disk::new(&config.data, data_dir::files(config), marks(config), assembly.gate.clone())?;
     disk.keep_looking(runtime.handle(), &failing);
+    let looked_at = disk.clone();
+    live.follow(move |config| {
+        looked_at.set_marks(marks(config));
+        Ok(())
+    })?;
     let (stopping, stopped) = watch::channel(false);
     let databases = config.layout().groups().into_iter().map(|(database, _)| database);
     let machine = Machine::start(databases.zip(assembly.runners), &failing)?;
@@ -57,10 +67,11 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
         readers: assembly.readers,
         bus: assembly.bus,
         settings: api_settings(config)?,
-        operator: operator(in_force, &token, clock.clone())?,
+        operator: operator(&live, &token, clock.clone())?,
         stopping: stopped,
     });
-    let system = System { api, engines: machine.engines.clone(), disk, clock, stopping };
+    follow_by_api(&live, &api, api_settings)?;
+    let system = System { api, engines: machine.engines.clone(), disk, clock, stopping, live };
     let result = runtime.block_on(serve(config, &system, failing.subscribe(), stopwatch));
     let failure = failing.borrow().clone();
     // Handlers hold on to the engine; it ends after them.
@@ -94,6 +105,7 @@ struct System {
     disk: Arc<Disk>,
     clock: Arc<SteadyClock>,
     stopping: watch::Sender<bool>,
+    live: Arc<Live>,
 }
 
 async fn serve(
@@ -108,6 +120,7 @@ async fn serve(
     let announced = listening::announce(&config.data, gateway, SystemClock.now().0)?;
     say::hello(config, &ports, stopwatch);
     say::warning(&system.disk);
+    system.live.keep_looking(&Handle::current());
     ending.serve(ports, &system.stopping, failed, announced).await;
     Ok(())
 }
@@ -115,6 +128,7 @@ async fn serve(
 async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
     let api = &system.api;
     let gateway = Gateway::new(gateway_settings(config)?, local_routes(&api.behind_gateway()));
+    follow_by_gateway(&system.live, &gateway)?;
     let files = data_dir::databases(config);
     let figures = Figures::new(&api.readers, &wiring::SERVICES, files, system.clock.clone());
     let health = |gateway: Option<Gateway>| {
@@ -128,9 +142,14 @@ async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
             bus: None,
             connections: None,
         });
-        let health =
-            Health { engines, gateway, services, looking: None, stopping: system.stopping.subscribe() };
-        api::health_router(Arc::new(health))
+        api::health_router(Arc::new(Health {
+            engines,
+            gateway,
+            services,
+            looking: None,
+            live: system.live.clone(),
+            stopping: system.stopping.subscribe(),
+        }))
     };
     // A problem's `type` leads somewhere on every port.
     let with_health = |router: Router| router.merge(health(None)).merge(api::problems_router());

@@ -11,6 +11,7 @@ use super::print::{self, Colours, Ink};
 use crate::config::Kind;
 use crate::config::sources::InForce;
 use crate::edge::runtime;
+use crate::live::Live;
 use serde::Serialize;
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -107,8 +108,10 @@ impl Findings {
 }
 
 /// The findings as data, for who asks the process itself.
-pub(crate) fn told(in_force: &InForce) -> serde_json::Value {
-    let findings = look(in_force).unwrap_or_else(|error| {
+pub(crate) fn told(live: &Live) -> serde_json::Value {
+    let mut findings = Findings::default();
+    settings::of_process(live, &mut findings);
+    let findings = look(&live.now(), findings).unwrap_or_else(|error| {
         let mut findings = Findings::default();
         findings.wrong("doctor", format!("{error:#}"), "look on the machine itself: taxisvc doctor");
         findings
@@ -116,9 +119,9 @@ pub(crate) fn told(in_force: &InForce) -> serde_json::Value {
     serde_json::to_value(findings).expect("texts always serialise")
 }
 
-fn look(in_force: &InForce) -> anyhow::Result<Findings> {
+/// Beside what was found already.
+fn look(in_force: &InForce, mut findings: Findings) -> anyhow::Result<Findings> {
     let config = &in_force.config;
-    let mut findings = Findings::default();
     settings::look(in_force, &mut findings);
     match config.store.kind {
         Kind::Sqlite => {
@@ -138,9 +141,20 @@ fn look(in_force: &InForce) -> anyhow::Result<Findings> {
 }
 
 pub(crate) fn run(in_force: &InForce, options: &Options) -> anyhow::Result<ExitCode> {
-    let findings = look(in_force)?;
+    told_to(&look(in_force, Findings::default())?, options)
+}
+
+/// Where the settings make no sense, nothing else can be looked at.
+pub(crate) fn refused(error: &anyhow::Error, options: &Options) -> anyhow::Result<ExitCode> {
+    let mut findings = Findings::default();
+    let to_do = "correct it; a server that runs goes on with what it had, and would not start again";
+    findings.wrong("settings", format!("{error:#}"), to_do);
+    told_to(&findings, options)
+}
+
+fn told_to(findings: &Findings, options: &Options) -> anyhow::Result<ExitCode> {
     if options.json {
-        print::json(&findings)?;
+        print::json(findings)?;
     } else {
         print::text(&findings.text(Colours::of_stdout())?)?;
     }

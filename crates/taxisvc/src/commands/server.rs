@@ -30,6 +30,12 @@ pub(super) struct To {
     to: Option<String>,
 }
 
+impl To {
+    pub(super) fn is_said(&self) -> bool {
+        self.to.is_some()
+    }
+}
+
 /// A server that listens, and what operators show it.
 pub(super) struct Server {
     /// `http://127.0.0.1:8088`

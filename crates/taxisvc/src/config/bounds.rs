@@ -2,8 +2,10 @@
 
 mod outside;
 
-use super::Config;
+use super::{Config, upstreams};
+use crate::log;
 use anyhow::{Context, bail};
+use gateway::settings::Network;
 use std::ops::RangeInclusive;
 
 /// Numbers in JSON are exact up to 2^53; half of them are left to count upwards.
@@ -23,9 +25,11 @@ const DEADLINE_MS_MAX: u64 = 30 * 24 * HOUR_MS;
 const REPORT_MS_MIN: u64 = 1_000;
 
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+    log::check(&config.log).context("log")?;
     store_and_tariff(config)?;
     deadlines(config)?;
     gateway(config)?;
+    upstreams::check(&config.upstreams)?;
     limits(config)?;
     outside::postgres(&config.postgres)?;
     outside::kafka(&config.kafka)?;
@@ -95,7 +99,13 @@ fn gateway(config: &Config) -> anyhow::Result<()> {
     if gateway.cors_credentials && gateway.cors_origins.iter().any(|origin| origin == "*") {
         bail!("gateway.cors_credentials needs origins by name: any origin with credentials is none at all");
     }
-    Ok(())
+    trusted_proxies(&gateway.trusted_proxies).map(drop)
+}
+
+/// Whose `X-Forwarded-*` is believed: by the gateway, and by a service whose gateway runs elsewhere.
+pub(crate) fn trusted_proxies(named: &[String]) -> anyhow::Result<Vec<Network>> {
+    let proxies = named.iter().map(|proxy| proxy.parse());
+    proxies.collect::<Result<_, _>>().context("gateway.trusted_proxies")
 }
 
 fn limits(config: &Config) -> anyhow::Result<()> {
@@ -192,6 +202,15 @@ mod tests {
         check(|config| config.gateway.rate_limit_burst = 0, &["rate_limit_burst", "no limit"]);
         check(|config| config.gateway.cors_credentials = true, &["cors_credentials", "by name"]);
         check(|config| config.store.room_warn_bytes = 0, &["room_warn_bytes", "room_min_bytes", "alert"]);
+        check(
+            |config| config.gateway.trusted_proxies = vec!["10.0.0.0/99".into()],
+            &["gateway.trusted_proxies", "/99"],
+        );
+        check(
+            |config| config.upstreams.drive = vec!["one:1".into(), "two".into()],
+            &["upstreams.drive", "\"two\""],
+        );
+        check(|config| config.log = "loud".into(), &["log: ", "\"loud\" is not a log level"]);
         check(|config| config.limits.calls_per_rider_burst = u32::MAX, &["calls_per_rider_burst", "1000000"]);
         check(|config| config.limits.calls_per_rider_burst = 0, &["calls_per_rider_burst", "no limit"]);
         check(|config| config.limits.streams_max = 0, &["limits.streams_max is 0"]);

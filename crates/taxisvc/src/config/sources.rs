@@ -1,11 +1,12 @@
 //! Where every setting comes from: the defaults, under a file, under the environment, under flags.
 
-use super::{Config, mistake, place, secret};
-use anyhow::{Context, bail};
+use super::{Config, mistake, secret};
+use anyhow::{Context, anyhow, bail};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::str::Utf8Error;
 use toml::{Table, Value};
 
 /// The file that is read when it is there and no other is named.
@@ -32,9 +33,23 @@ pub(crate) struct InForce {
     pub(crate) file: Option<PathBuf>,
     /// In the order of their paths.
     pub(crate) settings: Vec<Setting>,
+    /// They count whatever the file says.
+    pub(super) flags: Flags,
 }
 
 impl InForce {
+    /// What nobody has said anything about.
+    #[cfg(test)]
+    pub(crate) fn of_defaults() -> Self {
+        Self { config: Config::default(), file: None, settings: Vec::new(), flags: Flags::default() }
+    }
+
+    /// The same with what the file says now.
+    pub(crate) fn read_again(&self, said: &[u8]) -> anyhow::Result<Self> {
+        let file = self.file.as_deref().context("there is no file")?;
+        understand(&self.flags, Some((file, said)))
+    }
+
     /// Whether somebody said it.
     pub(crate) fn is_set(&self, path: &str) -> bool {
         self.settings.iter().any(|setting| setting.path == path && setting.source != Source::Default)
@@ -51,12 +66,6 @@ pub(crate) struct Setting {
     pub(crate) why: Option<&'static str>,
     /// What was said besides and does not count, the stronger first; the default is not among them.
     pub(crate) overridden: Vec<(Source, Value)>,
-}
-
-impl Setting {
-    pub(crate) fn is_secret(&self) -> bool {
-        secret::is_secret(&self.path)
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,24 +100,36 @@ impl Source {
 
 /// Reads everything, and refuses what makes no sense.
 pub(crate) fn read(flags: &Flags) -> anyhow::Result<InForce> {
-    let mut layers = Layers::new()?;
     let there = || Some(PathBuf::from(FILE)).filter(|file| file.exists());
-    let file = flags.config.clone().or_else(there);
-    if let Some(file) = &file {
-        layers.lay_file(file)?;
+    let Some(file) = flags.config.clone().or_else(there) else { return understand(flags, None) };
+    let said = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    understand(flags, Some((&file, &said)))
+}
+
+fn understand(flags: &Flags, file: Option<(&Path, &[u8])>) -> anyhow::Result<InForce> {
+    let mut layers = Layers::new()?;
+    if let Some((file, said)) = file {
+        let text = std::str::from_utf8(said).map_err(|error| no_text(file, said, error))?;
+        layers.lay_file(file, text)?;
     }
     layers.lay_environment()?;
     layers.lay_flags(flags)?;
     let mut config = read_types(&layers.table)?;
     let mut why = None;
     if config.data.as_os_str().is_empty() {
-        let chosen = place::of_data();
+        let chosen = super::place::of_data();
         config.data = chosen.path;
         why = Some(chosen.why);
     }
     config.validate()?;
     let settings = layers.settings(&config, why);
-    Ok(InForce { config, file, settings })
+    let file = file.map(|(file, _)| file.to_owned());
+    Ok(InForce { config, file, settings, flags: flags.clone() })
+}
+
+fn no_text(file: &Path, said: &[u8], error: Utf8Error) -> anyhow::Error {
+    let line = said[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+    anyhow!("{}, line {line}: this is not UTF-8", file.display())
 }
 
 /// What is said in the environment about the one who runs it, such as their language.
@@ -129,10 +150,8 @@ impl Layers {
         Ok(Self { table, said: BTreeMap::new() })
     }
 
-    fn lay_file(&mut self, file: &Path) -> anyhow::Result<()> {
-        let text =
-            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let said = mistake::read(file, &text)?;
+    fn lay_file(&mut self, file: &Path, text: &str) -> anyhow::Result<()> {
+        let said = mistake::read(file, text)?;
         let told = paths(&said, "");
         merge(&mut self.table, said);
         // The file was understood by itself; what is said here shows none of its lines.
@@ -243,12 +262,8 @@ fn get<'t>(table: &'t Table, path: &str) -> Option<&'t Value> {
 
 /// Sets one setting from text, which is read as what the setting is now.
 pub(super) fn set(table: &mut Table, path: &str, text: &str) -> anyhow::Result<()> {
-    let (parents, name) = path.rsplit_once('.').unwrap_or(("", path));
-    let mut at = table;
-    for parent in parents.split('.').filter(|parent| !parent.is_empty()) {
-        at = at.get_mut(parent).and_then(Value::as_table_mut).context("it has no such part")?;
-    }
-    let value = match at.get(name).context("it has no such part")? {
+    let at = place(table, path).context("it has no such part")?;
+    *at = match at {
         Value::Integer(_) => Value::Integer(text.parse().context("a whole number is expected")?),
         Value::Boolean(_) => Value::Boolean(text.parse().context("true or false is expected")?),
         Value::Array(_) => {
@@ -259,8 +274,15 @@ pub(super) fn set(table: &mut Table, path: &str, text: &str) -> anyhow::Result<(
             Value::String(text.to_owned())
         }
     };
-    at.insert(name.to_owned(), value);
     Ok(())
+}
+
+/// Where a setting stands.
+pub(super) fn place<'t>(table: &'t mut Table, path: &str) -> Option<&'t mut Value> {
+    match path.split_once('.') {
+        Some((part, rest)) => place(table.get_mut(part)?.as_table_mut()?, rest),
+        None => table.get_mut(path),
+    }
 }
 
 fn merge(table: &mut Table, said: Table) {
@@ -281,11 +303,9 @@ mod tests {
     /// A file, a name of the environment and a flag, over the defaults.
     #[test]
     fn each_setting_tells_who_said_it_and_who_else_did() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("said.toml");
-        std::fs::write(&file, "log = \"warn\"\n[ports]\ngateway = 9000\ncall = 9001\n").unwrap();
+        let file = PathBuf::from("said.toml");
         let mut layers = Layers::new().unwrap();
-        layers.lay_file(&file).unwrap();
+        layers.lay_file(&file, "log = \"warn\"\n[ports]\ngateway = 9000\ncall = 9001\n").unwrap();
         layers.lay("ports.call", "9100", Source::Environment("TAXISVC_PORTS_CALL".into())).unwrap();
         let flags = Flags { log: Some("debug".into()), data: Some("here".into()), ..Flags::default() };
         layers.lay_flags(&flags).unwrap();
@@ -299,7 +319,7 @@ mod tests {
         assert_eq!(of("log").overridden, [(Source::File(file), Value::String("warn".into()))]);
         assert_eq!(of("data").source, Source::Flag("--data"));
         assert_eq!(of("ports.web").source, Source::Default);
-        assert!(of("operator.token").is_secret() && !of("log").is_secret());
+        assert!(secret::is_secret("operator.token") && !secret::is_secret("log"));
         assert_eq!(settings.len(), paths(&Table::try_from(Config::default()).unwrap(), "").len());
     }
 }

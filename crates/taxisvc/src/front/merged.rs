@@ -2,10 +2,10 @@
 //! what operators look at. Why it reads there: docs/decisions/0027-the-gateway-reads-for-operators.md.
 
 use crate::config::Config;
-use crate::config::sources::InForce;
 use crate::data_dir::token;
 use crate::databases;
-use crate::edge::{api_settings, draw, operator};
+use crate::edge::{api_settings, draw, follow_by_api, operator};
+use crate::live::Live;
 use crate::metrics::Looking;
 use crate::say;
 use anyhow::Context;
@@ -27,7 +27,8 @@ const AGAIN_MAX: Duration = Duration::from_secs(5);
 const EVENTS_POLL: Duration = Duration::from_millis(50);
 
 pub(super) struct Merged {
-    in_force: InForce,
+    /// As it was at the start.
+    config: Config,
     /// Over nothing: it tells of the process, and of the rest that it is not there.
     before: Arc<Api>,
     events: Late,
@@ -45,8 +46,8 @@ impl Drop for Opening {
 }
 
 impl Merged {
-    pub(super) fn new(in_force: &InForce, stopping: watch::Receiver<bool>) -> anyhow::Result<Self> {
-        let config = &in_force.config;
+    pub(super) fn new(live: &Arc<Live>, stopping: watch::Receiver<bool>) -> anyhow::Result<Self> {
+        let config = &live.now().config;
         let token = token::share(config, draw)?;
         say::token(&token, &config.data);
         let nothing = wiring::assemble_nothing(None, config.rules(), config.store.shards)?;
@@ -54,12 +55,13 @@ impl Merged {
             handles: nothing.handles,
             readers: nothing.readers,
             bus: nothing.bus,
-            settings: api::Settings { events_poll: Some(EVENTS_POLL), ..api_settings(config)? },
-            operator: operator(in_force, &token, Arc::new(SystemClock))?,
+            settings: api_settings_here(config)?,
+            operator: operator(live, &token, Arc::new(SystemClock))?,
             stopping,
         });
+        follow_by_api(live, &before, api_settings_here)?;
         Ok(Self {
-            in_force: in_force.clone(),
+            config: config.clone(),
             before: before.behind_gateway(),
             events: Late::default(),
             operator: Late::default(),
@@ -114,7 +116,7 @@ impl Merged {
     }
 
     fn try_open(&self) -> anyhow::Result<Arc<Api>> {
-        let config = &self.in_force.config;
+        let config = &self.config;
         let assembly = wiring::assemble_nothing(Some(readers(config)?), config.rules(), config.store.shards)?;
         Ok(self.before.over(assembly))
     }
@@ -129,6 +131,10 @@ impl Merged {
             *told = trouble;
         }
     }
+}
+
+fn api_settings_here(config: &Config) -> anyhow::Result<api::Settings> {
+    Ok(api::Settings { events_poll: Some(EVENTS_POLL), ..api_settings(config)? })
 }
 
 /// All databases, with as many connections as somebody who serves may have.

@@ -1,7 +1,9 @@
 //! Every figure is named by Prometheus's rules, and stands in the document.
 
 use super::*;
+use crate::config::sources::InForce;
 use crate::disk::Marks;
+use crate::live::Live;
 use ::gateway::settings::Settings;
 use api::Exposition;
 use engine::clock::SystemClock;
@@ -28,6 +30,7 @@ fn text(exposition: Exposition) -> String {
         gateway: Some(gateway),
         services: Some(services()),
         looking: None,
+        live: Live::new(&InForce::of_defaults(), |_| Ok(())),
         stopping: stopped,
     };
     api::Health::metrics(&health, exposition)
@@ -92,6 +95,7 @@ fn a_view_that_is_made_anew_is_warned_of() {
         gateway: None,
         services: Some(services),
         looking: None,
+        live: Live::new(&InForce::of_defaults(), |_| Ok(())),
         stopping: stopped,
     };
     assert_eq!(api::Health::warnings(&health), Vec::<String>::new());

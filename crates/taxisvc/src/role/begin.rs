@@ -4,7 +4,7 @@ use super::{Process, Running, routes, services};
 use crate::clock;
 use crate::config::Config;
 use crate::databases;
-use crate::edge::{api_settings, draw, operator, options};
+use crate::edge::{api_settings, draw, follow_by_api, operator, options};
 use crate::kafka::{self, Bus};
 use crate::machine::Machine;
 use crate::metrics::{Figures, Health, Services};
@@ -68,15 +68,16 @@ impl Process {
     pub(super) fn begin(&self, runtime: &Handle) -> anyhow::Result<Option<Running>> {
         let Some(opened) = self.wait_for_database(runtime)? else { return Ok(None) };
         let Opened { database, reader, topic, clock, assembly, replica } = opened;
-        let config = &self.in_force.config;
+        let config = &self.config;
         let api = Api::new(api::Parts {
             handles: assembly.handles,
             readers: assembly.readers,
             bus: assembly.bus,
-            settings: api::Settings { events_poll: Some(EVENTS_POLL), ..api_settings(config)? },
-            operator: operator(&self.in_force, &self.token, clock.clone())?,
+            settings: api_settings_here(config)?,
+            operator: operator(&self.live, &self.token, clock.clone())?,
             stopping: self.stopping.subscribe(),
         });
+        follow_by_api(&self.live, &api, api_settings_here)?;
         let lookout = self.look_out(&api)?;
         let kafka = self.start_kafka(&database, (reader, replica), topic, (&api, clock.clone()))?;
         self.wait_for_look(&kafka);
@@ -100,6 +101,7 @@ impl Process {
                 connections: Some((self.service, database.connections())),
             }),
             looking: None,
+            live: self.live.clone(),
             stopping: self.stopping.subscribe(),
         });
         tracing::info!(service = self.service, log = %database.log(), "the service runs");
@@ -156,7 +158,7 @@ impl Process {
     }
 
     fn open(&self, runtime: &Handle) -> Result<Opened, Trouble> {
-        let config = &self.in_force.config;
+        let config = &self.config;
         let services = services(self.service);
         let opened = Database::create_or_open(&databases::options(config, &services), LogId(draw()));
         let database = opened.map_err(|error| trouble(config, self.service, error))?;
@@ -192,7 +194,7 @@ impl Process {
         topic: Arc<Topic>,
         (api, clock): (&Arc<Api>, Arc<SteadyClock>),
     ) -> anyhow::Result<Kafka> {
-        let config = &self.in_force.config;
+        let config = &self.config;
         let shard = |index| ShardName { service: self.service, index };
         let tells = TELLING.contains(&self.service);
         let failing = self.failing.clone();
@@ -210,6 +212,10 @@ impl Process {
         })?;
         Ok(kafka)
     }
+}
+
+fn api_settings_here(config: &Config) -> anyhow::Result<api::Settings> {
+    Ok(api::Settings { events_poll: Some(EVENTS_POLL), ..api_settings(config)? })
 }
 
 fn trouble(config: &Config, service: &str, error: OpenError) -> Trouble {

@@ -1,5 +1,6 @@
 //! How a service is that runs by itself, also before there is a database behind it.
 
+use crate::live::Live;
 use crate::metrics::Health;
 use api::Exposition;
 use engine::log::LogId;
@@ -14,8 +15,9 @@ pub(super) struct LateHealth {
 }
 
 impl LateHealth {
-    pub(super) fn new(stopping: watch::Receiver<bool>) -> Arc<Self> {
-        let before = Health { engines: Vec::new(), gateway: None, services: None, looking: None, stopping };
+    pub(super) fn new(live: Arc<Live>, stopping: watch::Receiver<bool>) -> Arc<Self> {
+        let engines = Vec::new();
+        let before = Health { engines, gateway: None, services: None, looking: None, live, stopping };
         let waits = Mutex::new("it is starting".to_owned());
         Arc::new(Self { waits, before, then: OnceLock::new() })
     }

@@ -36,7 +36,7 @@ pub(super) async fn look(config: &Config, seen: &Seen, findings: &mut Findings) 
         ("web", ports.web),
     ];
     let data = seen.look.as_ref().map(|look| look.readers.call.log());
-    let mut round = Round { findings, warned: BTreeSet::new() };
+    let mut round = Round::beside(findings);
     if let Some(server) = &seen.server {
         let address = server.gateway.trim_start_matches("http://");
         round.ready("gateway", address, data).await;
@@ -88,7 +88,7 @@ pub(super) async fn of_fleet(config: &Config, findings: &mut Findings) {
         let to_do = "start each service: taxisvc call, payment, drive, view, and gateway; where they run, name them in upstreams.*";
         return findings.warn("replicas", "neither a gateway nor a replica answers", to_do);
     }
-    let mut round = Round { findings, warned: BTreeSet::new() };
+    let mut round = Round::beside(findings);
     for (name, of_service) in answers {
         let is_ready = |answer: &Asked| matches!(answer, Ok((StatusCode::OK, _)));
         let has_another = of_service.iter().any(|(_, answer)| is_ready(answer));
@@ -134,7 +134,13 @@ struct Round<'a> {
     warned: BTreeSet<String>,
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    /// What was found already is not said again.
+    fn beside(findings: &'a mut Findings) -> Self {
+        let warned = findings.findings.iter().map(|finding| finding.says.clone()).collect();
+        Self { findings, warned }
+    }
+
     /// Whether who listens there says that it is ready, and serves this data where it should.
     async fn ready(&mut self, name: &str, address: &str, data: Option<LogId>) {
         let findings = &mut *self.findings;

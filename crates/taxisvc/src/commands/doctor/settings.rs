@@ -4,6 +4,7 @@ use super::Findings;
 use crate::config::Config;
 use crate::config::sources::InForce;
 use crate::data_dir::token::{self, Token};
+use crate::live::Live;
 use crate::version::VERSION;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -27,6 +28,18 @@ pub(super) fn look(in_force: &InForce, findings: &mut Findings) {
         findings.warn("log", format!("{:?} writes much", config.log), to_do);
     }
     operator_token(config, findings);
+}
+
+/// What came of the file since the process was started.
+pub(super) fn of_process(live: &Live, findings: &mut Findings) {
+    let is_refused = live.status().refused.is_some();
+    for (index, warning) in live.warnings().into_iter().enumerate() {
+        if is_refused && index == 0 {
+            findings.wrong("settings", warning, "correct it; it is looked at again within seconds");
+        } else {
+            findings.warn("settings", warning, "restart it when it suits, or take the change back");
+        }
+    }
 }
 
 fn listening(config: &Config, findings: &mut Findings) {

@@ -24,11 +24,14 @@ fn every_setting_tells_its_source_and_what_it_overrides() {
     assert_eq!(told["file"], "taxisvc.toml");
     assert_eq!(
         *of(&told, "ports.gateway"),
-        json!({"path": "ports.gateway", "value": 9100, "from": "environment", "name": "TAXISVC_PORTS_GATEWAY",
+        json!({"path": "ports.gateway", "live": false, "value": 9100, "from": "environment", "name": "TAXISVC_PORTS_GATEWAY",
                "overrides": [{"value": 9000, "from": "file", "name": "taxisvc.toml"}]})
     );
     assert_eq!((&of(&told, "log")["from"], &of(&told, "log")["name"]), (&json!("flag"), &json!("--log")));
-    assert_eq!(*of(&told, "ports.web"), json!({"path": "ports.web", "value": 8080, "from": "default"}));
+    assert_eq!(
+        *of(&told, "ports.web"),
+        json!({"path": "ports.web", "live": false, "value": 8080, "from": "default"})
+    );
     let text = run(folder.path(), &settings(&[("PORTS_GATEWAY", "9100")]), &["config", "--set"]).stdout;
     assert_says(&text, &["settings file: taxisvc.toml", "environment TAXISVC_PORTS_GATEWAY"]);
     assert_says(&text, &["9000", "file taxisvc.toml, not this"]);
