@@ -23,6 +23,7 @@ mod layouts;
 mod older;
 mod problem_types;
 mod service_alone;
+mod settings_change_while_it_runs;
 mod the_log;
 mod the_originals_commands;
 mod upgrade_recipe;
