@@ -45,7 +45,7 @@ const STEPS_WITH_SERVICES: [Step; 3] = [
     Step {
         name: "several of each service",
         arguments: "test --locked -p taxisvc --test it -- --ignored --nocapture --test-threads 1 \
-                    cluster:: --skip cluster::day::a_whole_day",
+                    cluster:: --skip cluster::day::a_whole_day --skip cluster::rolling::twenty",
         environment: &[],
     },
 ];
@@ -94,6 +94,26 @@ pub(crate) fn cluster_day(root: &Path, trips: Option<&Path>, replicas: u8) -> an
     }
     cargo(root, &step, &environment)
 }
+
+/// Replaces every process of several of each service by one of the next version and back, twenty times, under load.
+pub(crate) fn rolling(root: &Path) -> anyhow::Result<()> {
+    call(root, &["build", "--locked", "-p", "taxisvc", "--features", "next", "--target-dir", NEXT], &[])?;
+    let step = Step {
+        name: "rolling",
+        arguments: "test --locked -p taxisvc --test it -- --ignored --nocapture \
+                    --exact cluster::rolling::twenty_times_over",
+        environment: &[],
+    };
+    let services = services::throwaway::Throwaway::start(root, &root.join(SERVICES))?;
+    let mut environment = services.environment()?;
+    environment.push(("TAXISVC_NEXT".to_owned(), root.join(NEXT).join("debug/taxisvc").display().to_string()));
+    println!("== {}", step.name);
+    cargo(root, &step, &environment)?;
+    services.stop()
+}
+
+/// Where the version after this one is built.
+const NEXT: &str = "target/next";
 
 /// By itself, since it wants OpenSSL's headers and builds nearly everything once more.
 pub(crate) fn kafka_tls(root: &Path) -> anyhow::Result<()> {

@@ -47,6 +47,9 @@ enum Command {
     /// Builds with TLS for Kafka, and tries it on a Kafka that wants passwords and certificates: installs OpenSSL's headers
     /// where they are missing
     KafkaTls,
+    /// Replaces every process of several of each service by one of the next version and back, twenty times over, while people
+    /// ride: no request may fail
+    Rolling,
     /// Tries the manifests on a real cluster, under load: the one that KUBECONFIG names, or a node made for it
     Kubernetes(kubernetes::Arguments),
     /// Makes the container image from Debian's packages, without a registry, and a list of all that is in it
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Services(arguments) => services::run(&root, &arguments),
         Command::ClusterDay { trips, replicas } => ci::cluster_day(&root, trips.as_deref(), replicas),
         Command::KafkaTls => ci::kafka_tls(&root),
+        Command::Rolling => ci::rolling(&root),
         Command::Kubernetes(arguments) => kubernetes::run(&root, arguments),
         Command::Image(arguments) => image::run(&root, &arguments),
         Command::Bench { figures } => ci::bench(&root, &figures),

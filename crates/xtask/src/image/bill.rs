@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(super) const FILE: &str = "taxisvc.cdx.json";
+pub(super) const FILE: &str = "sbom.cdx.json";
 /// What lists the crates.
 const TOOL: &str = "cargo-cyclonedx";
 const TOOL_VERSION: &str = "0.5.9";
