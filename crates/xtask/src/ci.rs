@@ -106,7 +106,8 @@ pub(crate) fn rolling(root: &Path) -> anyhow::Result<()> {
     };
     let services = services::throwaway::Throwaway::start(root, &root.join(SERVICES))?;
     let mut environment = services.environment()?;
-    environment.push(("TAXISVC_NEXT".to_owned(), root.join(NEXT).join("debug/taxisvc").display().to_string()));
+    environment
+        .push(("TAXISVC_NEXT".to_owned(), root.join(NEXT).join("debug/taxisvc").display().to_string()));
     println!("== {}", step.name);
     cargo(root, &step, &environment)?;
     services.stop()
