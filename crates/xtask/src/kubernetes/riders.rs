@@ -1,4 +1,5 @@
-//! Riders and drivers who go on while something is done: every request that had to be asked again counts as failed.
+//! Riders and drivers who go on while something is done: every request that had to be asked again counts as failed. Some of them
+//! have keys for what they ask, as our pages do; others have none, as the original's clients, and nobody may ask twice for them.
 
 use super::client::Client;
 use super::cluster::until;
@@ -20,6 +21,8 @@ pub(super) struct Riders<'c> {
 pub(super) struct Tally {
     pub(super) calls: u64,
     pub(super) completed: u64,
+    /// Calls of those without a key, who look no further.
+    pub(super) without_key: u64,
     /// Requests that were not answered, or by a 429, 502, 503 or 504.
     pub(super) failed: u64,
 }
@@ -29,15 +32,15 @@ impl<'c> Riders<'c> {
     pub(super) fn start(client: &'c Client<'c>, name: &str) -> anyhow::Result<Self> {
         let trips = trips();
         client.run(&format!(
-            "rm -f /tmp/over /tmp/stop /tmp/said /tmp/wrong; printf '%s' '{trips}' > /tmp/trips.csv"
+            "rm -f /tmp/over* /tmp/stop /tmp/said /tmp/wrong /tmp/plain; printf '%s' '{trips}' > /tmp/trips.csv"
         ))?;
         let line = format!(
             "run=0; while [ ! -e /tmp/stop ]; do run=$((run + 1)); taxisvc replay /tmp/trips.csv --to http://gateway:8088 \
              --speed max --clients {CLIENTS} --run {name}-$run --json --quiet >>/tmp/said 2>>/tmp/wrong || \
              echo '{{\"stopped\":true}}' >>/tmp/said; done; touch /tmp/over"
         );
-        client
-            .run(&format!("nohup sh -c \"$(cat <<'LINE'\n{line}\nLINE\n)\" >/dev/null 2>&1 </dev/null &"))?;
+        begin(client, &line)?;
+        begin(client, WITHOUT_KEY)?;
         let riders = Self { client };
         riders.ride_on()?;
         Ok(riders)
@@ -75,8 +78,15 @@ impl<'c> Riders<'c> {
 
     fn come_to_the_end(&self) -> anyhow::Result<Tally> {
         self.client.run("touch /tmp/stop")?;
-        until("the riders to end", PATIENCE, || self.client.run("cat /tmp/over"))?;
-        let tally = tally(&self.said()?)?;
+        until("the riders to end", PATIENCE, || self.client.run("cat /tmp/over /tmp/over-plain"))?;
+        let mut tally = tally(&self.said()?)?;
+        let plain = self.client.run("cat /tmp/plain")?;
+        let of = |outcome: &str| plain.lines().filter(|line| *line == outcome).count() as u64;
+        tally.without_key = of("answered");
+        tally.failed += of("failed");
+        if tally.without_key == 0 {
+            bail!("nobody called without a key: {plain}");
+        }
         if tally.completed != tally.calls {
             bail!("{tally}\n{}", self.client.run("tail -5 /tmp/wrong")?);
         }
@@ -92,9 +102,21 @@ impl<'c> Riders<'c> {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { calls, completed, failed } = self;
-        write!(formatter, "{calls} calls, {completed} rides completed, {failed} failed requests")
+        let Self { calls, completed, without_key, failed } = self;
+        write!(
+            formatter,
+            "{calls} calls and as many rides to their end ({completed}), {without_key} calls without a key, {failed} failed requests"
+        )
     }
+}
+
+/// Each over a connection of its own.
+const WITHOUT_KEY: &str = r#"while [ ! -e /tmp/stop ]; do wget -q -T 20 -O /dev/null --header 'content-type: application/json' --post-data '{"userId":"plain","userName":"eojin","distance":5}' http://gateway:8088/calls && echo answered >>/tmp/plain || echo failed >>/tmp/plain; sleep 0.1; done; touch /tmp/over-plain"#;
+
+/// Leaves a line of shell to itself.
+fn begin(client: &Client<'_>, line: &str) -> anyhow::Result<()> {
+    client.run(&format!("nohup sh -c \"$(cat <<'LINE'\n{line}\nLINE\n)\" >/dev/null 2>&1 </dev/null &"))?;
+    Ok(())
 }
 
 fn tally(runs: &[Value]) -> anyhow::Result<Tally> {
@@ -140,7 +162,7 @@ mod tests {
     fn a_request_that_was_asked_again_has_failed() {
         let run = |repeated: Value| json!({"stopped": false, "called": 2, "completed": 2, "repeated": repeated, "refused": {}, "endsRefused": {}});
         let clean = tally(&[run(json!({})), run(json!({}))]).expect("both are over");
-        assert_eq!(clean, Tally { calls: 4, completed: 4, failed: 0 });
+        assert_eq!(clean, Tally { calls: 4, completed: 4, without_key: 0, failed: 0 });
         let tally_of_two = tally(&[run(json!({"503": 1, "connection": 2}))]).expect("it is over");
         assert_eq!(tally_of_two.failed, 3);
         assert!(tally(&[json!({"stopped": true})]).is_err(), "one that gave up is no run");
