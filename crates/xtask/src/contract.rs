@@ -1,10 +1,9 @@
 //! Holds the documents for integrators against a running system: a generated client, and requests made up by them.
 
 mod server;
-mod tools;
 
-use crate::packages;
-use anyhow::{Context, bail};
+use crate::shell::call;
+use crate::{packages, python};
 use server::Server;
 use std::path::Path;
 use std::process::Command;
@@ -21,7 +20,7 @@ const REQUIREMENTS: &str = "crates/xtask/contract/requirements.txt";
 /// Installs what it needs below `target/` and in the client's folder, and fails on any finding.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     packages::ensure(&packages::for_tests())?;
-    let python = tools::environment(root, REQUIREMENTS)?;
+    let python = python::environment(root, "target/contract/python", REQUIREMENTS)?;
     let client = root.join(CLIENT);
     println!("== the client: npm packages into {CLIENT}/node_modules");
     call(Command::new("npm").arg("ci").arg("--silent").current_dir(&client))?;
@@ -65,14 +64,4 @@ fn npm(folder: &Path, script: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let mut command = Command::new("npm");
     command.args(["run", "--silent", script, "--"]).args(arguments);
     call(command.current_dir(folder))
-}
-
-fn call(command: &mut Command) -> anyhow::Result<()> {
-    let name = command.get_program().display().to_string();
-    let status = command.status().with_context(|| format!("cannot start {name}"))?;
-    if !status.success() {
-        let arguments: Vec<_> = command.get_args().map(|argument| argument.display().to_string()).collect();
-        bail!("`{name} {}` failed", arguments.join(" "));
-    }
-    Ok(())
 }

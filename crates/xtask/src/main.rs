@@ -4,7 +4,9 @@ mod ci;
 mod contract;
 mod image;
 mod kubernetes;
+mod manifests;
 mod packages;
+mod python;
 mod services;
 mod shell;
 mod tidy;
@@ -32,6 +34,9 @@ enum Command {
     /// Holds the pages: checks and tests their source, proves that what is committed is what it builds, and has a browser
     /// walk them over the binary
     Web(web::Arguments),
+    /// Renders the manifests of deploy/kubernetes and holds them against the schemas of Kubernetes, the program's settings and
+    /// each other
+    Manifests,
     /// Starts Kafka and PostgreSQL on this machine, for development and tests, and stops them
     Services(services::Arguments),
     /// Replays a day through several of each service while they, Kafka and PostgreSQL are killed: every trip must end as
@@ -70,6 +75,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(&root),
         Command::Contract => contract::run(&root),
         Command::Web(arguments) => web::run(&root, arguments),
+        Command::Manifests => manifests::run(&root),
         Command::Services(arguments) => services::run(&root, &arguments),
         Command::ClusterDay { trips, replicas } => ci::cluster_day(&root, trips.as_deref(), replicas),
         Command::KafkaTls => ci::kafka_tls(&root),

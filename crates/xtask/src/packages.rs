@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A package of Debian's and how it is known to be there.
+#[derive(Clone)]
 pub(crate) struct Package {
     name: &'static str,
     wanted_for: &'static str,
@@ -23,8 +24,11 @@ const NPM: Package = Package {
     is_there: || runs("npm", "--version"),
 };
 
+const VENV: Package =
+    Package { name: "python3-venv", wanted_for: "schemathesis and the manifests", is_there: has_venv };
+
 const FOR_TESTS: [Package; 7] = [
-    Package { name: "python3-venv", wanted_for: "schemathesis", is_there: has_venv },
+    VENV,
     NODE,
     NPM,
     Package { name: "prometheus", wanted_for: "promtool", is_there: || runs("promtool", "--version") },
@@ -93,6 +97,11 @@ const FOR_IMAGE: [Package; 3] = [
 /// What the tests want that are no service.
 pub(crate) fn for_tests() -> Vec<Package> {
     FOR_TESTS.into()
+}
+
+/// What the manifests are checked with.
+pub(crate) fn for_manifests() -> Vec<Package> {
+    vec![VENV]
 }
 
 /// What the pages are checked and walked with.
@@ -201,4 +210,20 @@ fn has_venv() -> bool {
     let mut asked = Command::new("python3");
     asked.args(["-c", "import venv, ensurepip"]).stdout(Stdio::null()).stderr(Stdio::null());
     asked.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_container_to_develop_in_has_all_of_them() {
+        let there = include_str!("../../../.devcontainer/Containerfile");
+        let services = for_services(&[Wanted::Kafka, Wanted::Certificates, Wanted::Postgres]);
+        let wanted = [for_tests(), for_manifests(), for_pages(), for_tls(), services].concat();
+        for package in wanted {
+            let line = format!("    {} \\\n", package.name);
+            assert!(there.contains(&line), ".devcontainer/Containerfile does not install {}", package.name);
+        }
+    }
 }
