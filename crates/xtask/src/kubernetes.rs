@@ -35,16 +35,19 @@ pub(crate) struct Arguments {
     /// Leaves the cluster as it is at the end, to look at it
     #[arg(long)]
     keep: bool,
+    /// On the cluster and with the images that a run with --keep has left
+    #[arg(long)]
+    again: bool,
     /// A cluster of KUBECONFIG; without it the node beside this repository
     #[arg(long, env = "KUBECONFIG", hide = true)]
     kubeconfig: Option<PathBuf>,
 }
 
-pub(crate) fn run(repository: &Path, arguments: Arguments) -> anyhow::Result<()> {
-    let cluster = Cluster::find(repository, arguments.kubeconfig.is_some(), arguments.load)?;
+pub(crate) fn run(repository: &Path, arguments: &Arguments) -> anyhow::Result<()> {
+    let cluster = Cluster::find(repository, arguments.kubeconfig.is_some(), arguments.load.clone())?;
     let mut table = Table::new();
-    let images = Images::make(repository, &mut table)?;
-    let tried = try_on(repository, (&cluster, &images), (arguments.mesh, &mut table));
+    let images = if arguments.again { Images::named() } else { Images::make(repository, &mut table)? };
+    let tried = try_on(repository, (&cluster, &images), (arguments, &mut table));
     table.print();
     if !arguments.keep {
         cluster.stop()?;
@@ -61,39 +64,47 @@ struct Images {
 }
 
 impl Images {
-    fn make(repository: &Path, table: &mut Table) -> anyhow::Result<Self> {
+    fn named() -> Self {
         let image = |tag: &str, version| Image { tag: tag.to_owned(), version };
-        let (next, this) = (image("next", Version::Next), image("this", Version::This));
-        let mut archives = Vec::new();
-        let mut tools = None;
+        Self {
+            this: image("this", Version::This),
+            next: image("next", Version::Next),
+            tools: image("this-tools", Version::This),
+            archives: Vec::new(),
+        }
+    }
+
+    fn make(repository: &Path, table: &mut Table) -> anyhow::Result<Self> {
+        let mut images = Self::named();
         table.row("images of this version, of the next, and one to look from", || {
-            archives.push(next.make(repository)?);
-            archives.push(this.make(repository)?);
-            let (image, archive) = this.with_tools(repository, &client::PACKAGES)?;
-            archives.push(archive);
-            tools = Some(image);
-            let size = fs::metadata(&archives[1]).context("it was made")?.len();
+            let next = images.next.make(repository)?;
+            let this = images.this.make(repository)?;
+            let (image, tools) = images.this.with_tools(repository, &client::PACKAGES)?;
+            let size = fs::metadata(&this).context("it was made")?.len();
+            images.tools = image;
+            images.archives = vec![next, this, tools];
             Ok(format!("{:.1} MB, with a bill of its parts", size as f64 / 1e6))
         })?;
-        let tools = tools.context("it was made")?;
-        Ok(Self { this, next, tools, archives })
+        Ok(images)
     }
 }
 
 fn try_on(
     repository: &Path,
     (cluster, images): (&Cluster, &Images),
-    (mesh, table): (bool, &mut Table),
+    (arguments, table): (&Arguments, &mut Table),
 ) -> anyhow::Result<()> {
     table.row("a cluster", || {
-        cluster.start()?;
+        if !arguments.again {
+            cluster.start()?;
+        }
         images.archives.iter().try_for_each(|archive| cluster.load(archive))?;
         let version = cluster.ask(&["version", "--output", "yaml"])?;
         let server = version.lines().skip_while(|line| !line.starts_with("serverVersion"));
         let version = server.filter_map(|line| line.trim().strip_prefix("gitVersion: ")).next();
         Ok(format!("Kubernetes {}", version.unwrap_or_default()))
     })?;
-    if mesh {
+    if arguments.mesh {
         in_a_mesh(repository, (cluster, images), table)
     } else {
         everything(repository, (cluster, images), table)
@@ -110,7 +121,7 @@ fn everything(
         let scratch = repository.join("target/kubernetes");
         fs::create_dir_all(&scratch).context("cannot make a directory")?;
         let definitions = definitions::apply(cluster, &scratch)?;
-        cluster.ask(&["create", "namespace", NAMESPACE])?;
+        cluster.make_namespace(NAMESPACE)?;
         let mut taken = Vec::new();
         for name in overlay::all(repository)? {
             let objects =
@@ -181,7 +192,7 @@ fn in_a_mesh(
 }
 
 fn refuse_what_is_plain(stage: &Stage<'_>, images: &Images) -> anyhow::Result<String> {
-    stage.cluster.ask(&["create", "namespace", OUTSIDE])?;
+    stage.cluster.make_namespace(OUTSIDE)?;
     let outside = Client::start(stage.cluster, (OUTSIDE, &images.tools.name()))?;
     let url = format!("http://call.{NAMESPACE}:8080/calls");
     let inside = stage.client.status(&url)?;

@@ -80,7 +80,7 @@ fn main() -> ExitCode {
         Command::ClusterDay { trips, replicas } => ci::cluster_day(&root, trips.as_deref(), replicas),
         Command::KafkaTls => ci::kafka_tls(&root),
         Command::Rolling => ci::rolling(&root),
-        Command::Kubernetes(arguments) => kubernetes::run(&root, arguments),
+        Command::Kubernetes(arguments) => kubernetes::run(&root, &arguments),
         Command::Image(arguments) => image::run(&root, &arguments),
         Command::Bench { figures } => ci::bench(&root, &figures),
     };

@@ -12,6 +12,7 @@ const PACKAGES: [&str; 6] = ["base-files", "ca-certificates", "libc6", "libgcc-s
 const PASSWD: &str =
     "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nnonroot:x:65532:\n";
+const DOWNLOADS: &str = "packages";
 const NONROOT: u32 = 65_532;
 /// Where programs look for whom to believe.
 const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
@@ -39,6 +40,11 @@ pub(super) fn make(folder: &Path) -> anyhow::Result<Root> {
         fs::remove_dir_all(&root).context("cannot remove the former root")?;
     }
     fs::create_dir_all(&root).context("cannot make a root")?;
+    // Packages of a former time may have been mended since.
+    let downloads = folder.join(DOWNLOADS);
+    if downloads.exists() {
+        fs::remove_dir_all(&downloads).context("cannot remove the former packages")?;
+    }
     let packages = add(folder, &root, &PACKAGES)?;
     for dropped in DROPPED.iter().map(|path| root.join(path)).filter(|path| path.exists()) {
         fs::remove_dir_all(&dropped).with_context(|| format!("cannot remove {}", dropped.display()))?;
@@ -59,7 +65,7 @@ pub(super) fn make(folder: &Path) -> anyhow::Result<Root> {
 
 /// Unpacks packages into a root; what runs when one is installed does not run.
 pub(super) fn add(folder: &Path, root: &Path, names: &[&str]) -> anyhow::Result<Vec<Unpacked>> {
-    let downloads = folder.join("packages");
+    let downloads = folder.join(DOWNLOADS);
     fs::create_dir_all(&downloads).context("cannot make a directory for packages")?;
     names.iter().map(|name| unpack(&downloads, root, name)).collect()
 }

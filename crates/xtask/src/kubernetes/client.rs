@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// What the pod has besides the program: a shell with `wget`, and the original's load.
-pub(super) const PACKAGES: [&str; 3] = ["busybox-static", "siege", "zlib1g"];
+pub(super) const PACKAGES: [&str; 3] = ["busybox", "siege", "zlib1g"];
 const NAME: &str = "client";
 const READY_MAX: Duration = Duration::from_secs(120);
 

@@ -123,6 +123,13 @@ impl Cluster {
         Ok(ask(self.kubectl().args(arguments))?.trim().to_owned())
     }
 
+    pub(super) fn make_namespace(&self, name: &str) -> anyhow::Result<()> {
+        let object = format!(
+            "{{\"apiVersion\": \"v1\", \"kind\": \"Namespace\", \"metadata\": {{\"name\": \"{name}\"}}}}"
+        );
+        self.give(&["apply", "--filename", "-"], &object).map(drop)
+    }
+
     /// With objects on its standard input.
     pub(super) fn give(&self, arguments: &[&str], objects: &str) -> anyhow::Result<String> {
         let mut command = self.kubectl();

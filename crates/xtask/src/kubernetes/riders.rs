@@ -28,9 +28,11 @@ pub(super) struct Tally {
 }
 
 impl<'c> Riders<'c> {
-    /// They are under way when this returns. Of one name there may be one in all the life of a database.
+    /// They are under way when this returns.
     pub(super) fn start(client: &'c Client<'c>, name: &str) -> anyhow::Result<Self> {
         let trips = trips();
+        // What was asked under a key is not done again under it, also not for the next run of this program.
+        let name = format!("{name}-{}", std::process::id());
         client.run(&format!(
             "rm -f /tmp/over* /tmp/stop /tmp/said /tmp/wrong /tmp/plain; printf '%s' '{trips}' > /tmp/trips.csv"
         ))?;
