@@ -15,6 +15,7 @@ use kafka::Kafka;
 use notes::Notes;
 use postgres::Postgres;
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
@@ -295,6 +296,14 @@ fn expect_free((host, port): (Ipv4Addr, u16), option: &str) -> anyhow::Result<()
                  left by `services down`"
             )
         }
+    }
+}
+
+/// Whether nobody has a port any more; nobody has one of an address that is gone, with the network that it was of.
+fn is_let_go((host, port): (Ipv4Addr, u16)) -> bool {
+    match TcpListener::bind((host, port)) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::AddrNotAvailable,
     }
 }
 

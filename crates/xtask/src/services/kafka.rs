@@ -2,7 +2,7 @@
 
 use super::notes::KafkaNote;
 use super::secure::Secure;
-use super::{expect_free, free_port, jars, process};
+use super::{expect_free, free_port, is_let_go, jars, process};
 use anyhow::{Context, bail};
 use std::fs;
 use std::io::{Read, Write};
@@ -193,9 +193,7 @@ broker.session.timeout.ms=3000
             signalled?;
         }
         // A process that was killed keeps its port until the last of its threads is gone.
-        let is_gone = || {
-            self.running().is_none() && expect_free((self.note.host, self.note.port), "--kafka-port").is_ok()
-        };
+        let is_gone = || self.running().is_none() && is_let_go((self.note.host, self.note.port));
         let ended = process::until(|| Ok(is_gone().then_some(())))?;
         ended.with_context(|| format!("Kafka, process {id}, does not end"))
     }
