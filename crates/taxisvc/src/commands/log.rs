@@ -18,8 +18,8 @@ Examples:
 
 Of several processes each has its own: name the one that is meant with --to, else it is the gateway.
 
-It counts at once, and until the server is started again: then the setting `log` counts. The server is asked over HTTP with \
-the operator's token.
+It counts at once, and until the server is started again or `log` in its settings file becomes another one. The server is \
+asked over HTTP with the operator's token.
 
 Exit codes: 0, or 1 when no server runs on the data directory or it refuses the level.";
 

@@ -10,6 +10,7 @@ mod rolling;
 mod scaling;
 mod secured;
 mod seen_from_outside;
+mod settings_change;
 mod the_topic_changes;
 mod the_topic_on_the_command_line;
 mod while_the_database_is_away;
