@@ -10,7 +10,7 @@ use std::process::Command;
 /// What the program is linked to, whom it believes over TLS, and what time it is elsewhere.
 const PACKAGES: [&str; 6] = ["base-files", "ca-certificates", "libc6", "libgcc-s1", "libssl3", "tzdata"];
 const PASSWD: &str =
-    "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n";
+    "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/nonexistent:/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nnonroot:x:65532:\n";
 const DOWNLOADS: &str = "packages";
 const NONROOT: u32 = 65_532;
@@ -52,7 +52,7 @@ pub(super) fn make(folder: &Path) -> anyhow::Result<Root> {
     trust(&root)?;
     write(&root.join("etc/passwd"), PASSWD)?;
     write(&root.join("etc/group"), GROUP)?;
-    for (path, mode) in [("tmp", 0o1777), ("var/lib/taxisvc", 0o700), ("home/nonroot", 0o700)] {
+    for (path, mode) in [("tmp", 0o1777), ("var/lib/taxisvc", 0o700)] {
         let path = root.join(path);
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
