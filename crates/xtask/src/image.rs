@@ -79,14 +79,14 @@ impl Image {
         self.commit(&folder, &root.folder, ENTRYPOINT)
     }
 
-    /// The same root with further packages of Debian's and a shell, for who wants to look at a cluster from inside.
+    /// The same root with further packages of Debian's, busybox among them, for who wants to look at a cluster from inside.
     pub(crate) fn with_tools(&self, repository: &Path, more: &[&str]) -> anyhow::Result<(Self, PathBuf)> {
         let folder = folder(repository);
         let root = folder.join("root");
         let tools = folder.join("root-tools");
         call(Command::new("rm").arg("-rf").arg(&tools))?;
         call(Command::new("cp").arg("-a").arg(&root).arg(&tools))?;
-        root::add(&folder, &tools, more)?;
+        root::add_all(&folder, &tools, more)?;
         let image = Self { tag: format!("{}-tools", self.tag), version: self.version };
         let archive = image.commit(&folder, &tools, "[\"/bin/busybox\", \"sh\"]")?;
         Ok((image, archive))

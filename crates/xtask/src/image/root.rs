@@ -2,6 +2,7 @@
 
 use crate::shell::{ask, call};
 use anyhow::{Context, bail};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -68,6 +69,16 @@ pub(super) fn add(folder: &Path, root: &Path, names: &[&str]) -> anyhow::Result<
     let downloads = folder.join(DOWNLOADS);
     fs::create_dir_all(&downloads).context("cannot make a directory for packages")?;
     names.iter().map(|name| unpack(&downloads, root, name)).collect()
+}
+
+/// The same with all that they depend on.
+pub(super) fn add_all(folder: &Path, root: &Path, names: &[&str]) -> anyhow::Result<()> {
+    let mut apt = Command::new("apt-cache");
+    apt.args(["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks"]);
+    let told = ask(apt.args(["--no-replaces", "--no-enhances"]).args(names))?;
+    let all: BTreeSet<&str> =
+        told.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase())).collect();
+    add(folder, root, &all.into_iter().collect::<Vec<_>>()).map(drop)
 }
 
 fn unpack(downloads: &Path, root: &Path, name: &str) -> anyhow::Result<Unpacked> {

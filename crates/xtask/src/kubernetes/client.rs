@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use std::process::Command;
 use std::time::Duration;
 
-/// What the pod has besides the program: a shell with `wget`, and the original's load.
-pub(super) const PACKAGES: [&str; 3] = ["busybox", "siege", "zlib1g"];
+/// What the pod has besides the program: a shell, and what riders and the original's load ask with.
+pub(super) const PACKAGES: [&str; 3] = ["busybox", "curl", "siege"];
 const NAME: &str = "client";
 const READY_MAX: Duration = Duration::from_secs(120);
 
@@ -56,24 +56,20 @@ impl<'c> Client<'c> {
     }
 
     pub(super) fn get(&self, url: &str) -> anyhow::Result<String> {
-        self.run(&format!("wget -q -T 10 -O - '{url}'"))
+        self.run(&format!("curl -sS --fail --max-time 10 '{url}'"))
     }
 
     /// The status alone, whatever it is; an error where nobody answers.
-    pub(super) fn status(&self, method_and_url: &str) -> anyhow::Result<u16> {
-        let said = self.run(&format!("wget -S -T 10 -O /dev/null {method_and_url} 2>&1 || true"))?;
-        let line = said.lines().rfind(|line| line.trim_start().starts_with("HTTP/"));
-        let code = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
-        code.with_context(|| format!("no answer to {method_and_url}: {said}"))
+    pub(super) fn status(&self, url: &str) -> anyhow::Result<u16> {
+        let said = self.run(&format!("curl -sS --max-time 10 -o /dev/null -w '%{{http_code}}' '{url}'"))?;
+        said.parse().with_context(|| format!("no status in {said:?}"))
     }
 
     /// A request with a body, as the original's commands have them: its status and what was answered.
     pub(super) fn post(&self, url: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
-        let line = format!(
-            "wget -S -T 10 -O - --header 'content-type: application/json' --post-data '{body}' '{url}' 2>/tmp/head; cat \
-             /tmp/head >&2; grep -m1 'HTTP/' /tmp/head | sed 's/.*HTTP\\/1.1 //' | cut -c1-3 | sed 's/^/\\n/'"
-        );
-        let said = self.run(&line)?;
+        let said = self.run(&format!(
+            "curl -sS --max-time 10 -w '\\n%{{http_code}}' -H 'content-type: application/json' -d '{body}' '{url}'"
+        ))?;
         let (answer, status) = said.rsplit_once('\n').unwrap_or(("", &said));
         let status = status.trim().parse().with_context(|| format!("no status in {said:?}"))?;
         Ok((status, serde_json::from_str(answer.trim()).unwrap_or(Value::Null)))
@@ -107,7 +103,7 @@ fn pod(namespace: &str, image: &str) -> Value {
                 "name": NAME,
                 "image": image,
                 "imagePullPolicy": "IfNotPresent",
-                "command": ["/bin/busybox", "sh", "-c", "busybox --install -s /tmp/bin; exec busybox sleep 86400"],
+                "command": ["/bin/busybox", "sh", "-c", "busybox mkdir /tmp/bin; busybox --install -s /tmp/bin; exec busybox sleep 86400"],
                 "env": [
                     {"name": "HOME", "value": "/tmp"},
                     {"name": "PATH", "value": "/tmp/bin:/usr/local/bin:/usr/bin:/bin"},

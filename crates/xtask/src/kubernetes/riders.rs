@@ -64,7 +64,7 @@ impl<'c> Riders<'c> {
         let tally = self.come_to_the_end()?;
         if tally.failed > 0 {
             let bad: Vec<_> = self.said()?.into_iter().filter(|run| failed(run) > 0).collect();
-            bail!("{tally}\n{bad:?}");
+            bail!("{tally}\n{bad:?}\n{}", self.client.run("tail -5 /tmp/wrong")?);
         }
         Ok(tally)
     }
@@ -113,7 +113,7 @@ impl std::fmt::Display for Tally {
 }
 
 /// Each over a connection of its own.
-const WITHOUT_KEY: &str = r#"while [ ! -e /tmp/stop ]; do wget -q -T 20 -O /dev/null --header 'content-type: application/json' --post-data '{"userId":"plain","userName":"eojin","distance":5}' http://gateway:8088/calls && echo answered >>/tmp/plain || echo failed >>/tmp/plain; sleep 0.1; done; touch /tmp/over-plain"#;
+const WITHOUT_KEY: &str = r#"while [ ! -e /tmp/stop ]; do curl -sS --fail --max-time 20 -o /dev/null -H 'content-type: application/json' -d '{"userId":"plain","userName":"eojin","distance":5}' http://gateway:8088/calls 2>>/tmp/wrong && echo answered >>/tmp/plain || echo failed >>/tmp/plain; sleep 0.1; done; touch /tmp/over-plain"#;
 
 /// Leaves a line of shell to itself.
 fn begin(client: &Client<'_>, line: &str) -> anyhow::Result<()> {
