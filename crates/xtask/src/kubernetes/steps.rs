@@ -139,13 +139,13 @@ pub(super) fn the_originals_commands(client: &Client<'_>) -> anyhow::Result<Stri
     let (_, far) = client.post(&format!("{gateway}/calls"), &far)?;
     let far = far["callId"].as_u64().context("a call has an id")?;
     client.until(&format!("{gateway}/callViews/{far}"), |view| {
-        view["callStatus"] == "callCancel" && view["payStatus"] == "refunded"
+        view["callStatus"] == "requestCancel" && view["payStatus"] == "refunded"
     })?;
     let (_, third) = client.post(&format!("{gateway}/calls"), &call)?;
     let third = third["callId"].as_u64().context("a call has an id")?;
     let (cancelled, _) = client.post(&format!("{gateway}/calls/cancel"), &json!({"callId": third}))?;
     ensure!(cancelled == 200 || cancelled == 202, "POST /calls/cancel was answered {cancelled}");
-    client.until(&format!("{gateway}/calls/{third}"), |call| call["callStatus"] == "callCancel")?;
+    client.until(&format!("{gateway}/calls/{third}"), |call| call["callStatus"] == "requestCancel")?;
     let pages = client.status(&format!("{gateway}/console"))?;
     ensure!(pages == 200, "the console was answered {pages}");
     Ok(format!(
