@@ -117,7 +117,7 @@ const WITHOUT_KEY: &str = r#"while [ ! -e /tmp/stop ]; do curl -sS --fail --max-
 
 /// Leaves a line of shell to itself.
 fn begin(client: &Client<'_>, line: &str) -> anyhow::Result<()> {
-    client.run(&format!("nohup sh -c \"$(cat <<'LINE'\n{line}\nLINE\n)\" >/dev/null 2>&1 </dev/null &"))?;
+    client.run(&format!("setsid sh -c \"$(cat <<'LINE'\n{line}\nLINE\n)\" >/dev/null 2>&1 </dev/null &"))?;
     Ok(())
 }
 
