@@ -42,16 +42,27 @@ impl ReplicaSet {
         set
     }
 
-    /// From now on these are asked. Whoever was asked before and is not among them keeps the requests that it has.
+    /// From now on these are asked. Whoever was asked before and is not among them keeps the requests that it has; who is new
+    /// waits for the next round, unless there is nobody else.
     pub(crate) fn name(&self, authorities: Vec<Authority>) {
         let mut named = write(&self.named);
+        if **named == *authorities {
+            return;
+        }
         let before = self.replicas();
         let places = |authority: &Authority| {
             let known = before.of(authority);
             if known.is_empty() { vec![Place::of(authority)] } else { known }
         };
         let places = authorities.iter().flat_map(places).collect();
-        self.publish(self.at(places, &before), &before);
+        let now = self.at(places, &before);
+        if self.settings.health.is_some() && before.has_good_one() {
+            let is_new = |replica: &&Arc<Replica>| before.0.iter().all(|known| known.place != replica.place);
+            for replica in now.0.iter().filter(is_new) {
+                replica.health().say_ready(false);
+            }
+        }
+        self.publish(now, &before);
         *named = Arc::from(authorities);
     }
 
@@ -267,6 +278,25 @@ mod tests {
         let now = set.replicas();
         assert_eq!(places(&set), ["127.0.0.1:2", "127.0.0.1:3"]);
         assert!(Arc::ptr_eq(&before.0[1], &now.0[0]));
+    }
+
+    #[tokio::test]
+    async fn who_is_new_beside_others_waits_for_the_next_round() {
+        let set = set(1);
+        let named =
+            |ports: &[u16]| ports.iter().map(|port| format!("127.0.0.1:{port}").parse().unwrap()).collect();
+        let are_good =
+            || set.replicas().0.iter().map(|replica| replica.health().is_good()).collect::<Vec<_>>();
+        set.name(named(&[1, 2]));
+        assert_eq!(are_good(), [true, false]);
+        let ids = Ids::new(1);
+        let chosen = |asked: &mut Vec<usize>| set.replicas().choose(&ids, asked, false).map(drop);
+        let mut asked = Vec::new();
+        assert_eq!(chosen(&mut asked), Ok(()));
+        assert_eq!(asked, [0]);
+        set.name(named(&[2]));
+        assert_eq!(are_good(), [false], "it is asked all the same, since there is nobody else");
+        assert_eq!(chosen(&mut Vec::new()), Ok(()));
     }
 
     /// A round that began before others were named must not bring the former ones back.

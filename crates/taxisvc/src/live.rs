@@ -102,14 +102,16 @@ impl Live {
         runtime.spawn(async move {
             let mut seen = Seen::default();
             loop {
-                let (live, file) = (live.clone(), file.clone());
+                let (looking, file) = (live.clone(), file.clone());
                 // A file that lies elsewhere may take its time.
                 let looked = tokio::task::spawn_blocking(move || {
-                    let settled = live.look(&file, &mut seen);
+                    let settled = looking.look(&file, &mut seen);
                     (seen, settled)
                 });
                 let Ok((next, settled)) = looked.await else {
-                    return tracing::error!(target: OPERATOR, "the settings file is not looked at any more");
+                    return live
+                        .lock()
+                        .refuse("looking at it broke off, and it is not looked at any more".to_owned());
                 };
                 seen = next;
                 tokio::time::sleep(if settled { LOOK_EVERY } else { LOOK_AGAIN }).await;
@@ -186,13 +188,17 @@ impl State {
         self.have_followed(&changed);
     }
 
-    fn have_followed(&self, changed: &[String]) {
+    fn have_followed(&mut self, changed: &[String]) {
         let config = &self.in_force.config;
         // What an operator has asked for counts until the setting itself is another one.
         let log = changed.iter().any(|path| path == live::LOG).then(|| set_level(config));
         let followed = self.followers.iter().filter(|_| !changed.is_empty()).map(|follow| follow(config));
-        for error in log.into_iter().chain(followed).filter_map(Result::err) {
-            tracing::error!(target: OPERATOR, why = format!("{error:#}"), "a setting that was understood cannot be followed");
+        let errors = log.into_iter().chain(followed).filter_map(Result::err);
+        let why: Vec<String> = errors.map(|error| format!("{error:#}")).collect();
+        if !why.is_empty() {
+            let why = format!("it was understood and cannot be followed: {}", why.join("; "));
+            tracing::error!(target: OPERATOR, why, "settings that have changed are not in force everywhere");
+            self.status.refused = Some(why);
         }
     }
 }

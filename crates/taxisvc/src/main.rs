@@ -140,7 +140,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Command::Completions(options) = &command {
         return commands::completions::run(Arguments::command(), options);
     }
-    version::rehearse();
+    version::rehearse()?;
     let Common { config, data, listen, log } = arguments.common;
     let in_force = match (sources::read(&Flags { config, data, listen, log }), &command) {
         (Ok(in_force), _) => in_force,

@@ -118,6 +118,9 @@ impl Image {
         let mut config = buildah();
         config.args(["config", "--user", USER, "--workingdir", "/etc/taxisvc", "--entrypoint", entrypoint]);
         config.args(["--volume", "/var/lib/taxisvc", "--stop-signal", "SIGTERM"]);
+        if self.version == Version::Next {
+            config.args(["--env", "REHEARSAL=1"]);
+        }
         for port in PORTS {
             config.args(["--port", port]);
         }

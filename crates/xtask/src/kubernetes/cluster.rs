@@ -3,6 +3,7 @@
 use crate::services;
 use crate::shell::{ask, call};
 use anyhow::{Context, bail};
+use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,22 +19,27 @@ const SERVICES: &str = "target/services-kubernetes";
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) enum Cluster {
-    /// Somebody's, with images that were given to it by a command of theirs.
-    Given { load: Option<String> },
+    /// Somebody's: how it is reached, and how it is given an image.
+    Given { kubectl: Vec<String>, load: Option<String> },
     /// One node of our own.
     Own { tool: PathBuf, repository: PathBuf },
 }
 
 impl Cluster {
-    pub(super) fn find(repository: &Path, kubeconfig: bool, load: Option<String>) -> anyhow::Result<Self> {
-        if kubeconfig {
-            return Ok(Self::Given { load });
+    pub(super) fn given(context: &str, kubeconfig: Option<&Path>, load: Option<&str>) -> Self {
+        let mut kubectl = vec!["--context".to_owned(), context.to_owned()];
+        if let Some(file) = kubeconfig {
+            kubectl.extend(["--kubeconfig".to_owned(), file.display().to_string()]);
         }
+        Self::Given { kubectl, load: load.map(str::to_owned) }
+    }
+
+    pub(super) fn own(repository: &Path) -> anyhow::Result<Self> {
         let tool = repository.join(TOOL);
         if !tool.exists() {
             bail!(
-                "KUBECONFIG names no cluster, and there is none to make one with at {TOOL}: start one (kind, minikube) and \
-                 set KUBECONFIG"
+                "there is nothing at {TOOL} to make a cluster with: start one (kind, minikube), and name its context by \
+                 --context"
             );
         }
         Ok(Self::Own { tool, repository: repository.to_owned() })
@@ -43,32 +49,53 @@ impl Cluster {
     pub(super) fn start(&self) -> anyhow::Result<()> {
         let Self::Own { tool, repository } = self else { return Ok(()) };
         services::prepare(repository)?;
-        self.stop()?;
+        self.stop(&[])?;
         call(Command::new(tool).arg("up"))?;
-        let mut services = self.services("up")?;
-        call(services.args(["--listen", NODE]))
+        call(self.services("up")?.args(["--listen", NODE]))
     }
 
-    pub(super) fn stop(&self) -> anyhow::Result<()> {
-        let Self::Own { tool, .. } = self else { return Ok(()) };
-        ask(&mut self.services("down")?)?;
-        call(Command::new(tool).arg("down"))
+    /// Of somebody's cluster only what we have put there goes.
+    pub(super) fn stop(&self, namespaces: &[&str]) -> anyhow::Result<()> {
+        match self {
+            Self::Own { tool, .. } => {
+                ask(&mut self.services("down")?)?;
+                call(Command::new(tool).arg("down"))
+            }
+            Self::Given { .. } => {
+                let delete = ["delete", "namespace", "--ignore-not-found", "--wait"];
+                self.ask(&[&delete[..], namespaces].concat()).map(drop)
+            }
+        }
     }
 
-    /// `cargo xtask services` where the node's network is.
+    /// What is deleted at the end must be ours.
+    pub(super) fn expect_nothing_of_ours(&self, namespaces: &[&str]) -> anyhow::Result<()> {
+        let there = self.ask(&["get", "namespaces", "--output", "name"])?;
+        for namespace in namespaces {
+            if there.lines().any(|line| line == format!("namespace/{namespace}")) {
+                bail!(
+                    "the cluster has a namespace {namespace} already, and nothing was done: take another cluster"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// `cargo xtask services` where the node's network is. To take something down none is needed, and there may be none.
     fn services(&self, command: &str) -> anyhow::Result<Command> {
         let Self::Own { tool, repository } = self else {
             bail!("Kafka and PostgreSQL of a given cluster are somebody's")
         };
-        let mut services = Command::new(tool);
-        // To take them down no network is needed, and there may be none.
-        let (program, first) = match command {
-            "down" | "stop" => (crate::ci::own_path()?, None),
-            _ => (tool.display().to_string(), Some(["run".to_owned(), crate::ci::own_path()?])),
+        let own = crate::ci::own_path()?;
+        let mut services = match command {
+            "down" | "stop" => Command::new(own),
+            _ => {
+                let mut inside = Command::new(tool);
+                inside.arg("run").arg(own);
+                inside
+            }
         };
-        services = if program == tool.display().to_string() { services } else { Command::new(program) };
-        services.args(first.into_iter().flatten()).args(["services", command, "--at"]);
-        services.arg(repository.join(SERVICES));
+        services.args(["services", command, "--at"]).arg(repository.join(SERVICES));
         Ok(services)
     }
 
@@ -101,8 +128,8 @@ impl Cluster {
     pub(super) fn load(&self, archive: &Path) -> anyhow::Result<()> {
         match self {
             Self::Own { tool, .. } => call(Command::new(tool).arg("load").arg(archive)),
-            Self::Given { load: None } => Ok(()),
-            Self::Given { load: Some(load) } => {
+            Self::Given { load: None, .. } => Ok(()),
+            Self::Given { load: Some(load), .. } => {
                 call(Command::new("sh").args(["-c", &format!("{load} \"$0\"")]).arg(archive))
             }
         }
@@ -115,7 +142,11 @@ impl Cluster {
                 command.arg("kubectl");
                 command
             }
-            Self::Given { .. } => Command::new("kubectl"),
+            Self::Given { kubectl, .. } => {
+                let mut command = Command::new("kubectl");
+                command.args(kubectl);
+                command
+            }
         }
     }
 
@@ -123,11 +154,12 @@ impl Cluster {
         Ok(ask(self.kubectl().args(arguments))?.trim().to_owned())
     }
 
+    /// A namespace, in which what keeps to no standard for pods is warned of.
     pub(super) fn make_namespace(&self, name: &str) -> anyhow::Result<()> {
-        let object = format!(
-            "{{\"apiVersion\": \"v1\", \"kind\": \"Namespace\", \"metadata\": {{\"name\": \"{name}\"}}}}"
-        );
-        self.give(&["apply", "--filename", "-"], &object).map(drop)
+        let labels = json!({"pod-security.kubernetes.io/warn": "restricted"});
+        let metadata = json!({"name": name, "labels": labels});
+        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
+        self.give(&["apply", "--filename", "-"], &object.to_string()).map(drop)
     }
 
     /// With objects on its standard input.

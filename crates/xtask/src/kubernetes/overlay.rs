@@ -22,11 +22,12 @@ pub(super) fn all(repository: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Whether the cluster takes it, in the strictest reading, without doing anything. A namespace that it brings has to be there
-/// before.
+/// Whether the cluster takes it, in the strictest reading and without a warning, without doing anything; how many objects it
+/// has. A namespace that it brings has to be there before.
 pub(super) fn is_taken(cluster: &Cluster, repository: &Path, name: &str) -> anyhow::Result<usize> {
     let folder = repository.join(OVERLAYS).join(name).display().to_string();
-    let told = cluster.ask(&["apply", "--dry-run=server", "--validate=strict", "--kustomize", &folder])?;
+    let strictly = ["apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors"];
+    let told = cluster.ask(&[&strictly[..], &["--kustomize", &folder]].concat())?;
     Ok(told.lines().count())
 }
 

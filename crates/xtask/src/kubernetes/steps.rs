@@ -12,6 +12,8 @@ use std::time::Duration;
 
 pub(super) const SERVICES: [&str; 5] = ["call", "payment", "drive", "view", "gateway"];
 const MINUTES: Duration = Duration::from_secs(300);
+/// A pod whose port is dead is started anew after a minute.
+const AWAY: Duration = Duration::from_secs(90);
 const TIMEOUT: &str = "--timeout=300s";
 
 /// A namespace with the system in it.
@@ -294,24 +296,30 @@ pub(super) fn under_load(
     Ok(riders.end()?.to_string())
 }
 
-/// PostgreSQL is stopped and started; whoever needs it says so, is started anew by nobody, and is back by itself.
+/// PostgreSQL is gone for longer than it takes to be killed for not living; whoever needs it says so, is started anew by
+/// nobody, and is back by itself.
 pub(super) fn lose_the_database(stage: &Stage<'_>) -> anyhow::Result<String> {
-    let before = stage.pods("call")?;
+    let pods = || SERVICES.iter().map(|service| stage.pods(service)).collect::<anyhow::Result<Vec<_>>>();
+    let before = pods()?;
     stage.cluster.postgres("stop")?;
     let unready = until("call to be not ready", MINUTES, || {
         let pods = stage.pods("call")?;
         ensure!(pods.iter().all(|pod| !pod.is_ready()), "{pods:?}");
         Ok(pods.len())
     });
+    std::thread::park_timeout(AWAY);
     stage.cluster.postgres("start")?;
     let unready = unready?;
     for service in SERVICES {
         stage.settle(service)?;
     }
-    let after = stage.pods("call")?;
+    let after = pods()?;
     ensure!(before == after, "pods were started anew: {before:?} {after:?}");
     let answered = the_originals_commands(stage.client)?;
-    Ok(format!("{unready} of {unready} pods of call not ready, then ready again, 0 restarts; {answered}"))
+    Ok(format!(
+        "{unready} of {unready} pods of call not ready; {} s later all pods ready again, 0 restarts; {answered}",
+        AWAY.as_secs()
+    ))
 }
 
 /// A system whose one pod is deleted while people ride has their rides again.

@@ -7,6 +7,8 @@ use std::process::Command;
 
 /// Where the version after this one lies, built by whoever runs the tests that want it.
 const NEXT: &str = "TAXISVC_NEXT";
+/// Without it that one does nothing.
+const REHEARSAL: &str = "REHEARSAL";
 /// By which that one is told to write events as no version before it can read them.
 const WRITES_NEXT: &str = "REHEARSAL_WRITES_NEXT";
 
@@ -26,12 +28,16 @@ impl Program {
     pub(crate) fn next() -> Self {
         let path =
             std::env::var_os(NEXT).unwrap_or_else(|| panic!("{NEXT} says where the next version lies"));
-        Self { path: path.into(), name: "the next version", environment: &[] }
+        Self { path: path.into(), name: "the next version", environment: &[(REHEARSAL, "1")] }
     }
 
     /// Of the next version, once nobody is left who cannot read its events.
     pub(crate) fn writing_next(self) -> Self {
-        Self { name: "the next version, with events of its own", environment: &[(WRITES_NEXT, "1")], ..self }
+        Self {
+            name: "the next version, with events of its own",
+            environment: &[(REHEARSAL, "1"), (WRITES_NEXT, "1")],
+            ..self
+        }
     }
 
     pub(crate) fn command(&self, folder: &Path, settings: &Settings, arguments: &[&str]) -> Command {
