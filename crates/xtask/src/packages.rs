@@ -73,24 +73,21 @@ const PSQL: Package =
 const OPENSSL: Package =
     Package { name: "openssl", wanted_for: "certificates", is_there: || runs("openssl", "version") };
 
+const PKG_CONFIG: Package = Package {
+    name: "pkg-config",
+    wanted_for: "finding OpenSSL",
+    is_there: || runs("pkg-config", "--version"),
+};
+const OPENSSL_HEADERS: Package =
+    Package { name: "libssl-dev", wanted_for: "TLS to Kafka", is_there: has_openssl };
+
 /// What a build with TLS for Kafka wants.
-const FOR_TLS: [Package; 2] = [
-    Package {
-        name: "pkg-config",
-        wanted_for: "finding OpenSSL",
-        is_there: || runs("pkg-config", "--version"),
-    },
-    Package { name: "libssl-dev", wanted_for: "TLS to Kafka", is_there: has_openssl },
-];
+const FOR_TLS: [Package; 2] = [PKG_CONFIG, OPENSSL_HEADERS];
 
 /// What makes an image.
 const FOR_IMAGE: [Package; 3] = [
-    Package {
-        name: "pkg-config",
-        wanted_for: "finding OpenSSL",
-        is_there: || runs("pkg-config", "--version"),
-    },
-    Package { name: "libssl-dev", wanted_for: "TLS to Kafka", is_there: has_openssl },
+    PKG_CONFIG,
+    OPENSSL_HEADERS,
     Package { name: "buildah", wanted_for: "making images", is_there: || runs("buildah", "--version") },
 ];
 
