@@ -25,7 +25,7 @@ pub(super) struct Stage<'c> {
 
 impl Stage<'_> {
     pub(super) fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        self.cluster.ask(&[arguments, &["--namespace", self.namespace]].concat())
+        self.cluster.ask(&[&["--namespace", self.namespace], arguments].concat())
     }
 
     /// Waits until the deployment is what it was told to be, and nothing else runs.
