@@ -19,8 +19,8 @@ pub(crate) const NAME: &str = "docker.io/library/taxisvc";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The tag
-    #[arg(long, value_name = "TAG", default_value = "local")]
+    /// The tag; `dev` is what the overlays `dev` and `single` want
+    #[arg(long, value_name = "TAG", default_value = "dev")]
     tag: String,
 }
 
@@ -29,7 +29,11 @@ pub(crate) fn run(repository: &Path, arguments: &Arguments) -> anyhow::Result<()
     let archive = image.make(repository)?;
     println!("{}   {}", image.name(), size_of(&archive)?);
     println!("archive   {}\nits parts {}", archive.display(), folder(repository).join(bill::FILE).display());
-    println!("try it    podman load --input {0}\n          docker load --input {0}", archive.display());
+    for load in
+        ["docker load --input", "podman load --input", "kind load image-archive", "minikube image load"]
+    {
+        println!("          {load} {}", archive.display());
+    }
     Ok(())
 }
 
@@ -117,7 +121,9 @@ impl Image {
         ask(buildah().args(["copy", "--quiet", container]).arg(root).arg("/"))?;
         let mut config = buildah();
         config.args(["config", "--user", USER, "--workingdir", "/etc/taxisvc", "--entrypoint", entrypoint]);
-        config.args(["--volume", "/var/lib/taxisvc", "--stop-signal", "SIGTERM"]);
+        config.args(["--volume", "/var/lib/taxisvc", "--stop-signal", "SIGTERM", "--env", PATH]);
+        let version = format!("org.opencontainers.image.version={}", env!("CARGO_PKG_VERSION"));
+        config.args(["--label", &version]);
         if self.version == Version::Next {
             config.args(["--env", "REHEARSAL=1"]);
         }
@@ -138,6 +144,7 @@ impl Image {
 const ENTRYPOINT: &str = r#"["/usr/local/bin/taxisvc"]"#;
 /// Nobody in particular, and never root: the user that distroless images have too.
 const USER: &str = "65532:65532";
+const PATH: &str = "PATH=/usr/local/bin:/usr/bin:/bin";
 const PORTS: [&str; 6] = ["8080", "8082", "8083", "8084", "8085", "8088"];
 const LABELS: [&str; 3] = [
     "org.opencontainers.image.title=taxisvc",

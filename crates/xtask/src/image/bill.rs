@@ -22,7 +22,10 @@ pub(super) fn write(repository: &Path, folder: &Path, root: &Root) -> anyhow::Re
     if components.len() < 100 {
         bail!("the bill has {} crates, which are too few", components.len());
     }
-    components.extend(root.packages.iter().map(component));
+    let others: Vec<Value> = root.packages.iter().map(component).chain(of_pages(repository)?).collect();
+    let dependencies: Vec<Value> = others.iter().map(|other| json!({"ref": other["bom-ref"]})).collect();
+    components.extend(others);
+    bill["dependencies"].as_array_mut().context("a bill has dependencies")?.extend(dependencies);
     let path = folder.join(FILE);
     let text = serde_json::to_string_pretty(&bill).context("a bill is JSON")?;
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -34,6 +37,24 @@ fn component(package: &Unpacked) -> Value {
     let Unpacked { name, version, architecture } = package;
     let purl = format!("pkg:deb/debian/{name}@{}?arch={architecture}", version.replace(':', "%3A"));
     json!({"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl})
+}
+
+/// What the pages were built from and carry.
+fn of_pages(repository: &Path) -> anyhow::Result<Vec<Value>> {
+    let read = |name: &str| -> anyhow::Result<Value> {
+        let path = repository.join("web").join(name);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is JSON", path.display()))
+    };
+    let (wanted, locked) = (read("package.json")?, read("package-lock.json")?);
+    let names = wanted["dependencies"].as_object().context("the pages have dependencies")?.keys();
+    let component = |name: &String| {
+        let version = locked["packages"][format!("node_modules/{name}")]["version"].as_str();
+        let version = version.with_context(|| format!("package-lock.json has no {name}"))?;
+        let purl = format!("pkg:npm/{}@{version}", name.replace('@', "%40"));
+        Ok(json!({"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}))
+    };
+    names.map(component).collect()
 }
 
 fn crates(repository: &Path) -> anyhow::Result<Value> {
@@ -65,6 +86,8 @@ fn crates(repository: &Path) -> anyhow::Result<Value> {
         let Ok(text) = fs::read_to_string(&list) else { continue };
         fs::remove_file(&list).with_context(|| format!("cannot remove {}", list.display()))?;
         if list.starts_with(repository.join("crates/taxisvc")) {
+            // Where this repository lies is nobody's business.
+            let text = text.replace(&repository.display().to_string(), "");
             found = Some(serde_json::from_str(&text).context("a bill is JSON")?);
         }
     }

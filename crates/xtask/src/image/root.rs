@@ -10,6 +10,8 @@ use std::process::Command;
 
 /// What the program is linked to, whom it believes over TLS, and what time it is elsewhere.
 const PACKAGES: [&str; 6] = ["base-files", "ca-certificates", "libc6", "libgcc-s1", "libssl3", "tzdata"];
+/// The libraries have other names elsewhere, and the program is linked to those of the machine that builds it.
+const RELEASE: &str = "VERSION_CODENAME=bookworm";
 const PASSWD: &str =
     "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/nonexistent:/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nnonroot:x:65532:\n";
@@ -36,6 +38,12 @@ pub(super) struct Unpacked {
 
 /// Makes it anew.
 pub(super) fn make(folder: &Path) -> anyhow::Result<Root> {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    if !release.lines().any(|line| line == RELEASE) {
+        bail!(
+            "the packages of the image are named as in Debian 12, and this is another system: use deploy/Containerfile"
+        );
+    }
     let root = folder.join("root");
     if root.exists() {
         fs::remove_dir_all(&root).context("cannot remove the former root")?;
