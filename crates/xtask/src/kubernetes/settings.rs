@@ -28,10 +28,10 @@ pub(super) fn change(stage: &Stage<'_>) -> anyhow::Result<String> {
         }
     }
     write(stage, &with("loud"))?;
-    let refused = until("the level to be refused", PATIENCE, || refusals(stage, 1))?;
+    let refused = until("the level to be refused", PATIENCE, || refusals(stage, true))?;
     every_pod_logs(stage, "call", CHANGES[CHANGES.len() - 1]).context("what was in force stays")?;
     write(stage, &first)?;
-    until("what was wrong to be forgotten", PATIENCE, || refusals(stage, 0))?;
+    until("what was wrong to be forgotten", PATIENCE, || refusals(stage, false))?;
     until("the first level to be back", PATIENCE, || every_pod_logs(stage, "call", &original))?;
     ensure!(pods()? == before, "pods were started anew");
     Ok(format!(
@@ -61,13 +61,14 @@ fn every_pod_logs(stage: &Stage<'_>, service: &str, level: &str) -> anyhow::Resu
 }
 
 /// How many pods of call have a file that they refuse; an error unless all or none of them do, as is wanted.
-fn refusals(stage: &Stage<'_>, wanted: u8) -> anyhow::Result<usize> {
+fn refusals(stage: &Stage<'_>, wanted: bool) -> anyhow::Result<usize> {
     let pods = stage.pods("call")?;
     for pod in &pods {
         let figures = stage.client.get(&format!("http://{}:8082/metrics", pod.address))?;
         let line = figures.lines().find(|line| line.starts_with("taxisvc_config_refused "));
-        let value = line.and_then(|line| line.rsplit(' ').next()).context("there is such a figure")?;
-        ensure!(value == wanted.to_string(), "{}: {value}", pod.name);
+        let value = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        let value = value.context("there is such a figure")?;
+        ensure!((value > 0.0) == wanted, "{}: {value}", pod.name);
     }
     Ok(pods.len())
 }
