@@ -3,6 +3,7 @@
 
 mod kubectl;
 mod kustomizations;
+mod network;
 mod objects;
 mod rules;
 mod settings;

@@ -1,5 +1,6 @@
 //! What the objects of one overlay must be to each other, which no schema says.
 
+use super::network;
 use super::objects::{Object, list, variables};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ pub(super) fn faults(objects: &[Object], document: &str) -> Vec<String> {
     }
     faults.extend(scaling(objects, &workloads));
     faults.extend(selections(objects, &workloads));
+    faults.extend(network::faults(objects, &workloads));
     faults
 }
 

@@ -75,7 +75,7 @@ fn copy(from: &Path, to: &Path) {
 #[ignore = "wants Python packages and kubectl"]
 fn a_planted_fault_is_found() {
     let copy = Copy::new();
-    for name in ["single", "dev", "prod", "dev+istio"] {
+    for name in ["single", "dev", "prod", "dev+istio", "prod+ambient"] {
         copy.check(name).unwrap();
     }
     let check = |name: &str, file: &str, change: (&str, &str), expected: &str| {
@@ -98,7 +98,7 @@ fn a_planted_fault_is_found() {
         ("spec:\n  selector", "spec:\n  replicas: 2\n  selector"),
         "`replicas` beside",
     );
-    check("dev", "base/every-deployment.yaml", ("PeriodSeconds: 30", "PeriodSeconds: 20"), "is given 20 s");
+    check("dev", "base/every-deployment.yaml", ("PeriodSeconds: 30", "PeriodSeconds: 25"), "is given 25 s");
     check("dev", "base/every-deployment.yaml", ("drop: [ALL]", "drop: [KILL]"), "capabilities/drop must be");
     check("dev+istio", "components/istio/sidecar.yaml", ("\"15s\"", "\"5s\""), "its sidecar may be gone");
     check(
@@ -129,15 +129,43 @@ fn a_planted_fault_is_found() {
     );
 }
 
+#[test]
+#[ignore = "wants Python packages and kubectl"]
+fn a_network_policy_of_nobody_is_found() {
+    let copy = Copy::new();
+    let check = |name: &str, file: &str, change: (&str, &str), expected: &str| {
+        let said = copy.with(name, file, change);
+        assert!(said.contains(expected), "{file}: {change:?}: {said}");
+    };
+    let base = "base/network.yaml";
+    // Whom it is about, one of several, whom it lets in, and where it lets go.
+    check(
+        "dev",
+        base,
+        ("name: gateway\n  policyTypes", "name: gate\n  policyTypes"),
+        "\"gate\"} is on no pod",
+    );
+    check("dev", base, ("drive, view]\n      ports", "drive, veiw]\n      ports"), "\"veiw\"} is on no pod");
+    check("dev", base, ("name: gateway\n      ports", "name: gate\n      ports"), "\"gate\"} is on no pod");
+    check("dev", base, ("operator: In", "operator: NotIn"), "is not understood here");
+    check("dev", base, ("port: http", "port: web"), "has no port \"web\"");
+    check("dev", base, ("port: 8082\n          endPort: 8085", "port: 9082"), "has no port 9082");
+    check("dev", "overlays/dev/clients.yaml", ("port: http", "port: web"), "has no port \"web\"");
+    check("prod+ambient", "components/ambient/entry.yaml", ("name: taxisvc", "name: entry"), "is on no pod");
+}
+
 /// Kustomize says nothing then, and nothing is patched.
 #[test]
 #[ignore = "wants Python packages and kubectl"]
 fn a_patch_of_nothing_is_found() {
     let copy = Copy::new();
     copy.check.all().unwrap();
+    // There is one of this kind and name, but in another overlay.
     let path = copy.check.manifests.join("overlays/dev/kustomization.yaml");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replacen("name: call", "name: cal", 1)).unwrap();
+    let from = "kind: HorizontalPodAutoscaler\n      name: call";
+    assert!(text.contains(from));
+    fs::write(&path, text.replacen(from, "kind: ScaledObject\n      name: call", 1)).unwrap();
     let said = format!("{:#}", copy.check.all().unwrap_err());
     assert!(said.contains("targets.py"), "{said}");
 }
