@@ -38,7 +38,8 @@ def name_of(thing):
 
 def main():
     folder, versions = pathlib.Path(sys.argv[1]), sys.argv[2:]
-    found, seen, count, custom = 0, set(), 0, set()
+    # What is said of an object, and in which kustomizations: one fault in the base is in many.
+    found, seen, count, custom = {}, set(), 0, set()
     for path in sorted(folder.glob("*.yaml")):
         things = [thing for thing in yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader) if thing]
         path.with_suffix(".json").write_text(json.dumps(things))
@@ -54,9 +55,12 @@ def main():
             seen.add(text)
             for version in versions:
                 for fault in faults(thing, version):
-                    found += 1
-                    print(f"{path.stem}: {name_of(thing)}: {fault} (Kubernetes {version})", file=sys.stderr)
-    print(f"{count} objects, {len(seen)} of them different, against Kubernetes {', '.join(versions)}")
+                    places = found.setdefault(f"{name_of(thing)}: {fault}", {})
+                    places.setdefault(path.stem, []).append(version)
+    for fault, places in found.items():
+        concerned = sorted({version for versions in places.values() for version in versions})
+        print(f"{', '.join(places)}: {fault} (Kubernetes {', '.join(concerned)})", file=sys.stderr)
+    print(f"{count} objects, {len(seen)} of them different, against Kubernetes {', '.join(sys.argv[2:])}")
     print(f"not checked here, since their definitions are not Kubernetes's: {', '.join(sorted(custom)) or 'none'}")
     sys.exit(1 if found else 0)
 
