@@ -109,7 +109,7 @@ impl std::fmt::Display for Tally {
         let Self { calls, completed, without_key, failed } = self;
         write!(
             formatter,
-            "{calls} calls and as many rides to their end ({completed}), {without_key} calls without a key, {failed} failed requests"
+            "{calls} rides, {completed} of them to their end, and {without_key} calls without a key: {failed} failed requests"
         )
     }
 }

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::cluster::{Cluster, until};
-use super::riders::Riders;
+use super::riders::{Riders, Tally};
 use crate::image::Image;
 use crate::shell::ask;
 use anyhow::{Context, bail, ensure};
@@ -346,7 +346,10 @@ pub(super) fn lose_the_only_pod(stage: &Stage<'_>) -> anyhow::Result<String> {
     })?;
     riders.ride_on()?;
     // There is one pod: while it is away nobody answers, and riders ask again.
-    let rides = riders.end_after_outage()?.to_string();
+    let Tally { calls, failed, .. } = riders.end_after_outage()?;
+    let rides = format!(
+        "{calls} calls, all driven to their end; {failed} requests had no answer while there was no pod"
+    );
     stage.client.until(&url, |call| call["callStatus"] == "driveStart")?;
     let (ended, _) = stage.client.post("http://gateway:8088/drives/end", &json!({"driveId": id}))?;
     if ended != 200 {
