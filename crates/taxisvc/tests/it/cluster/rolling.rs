@@ -6,8 +6,8 @@ use crate::world::cluster::strict::Strict;
 use crate::world::cluster::{Cluster, Program, ROLES};
 
 const RIDERS: usize = 4;
-/// So many rides have to end before the next service is replaced.
-const RIDES: u64 = 10;
+/// So many rides have to end before the next ones are replaced.
+const RIDES: u64 = 20;
 const REPLICAS: usize = 2;
 
 /// Longer than it takes the gateway to ask everybody how they are.
@@ -36,12 +36,8 @@ fn roll(programs: &[Program]) {
     load.goes_on_for(RIDES);
     for (round, program) in programs.iter().enumerate() {
         cluster.goes_on_as(program);
-        for role in ROLES {
-            for _ in 0..REPLICAS {
-                // The oldest of them goes once there is a new one.
-                cluster.add(role);
-                cluster.retire(role, 0);
-            }
+        for _ in 0..REPLICAS {
+            cluster.renew_one_of_each();
             load.goes_on_for(RIDES);
         }
         println!("round {} of {}: every process is {program}", round + 1, programs.len());

@@ -139,30 +139,37 @@ impl Cluster {
         self.program = program.clone();
     }
 
-    /// One more of a service, which the gateway has heard of by then; which one it is.
+    /// The oldest of each service makes room for a new one, all services at once: the new ones are ready and named to the gateway
+    /// before the old ones are told to stop, and these say themselves that they go, before they go.
     #[track_caller]
-    pub(crate) fn add(&mut self, role: &'static str) -> usize {
-        let mut replica = Replica::new(role);
-        replica.start(&self.program, (self.folder.path(), &self.settings), &[]);
-        replica.wait_until_ready();
-        let address = replica.address();
-        self.replicas.push(replica);
+    pub(crate) fn renew_one_of_each(&mut self) {
+        let old: Vec<u16> =
+            ROLES.iter().filter_map(|role| self.of(role).next()).map(|oldest| oldest.port).collect();
+        let mut new: Vec<Replica> = ROLES.into_iter().map(Replica::new).collect();
+        for replica in &mut new {
+            replica.start(&self.program, (self.folder.path(), &self.settings), &[]);
+        }
+        new.iter_mut().for_each(Replica::wait_until_ready);
+        let told: Vec<String> =
+            new.iter().map(|replica| format!("there is a replica replica={}", replica.address())).collect();
+        self.replicas.extend(new);
         self.tell_gateway();
         let front = self.front.server.as_ref().expect("it runs");
-        let told = format!("there is a replica replica={address}");
-        until(&format!("the gateway to hear of {role} at {address}"), || {
-            front.said().contains(&told).then_some(())
+        until("the gateway to hear of the new ones", || {
+            let said = front.said();
+            told.iter().all(|told| said.contains(told)).then_some(())
         });
-        self.of(role).count() - 1
-    }
-
-    /// Has one end, and forgets it; it says itself that it goes, before it goes.
-    #[track_caller]
-    pub(crate) fn retire(&mut self, role: &str, index: usize) {
-        self.stop(role, index);
-        let mut of_role = (0..self.replicas.len()).filter(|place| self.replicas[*place].role == role);
-        let place = of_role.nth(index).expect("it was there a moment ago");
-        self.replicas.remove(place);
+        let (mut going, stay): (Vec<Replica>, Vec<Replica>) =
+            std::mem::take(&mut self.replicas).into_iter().partition(|replica| old.contains(&replica.port));
+        self.replicas = stay;
+        for replica in &going {
+            replica.server.as_ref().expect("it runs").terminate();
+        }
+        for replica in &mut going {
+            let mut server = replica.server.take().expect("it runs");
+            let status = server.ended();
+            assert!(status.success(), "{} did not stop well: {status}\n{}", replica.role, server.said());
+        }
         self.tell_gateway();
     }
 
