@@ -5,7 +5,7 @@ use crate::world::cluster::outside::Outside;
 use crate::world::cluster::strict::Strict;
 use crate::world::cluster::{Cluster, Program, ROLES};
 
-const RIDERS: usize = 4;
+const RIDERS: usize = 12;
 /// So many rides have to end before the next ones are replaced.
 const RIDES: u64 = 20;
 const REPLICAS: usize = 2;
