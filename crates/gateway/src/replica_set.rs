@@ -43,7 +43,7 @@ impl ReplicaSet {
     }
 
     /// From now on these are asked. Whoever was asked before and is not among them keeps the requests that it has; who is new
-    /// waits for the next round, unless there is nobody else.
+    /// waits for the next round where somebody else is well.
     pub(crate) fn name(&self, authorities: Vec<Authority>) {
         let mut named = write(&self.named);
         if **named == *authorities {
@@ -56,8 +56,9 @@ impl ReplicaSet {
         };
         let places = authorities.iter().flat_map(places).collect();
         let now = self.at(places, &before);
-        if self.settings.health.is_some() && before.has_good_one() {
-            let is_new = |replica: &&Arc<Replica>| before.0.iter().all(|known| known.place != replica.place);
+        let is_new = |replica: &&Arc<Replica>| before.0.iter().all(|known| known.place != replica.place);
+        let is_known_well = |replica: &Arc<Replica>| !is_new(&replica) && replica.health().is_good();
+        if self.settings.health.is_some() && now.0.iter().any(is_known_well) {
             for replica in now.0.iter().filter(is_new) {
                 replica.health().say_ready(false);
             }
@@ -294,9 +295,8 @@ mod tests {
         let mut asked = Vec::new();
         assert_eq!(chosen(&mut asked), Ok(()));
         assert_eq!(asked, [0]);
-        set.name(named(&[2]));
-        assert_eq!(are_good(), [false], "it is asked all the same, since there is nobody else");
-        assert_eq!(chosen(&mut Vec::new()), Ok(()));
+        set.name(named(&[3, 4]));
+        assert_eq!(are_good(), [true, true], "there is nobody else, so they are taken at their word");
     }
 
     /// A round that began before others were named must not bring the former ones back.
