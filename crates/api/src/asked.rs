@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use taxi::actor::Actor;
 use taxi::id::CallId;
+use trace::TRACEPARENT;
 
 use crate::detail::Detail;
 use crate::hal::{Base, Form};
@@ -27,7 +28,6 @@ use crate::query::QueryText;
 use crate::{Api, body, idempotency, limits, observe};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 const REQUEST_ID_LENGTH_MAX: usize = 128;
@@ -71,11 +71,12 @@ impl Asked {
     }
 
     pub(crate) fn origin(&self, actor: Actor) -> Origin {
+        // What is there was read and written anew where the request came in.
         let trace = self.head.headers.get(TRACEPARENT);
         Origin {
             actor: Cow::Borrowed(actor.as_str()),
             cause: Cause::Request(self.request_id().to_owned()),
-            trace: trace.and_then(traceparent),
+            trace: trace.and_then(|trace| trace.to_str().ok()).map(str::to_owned),
         }
     }
 
@@ -134,7 +135,7 @@ impl Routes {
         let router = self.router.fallback(async move |request: Request<Body>| {
             refuse(&nothing_here, request, Problem::new(Kind::NotFound, Detail::NoSuchPath))
         });
-        observe::observed(router, &api.requests)
+        observe::observed(router, api)
     }
 
     /// The same, and whatever begins with `prefix` is refused to whom `guard` does not let in, be it there or not.
@@ -328,26 +329,6 @@ fn is_request_id(id: &[u8]) -> bool {
     (1..=REQUEST_ID_LENGTH_MAX).contains(&id.len()) && id.iter().all(allowed)
 }
 
-/// A W3C trace context, if it is one: `00-<trace>-<parent>-<flags>`, or what a later version puts first.
-pub(crate) fn traceparent(value: &HeaderValue) -> Option<String> {
-    let text = value.to_str().ok()?.trim();
-    let mut parts = text.split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
-    let is_valid = is_hex(version, 2)
-        && version != "ff"
-        && is_hex(trace, 32)
-        && !is_zero(trace)
-        && is_hex(parent, 16)
-        && !is_zero(parent)
-        && is_hex(flags, 2)
-        && (version != "00" || parts.next().is_none());
-    is_valid.then(|| format!("{version}-{trace}-{parent}-{flags}"))
-}
-
 /// The last segment of the path, decoded.
 pub(crate) fn last_segment(head: &Parts) -> Result<Cow<'_, str>, Problem> {
     let segment = head.uri.path().rsplit('/').next().unwrap_or_default();
@@ -370,24 +351,6 @@ pub(crate) fn one_header<'h>(headers: &'h HeaderMap, name: &'static str) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_valid_trace_is_kept() {
-        let kept = |text: &'static str| traceparent(&HeaderValue::from_static(text)).is_some();
-        assert!(kept("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
-        assert!(kept("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-comes"));
-        for wrong in [
-            "",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
-            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-        ] {
-            assert!(!kept(wrong), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_well_formed_request_id_is_kept_and_any_other_replaced() {

@@ -6,7 +6,7 @@ use axum::extract::MatchedPath;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use engine::clock::Stopwatch;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -17,8 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use taxi::id::CallId;
+use trace::{Answering, TRACEPARENT, Value, method_name};
+use wiring::{call, drive, payment, view};
 
-use crate::asked::{REQUEST_ID, TRACEPARENT, traceparent};
+use crate::Api;
+use crate::asked::REQUEST_ID;
 
 /// From what is read from memory to the longest wait for a store, in seconds.
 const DURATIONS: [f64; 14] =
@@ -102,26 +105,33 @@ impl Drop for OpenStream {
 }
 
 /// Has all that the router answers counted and logged.
-pub(crate) fn observed(router: Router, requests: &Arc<Requests>) -> Router {
-    let requests = requests.clone();
+pub(crate) fn observed(router: Router, api: &Arc<Api>) -> Router {
+    let api = api.clone();
     router.layer(from_fn(move |request: Request<Body>, next: Next| {
-        let requests = requests.clone();
-        async move { watch(&requests, request, next).await }
+        let api = api.clone();
+        async move { watch(&api, request, next).await }
     }))
 }
 
-async fn watch(requests: &Requests, mut request: Request<Body>, next: Next) -> Response {
+async fn watch(api: &Api, mut request: Request<Body>, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
     let call = Call(Arc::new(AtomicU64::new(id_in(&route, request.uri().path()))));
     request.extensions_mut().insert(call.clone());
+    let mut answering = Answering::begin(api.bus.tracing(), service_of(&route), request.headers_mut());
     let headers = request.headers();
     let (trace, agent) = (headers.get(TRACEPARENT).cloned(), headers.get(header::USER_AGENT).cloned());
     let method = request.method().clone();
-    let mut under_way = UnderWay::new(requests, route, name_of(&method));
+    if let Some(answering) = &mut answering {
+        answering.asks(&method, &route);
+    }
+    let mut under_way = UnderWay::new(&api.requests, route, method_name(&method));
     let response = next.run(request).await;
     let status = response.status();
     under_way.class = class_of(status);
+    if let Some(answering) = answering {
+        answering.end(status, more_of(&response, &call));
+    }
     Line {
         method: under_way.method,
         route: &under_way.route,
@@ -134,6 +144,26 @@ async fn watch(requests: &Requests, mut request: Request<Body>, next: Next) -> R
     }
     .log(method.is_safe());
     response
+}
+
+/// Whose route it is, for whoever tells services apart.
+fn service_of(route: &str) -> &'static str {
+    match route.split('/').nth(1).unwrap_or_default() {
+        "calls" => call::NAME,
+        "payments" | "fares" | "callpay" => payment::NAME,
+        "drives" => drive::NAME,
+        "callViews" => view::NAME,
+        "operator" => "operator",
+        _ => "web",
+    }
+}
+
+/// By what a request is found in the log, and the call that it is about.
+fn more_of(response: &Response, call: &Call) -> Vec<(&'static str, Value)> {
+    let request_id = response.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok());
+    let request_id = request_id.map(|id| ("taxisvc.request_id", id.into()));
+    let call_id = call.id().map(|id| ("taxisvc.call_id", id.to_string().into()));
+    request_id.into_iter().chain(call_id).collect()
 }
 
 /// A request until it is answered, or until nobody waits for that any more.
@@ -214,9 +244,8 @@ impl Line<'_> {
         }
     }
 
-    fn trace_id(&self) -> Option<String> {
-        let trace = traceparent(self.trace.as_ref()?)?;
-        trace.split('-').nth(1).map(str::to_owned)
+    fn trace_id(&self) -> Option<&str> {
+        self.trace.as_ref()?.to_str().ok()?.split('-').nth(1)
     }
 }
 
@@ -236,12 +265,6 @@ fn client_of(agent: Option<&HeaderValue>) -> &'static str {
 fn id_in(route: &str, path: &str) -> u64 {
     let segment = if route.ends_with(ID_AT_THE_END) { path.rsplit('/').next() } else { None };
     segment.and_then(|segment| segment.parse().ok()).unwrap_or(0)
-}
-
-/// A client may write anything where the method stands.
-fn name_of(method: &Method) -> &'static str {
-    const NAMES: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    NAMES.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
 }
 
 fn class_of(status: StatusCode) -> &'static str {

@@ -11,6 +11,7 @@ pub mod connections;
 mod database;
 mod ddl;
 mod failure;
+mod heads;
 pub mod inspect;
 mod layout;
 mod lease;

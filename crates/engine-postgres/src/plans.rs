@@ -65,6 +65,7 @@ fn nothing_is_scanned_and_no_page_is_sorted() {
         (&kind.move_timer, "order_order_entity_key"),
         (&kind.drop_some, "order_order_entity_key"),
         (&read.published_last, "order_event_by_entity"),
+        (&read.traces, "order_event_by_entity"),
         (&read.inbox_rows, "order_inbox_pkey"),
         (&read.effects_due, "order_effect_by_claim"),
         (&read.effect_oldest, "order_event_by_entity"),

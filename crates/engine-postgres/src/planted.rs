@@ -235,6 +235,12 @@ const BUGS: &[Bug] = &[
     ),
     bug("AND e.published ORDER BY", "AND e.published", "", reading::the_last_that_was_published_is_found),
     bug(
+        "AND e.version <= u.version",
+        "AND e.version <= u.version",
+        "",
+        reading::the_trace_that_an_entity_came_by_is_found,
+    ),
+    bug(
         "AND e.published ORDER BY",
         "e.version DESC",
         "e.version",
@@ -388,6 +394,7 @@ pub(crate) fn fill(writer: &mut dyn Store, shard: ShardName) {
         body: "{}".into(),
         attempts: 0,
         claimed_until: Timestamp(0),
+        trace: None,
     });
     set.inbox.push(InboxMove { key: InboxKey { partition: 1, source: source.clone() }, from: 0, to: 4 });
     set.idempotency.push(IdempotencyRow {

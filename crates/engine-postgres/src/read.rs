@@ -211,15 +211,6 @@ pub(crate) fn last_position(session: &Session, layout: &Layout, shard: ShardName
     number(row, 0)
 }
 
-/// The position of the last published event of each entity, in the order asked.
-pub(crate) fn published_last(session: &Session, tables: &Tables, keys: &[EntityKey]) -> Answer<Vec<u64>> {
-    let kinds: Answer<Vec<i16>> = keys.iter().map(|key| Ok(tables.kind(key.kind)?.code)).collect();
-    // An id that cannot be stored is the id of nothing, as is a negative one.
-    let ids: Vec<i64> = keys.iter().map(|key| i64::try_from(key.id).unwrap_or(-1)).collect();
-    let rows = session.query(&tables.read.published_last, vec![Box::new(kinds?), Box::new(ids)])?;
-    rows.iter().map(|row| number(row, 0)).collect()
-}
-
 pub(crate) fn inbox(session: &Session, layout: &Layout, shard: ShardName) -> Answer<Vec<(InboxKey, u64)>> {
     let tables = layout.tables(shard.service)?;
     let index = tables.own_shard(shard)?;
@@ -267,6 +258,7 @@ fn effect_of(row: &Row, tables: &Tables) -> Answer<Effect> {
         body: text(row, 4)?,
         attempts: unsigned(row, 5)?,
         claimed_until: Timestamp(column(row, 6)?),
+        trace: None,
     })
 }
 

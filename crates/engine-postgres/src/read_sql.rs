@@ -10,6 +10,7 @@ pub(crate) struct ReadSql {
     pub(crate) events_of_kind: String,
     pub(crate) events_of_entity: String,
     pub(crate) published_last: String,
+    pub(crate) traces: String,
     pub(crate) inbox: String,
     pub(crate) inbox_rows: String,
     pub(crate) effects_due: String,
@@ -43,6 +44,12 @@ impl ReadSql {
                 "SELECT coalesce((SELECT e.position FROM engine.\"{s}_event\" AS e WHERE e.kind = u.kind AND e.id = u.id \
                  AND e.published ORDER BY e.kind DESC, e.id DESC, e.version DESC LIMIT 1), 0) \
                  FROM unnest($1::smallint[], $2::bigint[]) WITH ORDINALITY AS u (kind, id, place) ORDER BY u.place"
+            ),
+            traces: format!(
+                "SELECT (SELECT e.trace FROM engine.\"{s}_event\" AS e WHERE e.kind = u.kind AND e.id = u.id \
+                 AND e.version <= u.version ORDER BY e.kind DESC, e.id DESC, e.version DESC LIMIT 1) \
+                 FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS u (kind, id, version, place) \
+                 ORDER BY u.place"
             ),
             inbox: format!(
                 "SELECT partition, log, service, source_shard, position FROM engine.\"{s}_inbox\" WHERE shard = $1 \

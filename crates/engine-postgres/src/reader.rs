@@ -1,6 +1,7 @@
 //! Everyone who only reads: single reads, and moments of the whole database.
 
 use crate::failure::{Answer, Failure};
+use crate::heads;
 use crate::layout::Layout;
 use crate::list;
 use crate::pool::{Lent, Pool, Who};
@@ -64,7 +65,7 @@ impl Reader for Onlooker {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        self.read(|session, layout| read::published_last(session, layout.tables(service)?, keys))
+        self.read(|session, layout| heads::published_last(session, layout.tables(service)?, keys))
     }
 
     fn list(&self, query: &Query) -> Stored<Vec<EntityRow>> {

@@ -2,6 +2,7 @@
 
 use crate::commit::{self, Author, Plan, Shards};
 use crate::failure::{Answer, Failure};
+use crate::heads;
 use crate::layout::Layout;
 use crate::read::{self, Letters, at_most};
 use crate::rebuild;
@@ -202,7 +203,14 @@ impl Store for Writer {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        self.read(|session, layout| read::published_last(session, layout.tables(service)?, keys))
+        self.read(|session, layout| heads::published_last(session, layout.tables(service)?, keys))
+    }
+
+    fn traces(&mut self, service: &'static str, wanted: &[(EntityKey, u64)]) -> Stored<Vec<Option<String>>> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read(|session, layout| heads::traces(session, layout.tables(service)?, wanted))
     }
 
     fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>> {

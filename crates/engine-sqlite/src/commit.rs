@@ -209,7 +209,7 @@ impl One<'_> {
     fn write_effects(&self) -> Result<(), Failure> {
         let mut insert = self.prepare(&self.tables.effect.insert)?;
         for effect in &self.set.effects_new {
-            let Effect { key, sequence, name, body, attempts, claimed_until } = effect;
+            let Effect { key, sequence, name, body, attempts, claimed_until, trace: _ } = effect;
             insert.execute(params![
                 self.tables.kind(key.kind)?.code,
                 integer(key.id)?,

@@ -167,6 +167,22 @@ pub(crate) fn published_last(connection: &Connection, tables: &Tables, key: Enti
     Ok(place.map_or(0, position_of))
 }
 
+/// The trace of the last event of an entity that is not beyond a version.
+pub(crate) fn trace(
+    connection: &Connection,
+    tables: &Tables,
+    (key, version): (EntityKey, u64),
+) -> Read<Option<String>> {
+    let Ok(id) = i64::try_from(key.id) else {
+        return Ok(None);
+    };
+    let version = i64::try_from(version).unwrap_or(i64::MAX);
+    let code = tables.kind(key.kind)?.code;
+    let mut statement = connection.prepare_cached(&tables.log.trace)?;
+    let trace = statement.query_row(params![code, id, version], |row| row.get(0)).optional()?;
+    Ok(trace.flatten())
+}
+
 pub(crate) fn inbox(
     connection: &Connection,
     layout: &Layout,
@@ -199,6 +215,7 @@ pub(crate) fn effect_of(row: &Row<'_>, tables: &Tables) -> Read<Effect> {
         body: row.get(4)?,
         attempts: small(row, 5)?,
         claimed_until: Timestamp(row.get(6)?),
+        trace: None,
     })
 }
 
@@ -492,6 +509,7 @@ mod tests {
             (&tables.letter.is_parked, "INDEX order_dead_letter_by_entity (shard=? AND entity_id=?)"),
             (&tables.letter.later, "USING INTEGER PRIMARY KEY (rowid>?)"),
             (&tables.log.published_last, "INDEX order_event_by_entity (kind=? AND id=?)"),
+            (&tables.log.trace, "INDEX order_event_by_entity (kind=? AND id=? AND version<?)"),
             (&tables.letter.of_entity, "INDEX order_dead_letter_by_entity (shard=? AND entity_id=?)"),
             (&tables.letter.look.first_waiting, "SCAN order_dead_letter"),
             (&tables.letter.look.first_skipped, "SCAN order_dead_letter"),

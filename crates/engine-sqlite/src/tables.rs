@@ -195,6 +195,7 @@ pub(crate) struct LogSql {
     pub(crate) of_kind: String,
     pub(crate) of_entity: String,
     pub(crate) published_last: String,
+    pub(crate) trace: String,
     pub(crate) step: String,
     pub(crate) position: String,
     pub(crate) batch: String,
@@ -213,6 +214,10 @@ impl LogSql {
             of_kind: format!("SELECT {event} FROM \"{s}_event\" WHERE kind = ?1 ORDER BY id, version"),
             published_last: format!(
                 "SELECT place FROM \"{s}_event\" WHERE kind = ?1 AND id = ?2 AND published ORDER BY version DESC LIMIT 1"
+            ),
+            trace: format!(
+                "SELECT trace FROM \"{s}_event\" WHERE kind = ?1 AND id = ?2 AND version <= ?3 \
+                 ORDER BY version DESC LIMIT 1"
             ),
             of_entity: format!(
                 "SELECT {event} FROM \"{s}_event\" WHERE kind = ?1 AND id = ?2 ORDER BY version"

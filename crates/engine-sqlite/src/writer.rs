@@ -191,6 +191,12 @@ impl Store for Writer {
         stored(last.collect())
     }
 
+    fn traces(&mut self, service: &'static str, wanted: &[(EntityKey, u64)]) -> Stored<Vec<Option<String>>> {
+        let tables = stored(self.layout.tables(service))?;
+        let found = wanted.iter().map(|wanted| read::trace(&self.connection, tables, *wanted));
+        stored(found.collect())
+    }
+
     fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>> {
         let tables = stored(self.layout.tables(shard.service))?;
         stored(read::timers_due(&self.connection, tables, (shard, now, limit)))

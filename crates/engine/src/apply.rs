@@ -73,6 +73,7 @@ impl<S: Service> Batch<S> {
                 body: wanted.body,
                 attempts: u32::from(is_first),
                 claimed_until: if is_first { context.now.plus_ms(claimed_for) } else { Timestamp(0) },
+                trace: context.origin.trace.clone(),
             });
         }
         for (key, entry) in &mut staged {

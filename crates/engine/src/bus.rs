@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use trace::{Tracer, Tracing};
 
 /// Events that a tail remembers.
 pub const RECENT_MAX: usize = 16_384;
@@ -100,6 +101,7 @@ pub struct Bus {
     topics: Mutex<Vec<Arc<Topic>>>,
     doorbells: Mutex<Vec<Arc<Doorbell>>>,
     listeners: Mutex<Vec<Listener>>,
+    tracer: OnceLock<Arc<dyn Tracer>>,
 }
 
 impl Bus {
@@ -125,6 +127,16 @@ impl Bus {
     pub fn deliver_by(&self, delivery: Box<dyn Delivery>) {
         let is_first = self.delivery.set(delivery).is_ok();
         debug_assert!(is_first, "a bus has one delivery");
+    }
+
+    /// Has what the services of this process do told to a tracer; only the first one given counts.
+    pub fn trace_with(&self, tracer: Arc<dyn Tracer>) {
+        let is_first = self.tracer.set(tracer).is_ok();
+        debug_assert!(is_first, "a bus has one tracer");
+    }
+
+    pub fn tracing(&self) -> Tracing {
+        self.tracer.get().cloned()
     }
 
     /// A service that has a topic hears it instead of the logs in this bus. Set it before the service is added to a

@@ -72,6 +72,7 @@ macro_rules! conformance {
             reading::ids_that_cannot_be_stored_are_those_of_nothing,
             reading::events_are_read_on_from_a_position,
             reading::the_last_that_was_published_is_found,
+            reading::the_trace_that_an_entity_came_by_is_found,
             reading::rows_and_inboxes_are_read_together,
             reading::a_moment_stands_still,
             reading::many_read_while_one_writes,

@@ -74,8 +74,21 @@ impl Side {
 #[serde(rename_all = "camelCase")]
 pub enum Parcel {
     Event(Recorded),
-    Due { kind: String, id: u64, timer: Timer },
-    Answer { kind: String, id: u64, sequence: u64, name: String, body: String, outcome: String },
+    Due {
+        kind: String,
+        id: u64,
+        timer: Timer,
+    },
+    Answer {
+        kind: String,
+        id: u64,
+        sequence: u64,
+        name: String,
+        body: String,
+        outcome: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<String>,
+    },
 }
 
 impl Parcel {
@@ -91,6 +104,7 @@ impl Parcel {
             name: effect.name.clone().into_owned(),
             body: effect.body.clone(),
             outcome,
+            trace: effect.trace.clone(),
         }
     }
 
@@ -115,6 +129,7 @@ pub(crate) fn effect_of(key: EntityKey, sequence: u64, name: &str, body: &str) -
         body: body.to_owned(),
         attempts: 0,
         claimed_until: Timestamp(0),
+        trace: None,
     }
 }
 

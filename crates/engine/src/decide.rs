@@ -9,9 +9,10 @@ use crate::handle::Queued;
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::lane::{Cursor, Input, Lane};
 use crate::letters::{BEHIND, Retried, Skipped};
-use crate::log::{EntityKey, Recorded, ShardName, shard_of};
+use crate::log::{EntityKey, Origin, Recorded, ShardName, shard_of};
 use crate::reply::{Answer, Place};
 use crate::step::{Step, panic_text, step};
+use crate::steps::Steps;
 use crate::store::{EffectClaim, EntityRow, EntityWrite, InboxKey, InboxMove, Store, Stored, WriteSet};
 use crate::{Context, Entities, Service};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -51,6 +52,7 @@ pub(crate) struct Batch<S: Service> {
     pub(crate) freed: FxHashSet<u64>,
     /// Entities of which the lane may know less than the store.
     pub(crate) stale: Vec<EntityKey>,
+    pub(crate) steps: Steps,
 }
 
 /// One input of the batch, when it is decided.
@@ -81,6 +83,7 @@ impl<S: Service> Batch<S> {
             skipped: Vec::new(),
             freed: FxHashSet::default(),
             stale: Vec::new(),
+            steps: Steps::default(),
         }
     }
 
@@ -97,6 +100,7 @@ impl<S: Service> Batch<S> {
         let steps: Vec<Step<S>> = self.inputs.iter().map(|input| step(lane, input)).collect();
         self.look_at_aside(lane, store).inspect_err(|_| self.give_back(lane))?;
         self.load(lane, store, &steps).inspect_err(|_| self.give_back(lane))?;
+        self.load_traces(lane, store).inspect_err(|_| self.give_back(lane))?;
         let inputs = std::mem::take(&mut self.inputs);
         for (index, (input, step)) in inputs.iter().zip(&steps).enumerate() {
             let item = Item { index, input, now };
@@ -223,23 +227,39 @@ impl<S: Service> Batch<S> {
                 | Input::Skip(_) => {}
             };
         }
-        let decided = {
-            let loaded = keys.iter().map(|key| (*key, self.entry(lane, *key).state.as_ref())).collect();
-            let context = Context { now, origin };
-            let service = &*lane.service;
-            catch_unwind(AssertUnwindSafe(|| service.decide(&Entities { loaded }, command, &context)))
-        };
-        let applied = match decided {
-            Ok(Ok(decision)) => {
-                self.apply_guarded(lane, input, decision, &Context { now, origin }).map(|()| None)
-            }
-            Ok(Err(refusal)) => Ok(Some(refusal)),
-            Err(panic) => Err(panic_text(&*panic)),
-        };
-        match applied {
+        match self.carry_out(lane, item, (command, origin), &keys) {
             Err(reason) => self.set_aside(lane, item, reason),
             Ok(refusal) => self.conclude(lane, item, keys[0], refusal),
         }
+    }
+
+    /// Decides a command and makes the decision part of the batch; or says why the business refuses it, or what is wrong
+    /// with the code.
+    fn carry_out(
+        &mut self,
+        lane: &Lane<S>,
+        item: &Item<'_, S>,
+        (command, origin): (&S::Command, &Origin),
+        keys: &[EntityKey],
+    ) -> Result<Option<S::Refusal>, String> {
+        let traced = self.traced(lane, item.input, origin, keys[0]);
+        let context = Context { now: item.now, origin: &traced.origin };
+        let decided = {
+            let loaded = keys.iter().map(|key| (*key, self.entry(lane, *key).state.as_ref())).collect();
+            let service = &*lane.service;
+            catch_unwind(AssertUnwindSafe(|| service.decide(&Entities { loaded }, command, &context)))
+        };
+        let decision = match decided {
+            Ok(Ok(decision)) => decision,
+            Ok(Err(refusal)) => return Ok(Some(refusal)),
+            Err(panic) => return Err(panic_text(&*panic)),
+        };
+        let (leads_to_something, events_before) = (!decision.changes.is_empty(), self.set.events.len());
+        self.apply_guarded(lane, item.input, decision, &context)?;
+        if leads_to_something {
+            self.note_step(item.input, &traced, keys[0], events_before);
+        }
+        Ok(None)
     }
 
     /// Notes what the input came to: the reply of a command, the end of a dead letter.
@@ -371,7 +391,8 @@ impl<S: Service> Batch<S> {
             attempts_before: effect.attempts,
             claimed_until,
         });
-        self.begin.push(Effect { attempts, claimed_until, ..effect.clone() });
+        let trace = effect.trace.clone().or_else(|| self.steps.trace_of(effect));
+        self.begin.push(Effect { attempts, claimed_until, trace, ..effect.clone() });
     }
 
     /// Puts poison aside. A command is only answered: its sender can say it again.

@@ -24,6 +24,15 @@ pub struct Effect {
     pub attempts: u32,
     /// Nobody else begins it before this time.
     pub claimed_until: Timestamp,
+    /// The trace in which it was wanted. It is not stored with it: it stands in the log, at the version that wanted it.
+    pub trace: Option<String>,
+}
+
+impl Effect {
+    /// The version of its entity that wanted it.
+    pub fn wanted_at(&self) -> u64 {
+        self.sequence / EFFECTS_PER_VERSION_MAX
+    }
 }
 
 pub const EFFECTS_PER_VERSION_MAX: u64 = 256;

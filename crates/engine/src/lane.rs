@@ -25,6 +25,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
+use trace::Tracing;
 
 /// Inputs of each sort that one batch takes. Past it only latency grows.
 pub const BATCH_MAX: usize = 512;
@@ -147,6 +148,7 @@ pub struct Lane<S: Service> {
     pub(crate) unavailable: u32,
     /// Others write the same store.
     pub(crate) is_shared: bool,
+    pub(crate) tracing: Tracing,
 }
 
 #[derive(Debug, Clone)]
@@ -231,6 +233,7 @@ impl<S: Service> Lane<S> {
             conflicts: 0,
             unavailable: 0,
             is_shared: false,
+            tracing: None,
         }
     }
 
@@ -320,6 +323,9 @@ impl<S: Service> AnyLane for Lane<S> {
             return Ok(0);
         }
         self.is_shared = !store.is_exclusive();
+        if self.tracing.is_none() {
+            self.tracing = bus.tracing();
+        }
         self.load_once(store)?;
         if self.shard.index == 0
             && let Some(least) = self.numbers.run_low()
@@ -343,6 +349,7 @@ impl<S: Service> AnyLane for Lane<S> {
         self.batches += 1;
         let number = self.replica.wrapping_add(self.batches);
         let mut batch = Batch::new(WriteSet::new(self.shard, number));
+        batch.steps.begin(self.tracing.as_deref());
         batch.decide(self, store, now)?;
         let set = std::mem::replace(&mut batch.set, WriteSet::new(self.shard, number));
         self.open = Some(batch);
@@ -365,6 +372,7 @@ impl<S: Service> AnyLane for Lane<S> {
         self.tell_progress();
         self.note_rows();
         self.aside.note(&set.dead_letters);
+        batch.steps.tell(self.tracing.as_deref(), self.shard, first);
         let events = self.recorded(set.events, last_position, log);
         bus.append(self.shard, events);
         let changed = batch.touched.iter();

@@ -33,6 +33,7 @@ mod reply;
 pub mod runner;
 pub mod skew;
 mod step;
+mod steps;
 pub mod store;
 pub mod timer;
 pub mod topic;

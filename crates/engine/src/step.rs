@@ -37,13 +37,13 @@ pub(crate) fn step<S: Service>(lane: &Lane<S>, input: &Input<S>) -> Step<S> {
             Some(key) => of_timer(lane, key, &timer.name),
             None => Step::Poison(format!("a timer of an unknown kind {kind:?}")),
         },
-        Parcel::Answer { kind, id, sequence, name, body, outcome } => {
+        Parcel::Answer { kind, id, sequence, name, body, outcome, trace } => {
             let Some(key) = own_key(kinds, kind, *id) else {
                 return Step::Poison(format!("an answer for an unknown kind {kind:?}"));
             };
             let effect = effect_of(key, *sequence, name, body);
             let cause = Cause::Effect { name: name.clone(), sequence: *sequence };
-            let origin = Origin { actor: Cow::Borrowed("provider"), cause, trace: None };
+            let origin = Origin { actor: Cow::Borrowed("provider"), cause, trace: trace.clone() };
             guarded(|| named(lane, lane.service.answered(&effect, outcome)?))
                 .map_or_else(Step::Poison, |command| Step::Command(Box::new((command, origin))))
         }
@@ -74,6 +74,7 @@ pub(crate) fn of_event<S: Service>(lane: &Lane<S>, event: &Recorded) -> Step<S> 
     }
 }
 
+/// It goes on in the trace of what armed the timer, which is known once the entity is loaded.
 fn of_timer<S: Service>(lane: &Lane<S>, key: EntityKey, name: &str) -> Step<S> {
     let origin = Origin { actor: Cow::Borrowed("system"), cause: Cause::Timer(name.to_owned()), trace: None };
     guarded(|| named(lane, lane.service.due(key, name)))

@@ -2,6 +2,10 @@
 //!
 //! A store holds any number of services. One writer drives it ([`Store`]); any number of readers look on ([`Reader`]).
 
+mod query;
+
+pub use query::{Order, Query, Start};
+
 use crate::clock::Timestamp;
 use crate::dead_letter::{DeadLetter, Parked, Side, Skip};
 use crate::effect::Effect;
@@ -250,6 +254,11 @@ pub trait Store: Send {
         Ok(vec![0; keys.len()])
     }
 
+    /// The trace of the last event of each entity that is not beyond a version, in the order asked; none for none.
+    fn traces(&mut self, _service: &'static str, wanted: &[(EntityKey, u64)]) -> Stored<Vec<Option<String>>> {
+        Ok(vec![None; wanted.len()])
+    }
+
     /// Timers of the service's shard that ran out by `now`, the oldest first.
     fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>>;
 
@@ -331,40 +340,6 @@ pub trait Store: Send {
     /// The projection has read all that it had to, of the rebuild of this number. Where another has begun since, nothing
     /// changes, and it says so: `false`, as where it is over.
     fn end_rebuild(&mut self, service: &'static str, number: u64) -> Stored<bool>;
-}
-
-/// The order of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    Id,
-    /// By tag, then by id.
-    Tag,
-}
-
-/// Where a page begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
-    /// At the first, after skipping so many.
-    First { skip: u64 },
-    /// The last ones, after skipping so many from the end.
-    Last { skip: u64 },
-    /// Right after (tag, id) in the direction of the list; the tag counts only when ordered by it.
-    After { tag: String, id: u64 },
-    /// Right before it.
-    Before { tag: String, id: u64 },
-}
-
-/// A page of one kind of entity.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Query {
-    pub service: &'static str,
-    pub kind: &'static str,
-    pub order: Order,
-    pub descending: bool,
-    /// Only those with this tag.
-    pub tag: Option<String>,
-    pub start: Start,
-    pub limit: u32,
 }
 
 /// The reading side of a database, for the edge and the operator; sees what was committed.

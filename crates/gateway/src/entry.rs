@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -17,6 +17,7 @@ use http::uri::Authority;
 use http::{HeaderValue, Method, Request, header};
 use tokio::time::Instant;
 use tower::Service;
+use trace::{Answering, Tracer};
 
 use crate::body::{Unread, discard, read_whole};
 use crate::cors::is_preflight;
@@ -43,6 +44,7 @@ struct Inner {
     targets: Vec<(&'static str, Target)>,
     ids: Ids,
     stats: Arc<Stats>,
+    tracer: OnceLock<Arc<dyn Tracer>>,
 }
 
 /// How requests are treated that come now; others may take their place while it runs.
@@ -91,7 +93,14 @@ impl Gateway {
         let targets = routes.into_iter().map(|route| (route.name, target(route.upstream))).collect();
         let rates = settings.rate_limit.as_ref().map(ClientRates::new).map(Arc::new);
         let manners = RwLock::new(Arc::new(Manners { settings, rates }));
-        Gateway { inner: Arc::new(Inner { manners, table, targets, ids: Ids::new(seed), stats }) }
+        let (ids, tracer) = (Ids::new(seed), OnceLock::new());
+        Gateway { inner: Arc::new(Inner { manners, table, targets, ids, stats, tracer }) }
+    }
+
+    /// Has what comes in told to a tracer; only the first one given counts.
+    pub fn trace_with(&self, tracer: Arc<dyn Tracer>) {
+        let is_first = self.inner.tracer.set(tracer).is_ok();
+        debug_assert!(is_first, "a gateway has one tracer");
     }
 
     /// Requests that come from now on are treated so. How replicas are asked how they are, left out and connected to
@@ -194,13 +203,17 @@ impl Inner {
 
     async fn answer(&self, request: Request<Body>) -> Response {
         let since = Instant::now();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let mut answering = Answering::begin(self.tracer.get().cloned(), "gateway", &mut head.headers);
         let request_id = self.ids.keep_or_make(head.headers.get(X_REQUEST_ID));
         let origin = head.headers.get(header::ORIGIN).cloned();
         let language = language_of(&head.headers);
         let manners = self.manners();
         let route = self.table.find(head.uri.path());
         let method = head.method.clone();
+        if let Some(answering) = &mut answering {
+            answering.asks(&method, route.map_or("none", |route| self.targets[route].0));
+        }
         let mut response = match self.forward(&manners, route, (head, body), &request_id).await {
             Ok(response) => response,
             Err(problem) => {
@@ -211,6 +224,10 @@ impl Inner {
         manners.settings.cors.mark(origin.as_ref(), response.headers_mut());
         response.headers_mut().insert(X_REQUEST_ID, request_id);
         self.stats.count_answer(route, response.status(), since.elapsed());
+        if let Some(answering) = answering {
+            let request_id = response.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+            answering.end(response.status(), request_id.map(|id| ("taxisvc.request_id", id.into())));
+        }
         response
     }
 

@@ -55,6 +55,10 @@ impl Store for Flaky {
         self.readable()?.published_last(service, keys)
     }
 
+    fn traces(&mut self, service: &'static str, wanted: &[(EntityKey, u64)]) -> Stored<Vec<Option<String>>> {
+        self.readable()?.traces(service, wanted)
+    }
+
     fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>> {
         self.readable()?.timers_due(shard, now, limit)
     }

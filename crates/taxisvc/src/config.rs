@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) operator: Operator,
     pub(crate) upstreams: Upstreams,
+    pub(crate) traces: Traces,
     pub(crate) provider: provider::settings::Settings,
 }
 
@@ -193,6 +194,24 @@ pub(crate) struct Upstreams {
     pub(crate) web: Vec<String>,
 }
 
+/// Where the spans of what is done are sent, by OTLP over HTTP.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Traces {
+    /// The collector; empty is nowhere.
+    pub(crate) endpoint: String,
+    /// Headers for the collector, `name=value` with commas between.
+    pub(crate) headers: String,
+    /// How many of the traces that begin here are sampled, of 1.
+    pub(crate) sample_ratio: f64,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self { endpoint: String::new(), headers: String::new(), sample_ratio: 1.0 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -212,6 +231,7 @@ impl Default for Config {
             limits: Limits::default(),
             operator: Operator::default(),
             upstreams: Upstreams::default(),
+            traces: Traces::default(),
             provider: provider::settings::Settings::default(),
         }
     }

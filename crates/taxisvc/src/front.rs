@@ -13,6 +13,7 @@ use crate::say;
 use crate::sentinel::Failing;
 use crate::servers;
 use crate::serving::Ending;
+use crate::traces::Traces;
 use gateway::Gateway;
 use gateway::route::{Route, Upstream};
 use http::uri::Authority;
@@ -35,15 +36,19 @@ pub(crate) fn gateway_alone(in_force: &InForce) -> anyhow::Result<ExitCode> {
     let settings = gateway_settings(config)?;
     let (stopping, stopped) = watch::channel(false);
     let live = Live::new(in_force, |_| Ok(()));
+    let traces = Traces::begin(&live)?;
     let merged = match config.store.kind {
         Kind::Sqlite => None,
-        Kind::Postgres => Some(Merged::new(&live, stopped.clone())?),
+        Kind::Postgres => Some(Merged::new(&live, traces.clone(), stopped.clone())?),
     };
     let routes = routes(config, merged.as_ref())?;
     open_files::raise_limit();
     let runtime = runtime()?;
     runtime.block_on(async {
         let gateway = Gateway::new(settings, routes);
+        if let Some(traces) = &traces {
+            gateway.trace_with(traces.clone());
+        }
         gateway.check_health().await;
         follow_by_gateway(&live, &gateway)?;
         follow_upstreams(&live, &gateway)?;
@@ -53,6 +58,7 @@ pub(crate) fn gateway_alone(in_force: &InForce) -> anyhow::Result<ExitCode> {
             services: None,
             looking: merged.as_ref().map(Merged::looking),
             live: live.clone(),
+            traces: traces.clone(),
             stopping: stopped,
         };
         let router = api::health_router(Arc::new(health)).merge(gateway.router());
@@ -69,6 +75,9 @@ pub(crate) fn gateway_alone(in_force: &InForce) -> anyhow::Result<ExitCode> {
         anyhow::Ok(())
     })?;
     runtime.shutdown_timeout(Duration::from_secs(1));
+    if let Some(traces) = traces {
+        traces.end();
+    }
     Ok(ExitCode::SUCCESS)
 }
 

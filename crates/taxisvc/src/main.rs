@@ -19,6 +19,7 @@ mod say;
 mod sentinel;
 mod servers;
 mod serving;
+mod traces;
 mod up;
 mod version;
 

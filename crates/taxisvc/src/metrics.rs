@@ -7,6 +7,7 @@ mod postgres;
 mod process;
 mod services;
 mod settings;
+mod spans;
 mod store;
 mod text;
 mod topic;
@@ -34,6 +35,7 @@ use crate::kafka::Bus;
 use crate::live::Live;
 use crate::log;
 use crate::machine::Engines;
+use crate::traces::Traces;
 
 /// An engine that has not turned for so long is stuck: a healthy one turns several times a second, busy or not.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -55,6 +57,8 @@ pub(crate) struct Health {
     pub(crate) looking: Option<Looking>,
     /// What came of the settings file.
     pub(crate) live: Arc<Live>,
+    /// Where spans are told, if they are.
+    pub(crate) traces: Option<Arc<Traces>>,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -154,6 +158,8 @@ impl Health {
         let lost = ConstCounter::new(log::lines_lost());
         registry.register("log_lines_lost", "Lines of the log that nobody took from standard error", lost);
         registry.register_collector(Box::new(settings::Settings(self.live.status())));
+        let told = self.traces.as_ref().map(|traces| traces.told()).unwrap_or_default();
+        registry.register_collector(Box::new(spans::Spans(told)));
         if let Some(looking) = &self.looking {
             looking.requests.register(&mut registry);
         }

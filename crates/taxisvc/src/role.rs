@@ -18,6 +18,7 @@ use crate::say;
 use crate::sentinel::{Failing, OnPanic, fail};
 use crate::servers::{self, Port};
 use crate::serving::Ending;
+use crate::traces::Traces;
 use anyhow::{Context, bail};
 use api::{Api, Late};
 use axum::Router;
@@ -48,16 +49,18 @@ pub(crate) fn alone(in_force: &InForce, service: &'static str) -> anyhow::Result
     let runtime = runtime()?;
     let (stopping, stopped) = watch::channel(false);
     let live = Live::new(&in_force, may_start);
+    let traces = Traces::begin(&live)?;
     let process = Arc::new(Process {
         config: in_force.config,
         live: live.clone(),
+        traces: traces.clone(),
         service,
         token,
         failing: Failing::default(),
         stopping,
         is_over: Arc::default(),
         late: Late::default(),
-        health: LateHealth::new(live, stopped),
+        health: LateHealth::new(live, traces.clone(), stopped),
     });
     let result = runtime.block_on(serve(&process, runtime.handle()));
     process.is_over.store(true, Ordering::SeqCst);
@@ -68,6 +71,9 @@ pub(crate) fn alone(in_force: &InForce, service: &'static str) -> anyhow::Result
     let starting = result?;
     let running = starting.join().unwrap_or_else(|_| bail!("the thread that starts the service panicked"));
     let ended = running.and_then(|running| running.map_or(Ok(()), Running::stop));
+    if let Some(traces) = traces {
+        traces.end();
+    }
     match failure {
         Some(why) => bail!(why),
         None => ended.map(|()| ExitCode::SUCCESS),
@@ -79,6 +85,7 @@ struct Process {
     /// As it was at the start.
     config: Config,
     live: Arc<Live>,
+    traces: Option<Arc<Traces>>,
     service: &'static str,
     token: Token,
     failing: Failing,

@@ -17,6 +17,7 @@ use crate::say;
 use crate::sentinel::Failing;
 use crate::servers::{self, Port};
 use crate::serving::Ending;
+use crate::traces::Traces;
 use anyhow::{Context, bail};
 use api::Api;
 use axum::Router;
@@ -46,12 +47,14 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
     let data = data.map_err(explain)?;
     let token = token::find_or_draw(config, draw).map_err(explain)?;
     say::token(&token, &config.data);
+    let traces = Traces::begin(&live)?;
     let runtime = runtime()?;
     let clock = clock::begin(&config.data, &data, config.store.shards)?;
     let notes = clock::told::Notes::begin(&config.data, &clock);
     notes.keep_noting(runtime.handle());
     let options = options(config, clock.clone(), runtime.handle());
     let assembly = wiring::assemble(data.databases, &options)?;
+    Traces::follow(traces.as_ref(), &assembly.bus);
     let disk = Disk::new(&config.data, data_dir::files(config), marks(config), assembly.gate.clone())?;
     disk.keep_looking(runtime.handle(), &failing);
     let looked_at = disk.clone();
@@ -71,13 +74,17 @@ pub(crate) fn everything(in_force: &InForce) -> anyhow::Result<ExitCode> {
         stopping: stopped,
     });
     follow_by_api(&live, &api, api_settings)?;
-    let system = System { api, engines: machine.engines.clone(), disk, clock, stopping, live };
+    let engines = machine.engines.clone();
+    let system = System { api, engines, disk, clock, stopping, live, traces };
     let result = runtime.block_on(serve(config, &system, failing.subscribe(), stopwatch));
     let failure = failing.borrow().clone();
     // Handlers hold on to the engine; it ends after them.
     runtime.shutdown_timeout(Duration::from_secs(1));
     let engine = machine.stop();
     drop(notes);
+    if let Some(traces) = &system.traces {
+        traces.end();
+    }
     result?;
     engine?;
     match failure {
@@ -106,6 +113,7 @@ struct System {
     clock: Arc<SteadyClock>,
     stopping: watch::Sender<bool>,
     live: Arc<Live>,
+    traces: Option<Arc<Traces>>,
 }
 
 async fn serve(
@@ -129,6 +137,9 @@ async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
     let api = &system.api;
     let gateway = Gateway::new(gateway_settings(config)?, local_routes(&api.behind_gateway()));
     follow_by_gateway(&system.live, &gateway)?;
+    if let Some(traces) = &system.traces {
+        gateway.trace_with(traces.clone());
+    }
     let files = data_dir::databases(config);
     let figures = Figures::new(&api.readers, &wiring::SERVICES, files, system.clock.clone());
     let health = |gateway: Option<Gateway>| {
@@ -148,6 +159,7 @@ async fn ports(config: &Config, system: &System) -> anyhow::Result<Vec<Port>> {
             services,
             looking: None,
             live: system.live.clone(),
+            traces: system.traces.clone(),
             stopping: system.stopping.subscribe(),
         }))
     };

@@ -226,7 +226,8 @@ fn put_together(
     let provider = runners.add(provider, |_| idle());
     let ask = |payment: &Handle<PaymentService>| {
         let (provider, payment) = (provider.clone(), payment.clone());
-        Box::new(AskProvider { provider, payment, delay: options.delay.clone() }) as Box<dyn Performer>
+        let (delay, bus) = (options.delay.clone(), bus.clone());
+        Box::new(AskProvider { provider, payment, delay, bus }) as Box<dyn Performer>
     };
     let call = runners.add(CallService { rules, decide: business.call }, |_| idle());
     let payment = runners.add(PaymentService { rules, decide: business.payment }, ask);

@@ -2,6 +2,7 @@
 
 use crate::payment::{BACK, DONE, PaymentService, REFUSED, TAKE, TAKEN};
 use crate::view::Nothing;
+use engine::bus::Bus;
 use engine::clock::Timestamp;
 use engine::effect::{Effect, Performer};
 use engine::handle::{Handle, Reply, Request};
@@ -11,7 +12,9 @@ use provider::book::{self, Account, Answer, Ask, Kind};
 use provider::delivery::delivery;
 use provider::settings::Settings;
 use std::sync::Arc;
+use std::time::SystemTime;
 use taxi::payment::Terms;
+use trace::{Span, Traceparent, Tracer, Tracing};
 
 pub const NAME: &str = "provider";
 pub const ACCOUNT: &str = "account";
@@ -109,6 +112,8 @@ pub struct AskProvider {
     pub provider: Handle<ProviderService>,
     pub payment: Handle<PaymentService>,
     pub delay: Arc<dyn Delay>,
+    /// Asked for its tracer each time, since it may get one after this is made.
+    pub bus: Arc<Bus>,
 }
 
 impl Performer for AskProvider {
@@ -123,14 +128,27 @@ impl Performer for AskProvider {
             return;
         }
         let (payment, delay) = (self.payment.clone(), self.delay.clone());
-        let origin = Origin::request("system", format!("{} {}", effect.name, effect.sequence));
+        let asking = Asking::begin(&effect, self.bus.tracing());
+        let effect = asking
+            .as_ref()
+            .map_or(effect.clone(), |asking| Effect { trace: Some(asking.context.to_string()), ..effect });
+        let origin = Origin {
+            trace: effect.trace.clone(),
+            ..Origin::request("system", format!("{} {}", effect.name, effect.sequence))
+        };
         let (asked, known) = (ask.clone(), self.provider.clone());
         let reply = Box::new(move |reply: Reply<Account, Nothing>| {
             let Reply::Done { state, .. } = reply else { return };
             let outcome = word(&asked, state, &known.service().settings);
+            let mut asking = asking;
             for _ in 0..fate.copies {
-                let (payment, effect) = (payment.clone(), effect.clone());
-                let tell = Box::new(move || payment.answer(&effect, outcome.to_owned()));
+                let (payment, effect, asking) = (payment.clone(), effect.clone(), asking.take());
+                let tell: Box<dyn FnOnce() + Send> = Box::new(move || {
+                    if let Some(asking) = asking {
+                        asking.end(outcome);
+                    }
+                    payment.answer(&effect, outcome.to_owned());
+                });
                 if fate.delay_ms == 0 { tell() } else { delay.after(fate.delay_ms, tell) }
             }
         });
@@ -138,6 +156,45 @@ impl Performer for AskProvider {
         if self.provider.submit(request).is_err() {
             tracing::debug!("the provider is busy; it is asked again later");
         }
+    }
+}
+
+/// The provider while it is asked, as a tracer sees it; one that is never answered is not told.
+struct Asking {
+    tracer: Arc<dyn Tracer>,
+    parent: Traceparent,
+    context: Traceparent,
+    name: String,
+    attempts: u32,
+    began: SystemTime,
+}
+
+impl Asking {
+    fn begin(effect: &Effect, tracing: Tracing) -> Option<Self> {
+        let tracer = tracing?;
+        let parent = Traceparent::parse(effect.trace.as_deref()?).filter(|parent| parent.is_sampled())?;
+        let context = parent.descendant(&[effect.key.id, effect.sequence, u64::from(effect.attempts)]);
+        let (name, attempts, began) = (format!("ask {}", effect.name), effect.attempts, tracer.now());
+        Some(Self { tracer, parent, context, name, attempts, began })
+    }
+
+    fn end(self, outcome: &str) {
+        self.tracer.tell(Span {
+            context: self.context,
+            parent: Some(self.parent.span_id()),
+            links: Vec::new(),
+            service: crate::payment::NAME,
+            name: self.name,
+            kind: trace::Kind::Client,
+            began: self.began,
+            ended: self.tracer.now(),
+            attributes: vec![
+                ("peer.service", NAME.into()),
+                ("taxisvc.outcome", outcome.into()),
+                ("taxisvc.attempts", trace::Value::Number(self.attempts.into())),
+            ],
+            has_failed: false,
+        });
     }
 }
 

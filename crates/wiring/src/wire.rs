@@ -3,7 +3,6 @@
 mod aside;
 mod headers;
 mod read;
-mod trace;
 mod value;
 mod write;
 
@@ -46,7 +45,6 @@ mod name {
     pub(super) const PARTITION_KEY: &str = "ce_partitionkey";
     pub(super) const CONTENT_TYPE: &str = "content-type";
     pub(super) const TRACEPARENT: &str = "traceparent";
-    pub(super) const B3: &str = "b3";
     pub(super) const ACTOR: &str = "taxisvc-actor";
     pub(super) const CAUSE: &str = "taxisvc-cause";
     pub(super) const TYPE: &str = "type";

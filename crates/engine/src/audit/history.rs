@@ -3,7 +3,6 @@
 use super::{Check, Effects, Look, Recording, differences};
 use crate::Service;
 use crate::dead_letter::own_key;
-use crate::effect::EFFECTS_PER_VERSION_MAX;
 use crate::log::{EntityKey, Recorded};
 use crate::store::{StoreError, Stored, Visit};
 use std::fmt;
@@ -103,7 +102,7 @@ impl<S: Service> Pass<'_, '_, S> {
         current.version = event.version;
         current.events += 1;
         for open in self.effects.of.get_mut(&key).into_iter().flatten() {
-            if open.effect.sequence / EFFECTS_PER_VERSION_MAX == event.version {
+            if open.effect.wanted_at() == event.version {
                 open.wanted_at = Some(event.at);
             }
         }

@@ -3,7 +3,6 @@
 use super::{Check, Effects, Look, OpenEffect, Recording};
 use crate::Service;
 use crate::clock::Timestamp;
-use crate::effect::EFFECTS_PER_VERSION_MAX;
 use crate::store::{EntityRow, Rebuild, Stored, Visit};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,7 +110,7 @@ fn examine_effects(check: &mut Check, row: &EntityRow, open: &[OpenEffect]) {
     }
     for (place, OpenEffect { effect, .. }) in open.iter().enumerate() {
         let what = format!("{} effect {} {}", row.key, effect.name, effect.sequence);
-        let version = effect.sequence / EFFECTS_PER_VERSION_MAX;
+        let version = effect.wanted_at();
         if version == 0 || version > row.version {
             check
                 .broken(&what, format!("it was wanted at version {version}, its entity has {}", row.version));

@@ -58,7 +58,7 @@ pub fn timers_are_due_in_order_and_in_their_shard(mut fixture: Fixture) {
     assert_eq!(names, ["later"]);
 }
 
-fn effect(key: EntityKey, sequence: u64, claimed_until: i64) -> Effect {
+pub(super) fn effect(key: EntityKey, sequence: u64, claimed_until: i64) -> Effect {
     Effect {
         key,
         sequence,
@@ -66,6 +66,7 @@ fn effect(key: EntityKey, sequence: u64, claimed_until: i64) -> Effect {
         body: format!("{{\"key\":\"{key}\"}}"),
         attempts: u32::from(claimed_until > 0),
         claimed_until: Timestamp(claimed_until),
+        trace: None,
     }
 }
 
@@ -165,6 +166,7 @@ pub fn dead_letters_keep_their_order(mut fixture: Fixture) {
             name: "ask\0".into(),
             body: "어진 \u{1f695}".into(),
             outcome: text.to_owned(),
+            trace: Some("00-1-2-01".into()),
         },
         reason: text.to_owned(),
         at: Timestamp(5),

@@ -269,6 +269,7 @@ pub fn what_is_to_be_done_is_counted(mut fixture: Fixture) {
             body: "{}".into(),
             attempts: 0,
             claimed_until: Timestamp(0),
+            trace: None,
         });
     }
     set.entities.push(write(row(key(schema, ids[4]), 1, "over"), 0));

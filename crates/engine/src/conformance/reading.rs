@@ -182,6 +182,41 @@ pub fn the_last_that_was_published_is_found(mut fixture: Fixture) {
     assert_eq!(fixture.reader.published_last(schema.service, &[nobody]), Ok(vec![0]));
 }
 
+pub fn the_trace_that_an_entity_came_by_is_found(mut fixture: Fixture) {
+    let schema = fixture.main();
+    for shard in shards(schema) {
+        let mut set = WriteSet::new(shard, 1);
+        let ids: Vec<u64> = ids_in(schema, shard.index).take(2).collect();
+        // The second version has no event; the fourth has no trace.
+        for (version, trace) in [(1, Some("first")), (3, Some("third")), (4, None)] {
+            for id in &ids {
+                let mut event = event(key(schema, *id), version);
+                event.trace = trace.map(|trace| format!("{trace} of {id}"));
+                set.events.push(event);
+            }
+        }
+        fixture.done(&[set]);
+        let wanted = [(1, 4), (0, 0), (0, 1), (1, 2), (0, 3), (0, u64::MAX), (1, 3), (0, 1)];
+        let wanted: Vec<(EntityKey, u64)> =
+            wanted.iter().map(|(place, version)| (key(schema, ids[*place]), *version)).collect();
+        let of = |trace: &str, place: usize| Some(format!("{trace} of {}", ids[place]));
+        let expected = vec![
+            None,
+            None,
+            of("first", 0),
+            of("first", 1),
+            of("third", 0),
+            None,
+            of("third", 1),
+            of("first", 0),
+        ];
+        assert_eq!(fixture.writer.traces(schema.service, &wanted), Ok(expected));
+    }
+    let nobody = key(schema, u64::MAX);
+    assert_eq!(fixture.writer.traces(schema.service, &[(nobody, 1)]), Ok(vec![None]));
+    assert_eq!(fixture.writer.traces(schema.service, &[]), Ok(vec![]));
+}
+
 pub fn rows_and_inboxes_are_read_together(mut fixture: Fixture) {
     let schema = fixture.main();
     let mut rows = Vec::new();

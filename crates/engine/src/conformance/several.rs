@@ -120,6 +120,7 @@ pub fn what_is_to_be_done_is_done_by_one(mut fixture: Fixture) {
         body: "{}".into(),
         attempts: 0,
         claimed_until: Timestamp(0),
+        trace: None,
     };
     let mut set = change(shard, 1, key, 1);
     set.entities[0].row.timer = Some(timer.clone());

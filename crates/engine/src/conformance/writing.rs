@@ -1,8 +1,8 @@
 //! What a commit promises.
 
+use super::due::effect;
 use super::{Fixture, LOG, change, event, first_shard, ids_in, key, row, shards, write};
 use crate::clock::Timestamp;
-use crate::effect::Effect;
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::log::{EntityKey, LogId, ShardName, Source};
 use crate::store::{Commit, EffectClaim, InboxKey, InboxMove, NewEvent, Order, Query, Start, WriteSet};
@@ -32,17 +32,6 @@ pub(super) fn answer(key: EntityKey, route: &'static str, text: &str, at: i64) -
         key,
         refusal: None,
         at: Timestamp(at),
-    }
-}
-
-fn effect(key: EntityKey, sequence: u64) -> Effect {
-    Effect {
-        key,
-        sequence,
-        name: Cow::Borrowed("ask"),
-        body: "{}".into(),
-        attempts: 0,
-        claimed_until: Timestamp(0),
     }
 }
 
@@ -216,7 +205,7 @@ pub fn several_write_sets_are_stored_together_or_not_at_all(mut fixture: Fixture
     let new = key(holder, ids_in(holder, 0).nth(10).expect("ids do not end"));
     let mut good = change(first, 2, new, 1);
     good.counts.push(((new.kind, Cow::Borrowed("open")), 1));
-    good.effects_new.push(effect(new, 256));
+    good.effects_new.push(effect(new, 256, 0));
     good.idempotency.push(answer(new, "POST /a", "fresh", 1));
     good.inbox.push(InboxMove { key: inbox_key("near", 0, 0), from: 0, to: 9 });
     let asked = [good.idempotency[0].request.clone()];
@@ -445,7 +434,7 @@ pub fn everything_is_still_there_after_reopening(mut fixture: Fixture) {
     let key = key(schema, first_id(schema));
     let mut set = change(shard, 1, key, 1);
     set.entities[0].row.effects_open = vec![256];
-    set.effects_new.push(effect(key, 256));
+    set.effects_new.push(effect(key, 256, 0));
     set.idempotency.push(answer(key, "POST /a", "k", 1));
     set.counts.push(((key.kind, Cow::Borrowed("open")), 1));
     let moved = (inbox_key("near", 0, 0), 9);

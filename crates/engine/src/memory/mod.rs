@@ -192,6 +192,12 @@ impl Store for MemoryWriter {
         Ok(keys.iter().map(|key| tables.published_last(*key)).collect())
     }
 
+    fn traces(&mut self, service: &'static str, wanted: &[(EntityKey, u64)]) -> Stored<Vec<Option<String>>> {
+        let data = lock(&self.data);
+        let tables = data.tables(service)?;
+        Ok(wanted.iter().map(|(key, version)| tables.trace(*key, *version)).collect())
+    }
+
     fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>> {
         let data = lock(&self.data);
         let shards = data.shards(shard.service);

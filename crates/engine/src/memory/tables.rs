@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::dead_letter::{DeadLetter, Parked};
-use crate::effect::{EFFECTS_PER_VERSION_MAX, Effect};
+use crate::effect::Effect;
 use crate::idempotency::{IdempotencyRow, RequestKey};
 use crate::log::{EntityKey, LogId, Recorded, Source, shard_of};
 use crate::store::{Backlog, Commit, EntityRow, InboxKey, Order, Query, Rebuild, Schema, Start, WriteSet};
@@ -100,7 +100,8 @@ impl Tables {
             self.inbox[shard].insert(step.key.clone(), step.to);
         }
         for effect in &set.effects_new {
-            self.effects.insert((effect.key, effect.sequence), effect.clone());
+            let row = Effect { trace: None, ..effect.clone() };
+            self.effects.insert((effect.key, effect.sequence), row);
         }
         for claim in &set.effects_claimed {
             if let Some(effect) = self.effects.get_mut(&(claim.key, claim.sequence)) {
@@ -168,7 +169,7 @@ impl Tables {
     pub(super) fn backlog(&self, overdue_before: Timestamp) -> Backlog {
         let dues = self.entities.values().filter_map(|row| Some(row.timer.as_ref()?.due));
         let wanted_at = |effect: &Effect| {
-            let version = effect.sequence / EFFECTS_PER_VERSION_MAX;
+            let version = effect.wanted_at();
             let mut events = self.events.iter().flatten();
             let wanting = events.find(|event| {
                 (&*event.entity_kind, event.entity_id, event.version)
@@ -246,6 +247,13 @@ impl Tables {
                 event.published && event.entity_kind == key.kind && event.entity_id == key.id
             });
         own.map(|event| event.position).max().unwrap_or(0)
+    }
+
+    pub(super) fn trace(&self, key: EntityKey, version: u64) -> Option<String> {
+        let own = self.events.iter().flatten().filter(|event| {
+            event.entity_kind == key.kind && event.entity_id == key.id && event.version <= version
+        });
+        own.max_by_key(|event| event.version)?.trace.clone()
     }
 
     pub(super) fn last(&self, shard: u16) -> u64 {

@@ -226,6 +226,10 @@ impl Store for Broken {
         self.sound.published_last(service, keys)
     }
 
+    fn traces(&mut self, service: &'static str, wanted: &[(EntityKey, u64)]) -> Stored<Vec<Option<String>>> {
+        self.sound.traces(service, wanted)
+    }
+
     fn timers_due(&mut self, shard: ShardName, now: Timestamp, limit: usize) -> Stored<Vec<DueTimer>> {
         self.sound.timers_due(shard, now, limit)
     }

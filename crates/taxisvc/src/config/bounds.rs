@@ -3,7 +3,7 @@
 mod outside;
 
 use super::{Config, upstreams};
-use crate::log;
+use crate::{log, traces};
 use anyhow::{Context, bail};
 use gateway::settings::Network;
 use std::ops::RangeInclusive;
@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     limits(config)?;
     outside::postgres(&config.postgres)?;
     outside::kafka(&config.kafka)?;
+    traces::check(&config.traces)?;
     provider(config)
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use toml::Table;
 
 /// Those that count as soon as the file says otherwise; all others count at the start only.
-const LIVE: [&str; 21] = [
+const LIVE: [&str; 22] = [
     "answers.callpay_wait_ms",
     "answers.wait_ms",
     "gateway.body_bytes_max",
@@ -24,6 +24,7 @@ const LIVE: [&str; 21] = [
     LOG,
     "store.room_min_bytes",
     "store.room_warn_bytes",
+    "traces.sample_ratio",
     "upstreams.call",
     "upstreams.drive",
     "upstreams.payment",

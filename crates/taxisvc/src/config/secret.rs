@@ -1,7 +1,7 @@
 //! What nobody is shown of the settings: secrets, and the passwords inside addresses.
 
 /// Settings that are secret as a whole.
-const SECRETS: [&str; 2] = ["kafka.sasl_password", "operator.token"];
+const SECRETS: [&str; 3] = ["kafka.sasl_password", "operator.token", "traces.headers"];
 /// Settings whose value may have a password in it.
 const ADDRESSES: [&str; 4] = ["postgres.call", "postgres.drive", "postgres.payment", "postgres.view"];
 /// Stands where a password stood.

@@ -15,6 +15,9 @@ const FILE: &str = "taxisvc.toml";
 const PREFIX: &str = "TAXISVC_";
 /// The original's name for `log`.
 const ORDER_LOG_LEVEL: &str = "ORDER_LOG_LEVEL";
+/// OpenTelemetry's own names, by which operators of a cluster set all programs at once.
+const OPEN_TELEMETRY: [(&str, &str); 2] =
+    [("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.endpoint"), ("OTEL_EXPORTER_OTLP_HEADERS", "traces.headers")];
 
 /// What was said on the command line.
 #[derive(Debug, Clone, Default)]
@@ -168,6 +171,11 @@ impl Layers {
         if let Some(level) = environment(ORDER_LOG_LEVEL) {
             self.lay("log", &level.to_lowercase(), Source::Environment(ORDER_LOG_LEVEL.to_owned()))?;
         }
+        for (name, path) in OPEN_TELEMETRY {
+            if let Some(text) = environment(name) {
+                self.lay(path, &text, Source::Environment(name.to_owned()))?;
+            }
+        }
         let known = paths(&self.table, "");
         // What others have there need not be text, and is passed over.
         let ours = |name: &OsString| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
@@ -270,9 +278,8 @@ pub(super) fn set(table: &mut Table, path: &str, text: &str) -> anyhow::Result<(
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
         }
-        Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Table(_) => {
-            Value::String(text.to_owned())
-        }
+        Value::Float(_) => Value::Float(text.parse().context("a number is expected")?),
+        Value::String(_) | Value::Datetime(_) | Value::Table(_) => Value::String(text.to_owned()),
     };
     Ok(())
 }
@@ -289,6 +296,8 @@ fn merge(table: &mut Table, said: Table) {
     for (name, value) in said {
         match (table.get_mut(&name), value) {
             (Some(Value::Table(known)), Value::Table(said)) => merge(known, said),
+            // Whoever writes 1 for 1.0 means the same.
+            (Some(known @ Value::Float(_)), Value::Integer(said)) => *known = Value::Float(said as f64),
             (_, value) => {
                 table.insert(name, value);
             }

@@ -8,6 +8,7 @@ use crate::edge::{api_settings, draw, follow_by_api, operator};
 use crate::live::Live;
 use crate::metrics::Looking;
 use crate::say;
+use crate::traces::Traces;
 use anyhow::Context;
 use api::{Api, Late};
 use axum::Router;
@@ -31,6 +32,7 @@ pub(super) struct Merged {
     config: Config,
     /// Over nothing: it tells of the process, and of the rest that it is not there.
     before: Arc<Api>,
+    traces: Option<Arc<Traces>>,
     events: Late,
     operator: Late,
     trouble: Arc<Mutex<Option<String>>>,
@@ -46,11 +48,16 @@ impl Drop for Opening {
 }
 
 impl Merged {
-    pub(super) fn new(live: &Arc<Live>, stopping: watch::Receiver<bool>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        live: &Arc<Live>,
+        traces: Option<Arc<Traces>>,
+        stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
         let config = &live.now().config;
         let token = token::share(config, draw)?;
         say::token(&token, &config.data);
         let nothing = wiring::assemble_nothing(None, config.rules(), config.store.shards)?;
+        Traces::follow(traces.as_ref(), &nothing.bus);
         let before = Api::new(api::Parts {
             handles: nothing.handles,
             readers: nothing.readers,
@@ -63,6 +70,7 @@ impl Merged {
         Ok(Self {
             config: config.clone(),
             before: before.behind_gateway(),
+            traces,
             events: Late::default(),
             operator: Late::default(),
             trouble: Arc::default(),
@@ -118,6 +126,7 @@ impl Merged {
     fn try_open(&self) -> anyhow::Result<Arc<Api>> {
         let config = &self.config;
         let assembly = wiring::assemble_nothing(Some(readers(config)?), config.rules(), config.store.shards)?;
+        Traces::follow(self.traces.as_ref(), &assembly.bus);
         Ok(self.before.over(assembly))
     }
 

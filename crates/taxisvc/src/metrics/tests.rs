@@ -31,6 +31,7 @@ fn text(exposition: Exposition) -> String {
         services: Some(services()),
         looking: None,
         live: Live::new(&InForce::of_defaults(), |_| Ok(())),
+        traces: None,
         stopping: stopped,
     };
     api::Health::metrics(&health, exposition)
@@ -96,6 +97,7 @@ fn a_view_that_is_made_anew_is_warned_of() {
         services: Some(services),
         looking: None,
         live: Live::new(&InForce::of_defaults(), |_| Ok(())),
+        traces: None,
         stopping: stopped,
     };
     assert_eq!(api::Health::warnings(&health), Vec::<String>::new());

@@ -9,6 +9,7 @@ use crate::kafka::{self, Bus};
 use crate::machine::Machine;
 use crate::metrics::{Figures, Health, Services};
 use crate::sentinel::{OnPanic, Sentinel, fail};
+use crate::traces::Traces;
 use anyhow::Context;
 use api::Api;
 use engine::clock::steady::SteadyClock;
@@ -69,6 +70,7 @@ impl Process {
         let Some(opened) = self.wait_for_database(runtime)? else { return Ok(None) };
         let Opened { database, reader, topic, clock, assembly, replica } = opened;
         let config = &self.config;
+        Traces::follow(self.traces.as_ref(), &assembly.bus);
         let api = Api::new(api::Parts {
             handles: assembly.handles,
             readers: assembly.readers,
@@ -102,6 +104,7 @@ impl Process {
             }),
             looking: None,
             live: self.live.clone(),
+            traces: self.traces.clone(),
             stopping: self.stopping.subscribe(),
         });
         tracing::info!(service = self.service, log = %database.log(), "the service runs");

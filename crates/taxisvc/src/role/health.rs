@@ -2,6 +2,7 @@
 
 use crate::live::Live;
 use crate::metrics::Health;
+use crate::traces::Traces;
 use api::Exposition;
 use engine::log::LogId;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -15,9 +16,13 @@ pub(super) struct LateHealth {
 }
 
 impl LateHealth {
-    pub(super) fn new(live: Arc<Live>, stopping: watch::Receiver<bool>) -> Arc<Self> {
+    pub(super) fn new(
+        live: Arc<Live>,
+        traces: Option<Arc<Traces>>,
+        stopping: watch::Receiver<bool>,
+    ) -> Arc<Self> {
         let engines = Vec::new();
-        let before = Health { engines, gateway: None, services: None, looking: None, live, stopping };
+        let before = Health { engines, gateway: None, services: None, looking: None, live, traces, stopping };
         let waits = Mutex::new("it is starting".to_owned());
         Arc::new(Self { waits, before, then: OnceLock::new() })
     }

@@ -26,6 +26,7 @@ mod service_alone;
 mod settings_change_while_it_runs;
 mod the_log;
 mod the_originals_commands;
+mod traces;
 mod upgrade_recipe;
 mod web_port;
 mod wrong_input;

@@ -2,7 +2,7 @@
 
 use super::headers::Headers;
 use super::value::{self, Fields, Understood};
-use super::{SPELLINGS, aside, name, trace};
+use super::{SPELLINGS, aside, name};
 use crate::calendar::parse_rfc3339;
 use crate::{call, drive, payment};
 use engine::clock::Timestamp;
@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use taxi::actor::Actor;
 use taxi::event::{self, Event, SCHEMA};
 use taxi::id::CallId;
+use trace::Traceparent;
 
 /// Causes that are longer are none of ours.
 const CAUSE_CHARS_MAX: usize = 300;
@@ -47,9 +48,15 @@ pub(super) fn read(packet: &Packet, place: &Place) -> Option<Recorded> {
         at: at(packet, headers, fields.ok()),
         actor: Cow::Borrowed(actor(headers)),
         cause: cause(headers, place),
-        trace: trace::trace(headers),
+        trace: trace(headers),
         body,
     })
+}
+
+/// The trace that it belongs to; B3 may stand in the quotes of JSON.
+fn trace(headers: Headers<'_>) -> Option<String> {
+    let header = |name: &str| headers.get(name).map(|text| text.trim_matches('"'));
+    Traceparent::of_headers(header).map(|trace| trace.to_string())
 }
 
 /// The event that a message of a known type tells, or why it tells none.

@@ -13,4 +13,5 @@ mod seen_from_outside;
 mod settings_change;
 mod the_topic_changes;
 mod the_topic_on_the_command_line;
+mod traces;
 mod while_the_database_is_away;
