@@ -1,6 +1,6 @@
 //! What CI runs, step by step; the first that fails ends it.
 
-use crate::{contract, manifests, packages, services, tidy, web};
+use crate::{contract, manifests, packages, services, tidy, web, workflows};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -59,6 +59,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         println!("== {}", step.name);
         cargo(root, step, &[])?;
     }
+    println!("== workflows");
+    workflows::run(root)?;
     println!("== manifests");
     manifests::run(root)?;
     println!("== {}", TESTS.name);

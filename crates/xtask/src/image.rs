@@ -2,7 +2,7 @@
 //!
 //! `deploy/Containerfile` makes the same from the images of a registry; this one needs Debian's packages alone.
 
-mod bill;
+pub(crate) mod bill;
 mod root;
 
 use crate::packages;

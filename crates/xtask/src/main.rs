@@ -2,15 +2,18 @@
 
 mod ci;
 mod contract;
+mod dependencies;
 mod image;
 mod kubernetes;
 mod manifests;
 mod packages;
 mod python;
+mod release;
 mod services;
 mod shell;
 mod tidy;
 mod web;
+mod workflows;
 
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -59,6 +62,12 @@ enum Command {
     Kubernetes(kubernetes::Arguments),
     /// Makes the container image from Debian's packages, without a registry, and a list of all that is in it
     Image(image::Arguments),
+    /// Holds what is taken from others against deny.toml: licences, sources, what never
+    Dependencies(dependencies::Arguments),
+    /// Lints the workflows that .github has
+    Workflows,
+    /// Makes the files of a release: the archive, its bill of materials and their checksums
+    Release(release::Arguments),
     /// Measures: builds the release and prints every figure of docs/performance.md
     Bench {
         /// The figures to take, all of them when none is named; `--markdown` for a table, `--runs 5` for more runs
@@ -82,6 +91,9 @@ fn main() -> ExitCode {
         Command::Rolling => ci::rolling(&root),
         Command::Kubernetes(arguments) => kubernetes::run(&root, &arguments),
         Command::Image(arguments) => image::run(&root, &arguments),
+        Command::Dependencies(arguments) => dependencies::run(&root, &arguments),
+        Command::Workflows => workflows::run(&root),
+        Command::Release(arguments) => release::run(&root, &arguments),
         Command::Bench { figures } => ci::bench(&root, &figures),
     };
     match result {

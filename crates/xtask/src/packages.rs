@@ -24,8 +24,11 @@ const NPM: Package = Package {
     is_there: || runs("npm", "--version"),
 };
 
-const VENV: Package =
-    Package { name: "python3-venv", wanted_for: "schemathesis and the manifests", is_there: has_venv };
+const VENV: Package = Package {
+    name: "python3-venv",
+    wanted_for: "schemathesis, the manifests and the workflows",
+    is_there: has_venv,
+};
 
 const FOR_TESTS: [Package; 7] = [
     VENV,
@@ -99,6 +102,11 @@ pub(crate) fn for_tests() -> Vec<Package> {
 /// What the manifests are checked with.
 pub(crate) fn for_manifests() -> Vec<Package> {
     vec![VENV]
+}
+
+/// What the workflows are linted with.
+pub(crate) fn for_workflows() -> Vec<Package> {
+    vec![VENV, NODE, NPM]
 }
 
 /// What the pages are checked and walked with.

@@ -1,6 +1,7 @@
 //! Programs that are run to their end.
 
 use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Runs a program to its end; what it says is shown.
@@ -23,6 +24,21 @@ pub(crate) fn ask(command: &mut Command) -> anyhow::Result<String> {
         bail!("`{name} {}` failed: {} {}", words_of(command), said.trim(), errors.trim());
     }
     Ok(said)
+}
+
+/// A program that cargo installs, below `target/`; where it is.
+pub(crate) fn tool(root: &Path, name: &str, version: &str) -> anyhow::Result<PathBuf> {
+    let tools = root.join("target/tools");
+    let (tool, stamp) = (tools.join("bin").join(name), tools.join(format!("{name}.version")));
+    if tool.exists() && std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == version) {
+        return Ok(tool);
+    }
+    println!("== {name} {version} into target/tools");
+    let mut install = Command::new(env!("CARGO"));
+    install.args(["install", "--locked", "--quiet", "--version", version, name, "--root"]);
+    call(install.arg(&tools))?;
+    std::fs::write(&stamp, version).context("cannot say what is installed")?;
+    Ok(tool)
 }
 
 fn words_of(command: &Command) -> String {

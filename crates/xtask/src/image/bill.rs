@@ -1,7 +1,7 @@
 //! The list of what is in the image, crates and packages, as CycloneDX writes it (<https://cyclonedx.org/docs/1.5/json/>).
 
 use super::root::{Root, Unpacked};
-use crate::shell::call;
+use crate::shell::{call, tool};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::fs;
@@ -17,19 +17,28 @@ const OF_CRATES: &str = "taxisvc-crates";
 
 /// Writes it, and where.
 pub(super) fn write(repository: &Path, folder: &Path, root: &Root) -> anyhow::Result<PathBuf> {
+    let path = folder.join(FILE);
+    write_with(repository, &path, root.packages.iter().map(component))?;
+    Ok(path)
+}
+
+/// The same of the program alone.
+pub(crate) fn write_of_program(repository: &Path, path: &Path) -> anyhow::Result<()> {
+    write_with(repository, path, std::iter::empty())
+}
+
+fn write_with(repository: &Path, path: &Path, packages: impl Iterator<Item = Value>) -> anyhow::Result<()> {
     let mut bill = crates(repository)?;
     let components = bill["components"].as_array_mut().context("a bill has components")?;
     if components.len() < 100 {
         bail!("the bill has {} crates, which are too few", components.len());
     }
-    let others: Vec<Value> = root.packages.iter().map(component).chain(of_pages(repository)?).collect();
+    let others: Vec<Value> = packages.chain(of_pages(repository)?).collect();
     let dependencies: Vec<Value> = others.iter().map(|other| json!({"ref": other["bom-ref"]})).collect();
     components.extend(others);
     bill["dependencies"].as_array_mut().context("a bill has dependencies")?.extend(dependencies);
-    let path = folder.join(FILE);
     let text = serde_json::to_string_pretty(&bill).context("a bill is JSON")?;
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// As <https://github.com/package-url/purl-spec> names packages of Debian's.
@@ -58,14 +67,7 @@ fn of_pages(repository: &Path) -> anyhow::Result<Vec<Value>> {
 }
 
 fn crates(repository: &Path) -> anyhow::Result<Value> {
-    let tools = repository.join("target/tools");
-    let tool = tools.join("bin").join(TOOL);
-    if !tool.exists() {
-        println!("== {TOOL} {TOOL_VERSION} into target/tools");
-        let mut install = Command::new(env!("CARGO"));
-        install.args(["install", "--locked", "--quiet", "--version", TOOL_VERSION, TOOL, "--root"]);
-        call(install.arg(&tools))?;
-    }
+    let tool = tool(repository, TOOL, TOOL_VERSION)?;
     let manifest = repository.join("crates/taxisvc/Cargo.toml");
     let mut command = Command::new(&tool);
     command.args([
