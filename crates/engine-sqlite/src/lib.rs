@@ -4,6 +4,7 @@
 //! (the one writer), `reader` and `list` (everyone else). Why it is laid out so: docs/decisions/0003-sqlite-layout.md.
 
 mod commit;
+pub mod copy;
 mod failure;
 mod keys;
 mod layout;
@@ -11,6 +12,7 @@ mod list;
 mod read;
 mod reader;
 mod rebuild;
+pub mod renew;
 mod tables;
 mod writer;
 

@@ -36,7 +36,7 @@ struct State {
 }
 
 /// A connection of the pool, which goes back when it is dropped.
-struct Lent<'a> {
+pub(crate) struct Lent<'a> {
     pool: &'a Pool,
     connection: Option<Connection>,
 }
@@ -71,7 +71,7 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lend(&self) -> Result<Lent<'_>, Failure> {
+    pub(crate) fn lend(&self) -> Result<Lent<'_>, Failure> {
         let state = self.state();
         let is_full = |state: &mut State| state.lent >= CONNECTIONS_MAX;
         let waited = self.returned.wait_timeout_while(state, LEND_WAIT_MAX, is_full);

@@ -5,7 +5,7 @@ use crate::failure::{Failure, number};
 use crate::keys::Keys;
 use crate::layout::Layout;
 use crate::read;
-use crate::rebuild;
+use crate::{rebuild, renew};
 use crate::tables::Tables;
 use engine::clock::Timestamp;
 use engine::dead_letter::{DeadLetter, Parked};
@@ -136,7 +136,8 @@ fn remember(connection: &Connection, tables: &Tables) -> Result<Memory, Failure>
         let last: Option<i64> = connection.query_row(&kind.id_max, [], |row| row.get(0))?;
         memory.stored_last.push(last.unwrap_or(0).unsigned_abs());
     }
-    memory.id_last = memory.stored_last.first().copied().unwrap_or(0);
+    let given = renew::least_number(connection, tables.schema.service)?.saturating_sub(1);
+    memory.id_last = memory.stored_last.first().copied().unwrap_or(0).max(given);
     memory.is_dropping = rebuild::stage(connection, tables.schema.service)? == Some(Rebuild::Dropping);
     let mut statement = connection.prepare(&tables.answer.keys)?;
     let mut rows = statement.query([])?;

@@ -1,5 +1,6 @@
 //! The data directory: locked by whoever writes it, with a version, refused when a newer program has written it.
 
+pub(crate) mod copies;
 pub(crate) mod listening;
 mod privacy;
 pub(crate) mod token;
@@ -45,6 +46,7 @@ pub(crate) struct Look {
 pub(crate) fn open(config: &Config, draw: impl FnMut() -> u64, failing: &Failing) -> anyhow::Result<DataDir> {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let path = &config.data;
+    copies::refuse_to_run_on(path)?;
     refuse_what_is_not_ours(path)?;
     make(path).with_context(|| format!("cannot make the data directory {}", path.display()))?;
     let lock = lock(path)?;
@@ -99,8 +101,13 @@ fn sync_entries(directory: &Path) -> std::io::Result<()> {
 /// Opens the directory to look at it, whether or not a server runs on it.
 pub(crate) fn look(config: &Config) -> anyhow::Result<Look> {
     check_version(&config.data, false)?;
-    refuse_other_layout(config)?;
     let is_running = is_locked(&config.data)?;
+    Ok(Look { readers: read(config)?, is_running })
+}
+
+/// Opens the databases of a directory to read them.
+pub(crate) fn read(config: &Config) -> anyhow::Result<Readers> {
+    refuse_other_layout(config)?;
     let mut readers: Vec<(Vec<&'static str>, Arc<dyn Reader>)> = Vec::new();
     for (name, services) in config.layout().groups() {
         let file = file_of(&config.data, name);
@@ -112,13 +119,12 @@ pub(crate) fn look(config: &Config) -> anyhow::Result<Look> {
         let holds = readers.iter().find(|(services, _)| services.contains(&service));
         holds.map(|(_, reader)| reader.clone()).context("every service lies in one of the databases")
     };
-    let readers = Readers {
+    Ok(Readers {
         call: of(wiring::call::NAME)?,
         payment: of(wiring::payment::NAME)?,
         drive: of(wiring::drive::NAME)?,
         view: of(wiring::view::NAME)?,
-    };
-    Ok(Look { readers, is_running })
+    })
 }
 
 fn open_all(

@@ -108,6 +108,10 @@ enum Command {
     Explain(commands::explain::Options),
     /// Makes the view anew from the events
     Rebuild(commands::rebuild::Options),
+    /// Copies the data directory as it is at one moment, beside a running server
+    Backup(commands::backup::Options),
+    /// Makes a data directory of a backup
+    Restore(commands::restore::Options),
     /// Says what a database has lost that was restored from a backup, and has its service go on from there
     Restored(commands::restored::Options),
     /// Lists, shows, retries and skips messages that were put aside
@@ -168,6 +172,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Events(options) => commands::events::run(config, &options),
         Command::Explain(options) => commands::explain::run(config, &options),
         Command::Rebuild(options) => commands::rebuild::run(config, &options),
+        Command::Backup(options) => commands::backup::run(config, &options),
+        Command::Restore(options) => commands::restore::run(config, &options, edge::draw),
         Command::Restored(options) => commands::restored::run(config, &options, edge::draw),
         Command::DeadLetters(options) => commands::dead_letters::run(config, &options),
         Command::Doctor(options) => commands::doctor::run(&in_force, &options),

@@ -2,8 +2,8 @@
 
 mod lost;
 
-use super::print;
-use crate::config::Config;
+use super::{print, restore};
+use crate::config::{Config, Kind};
 use crate::{databases, kafka};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
@@ -42,6 +42,10 @@ which calls; look at those with `taxisvc explain`. What it had accepted after th
 It reads the topic, so Kafka must be there; it refuses while anybody else is connected to the database, replicas, gateways and other programs too. \
 A view's database needs none of this. See operations.md.
 
+  taxisvc restored             where a copy was put in the place of a data directory (SQLite) by hand
+
+Then its logs get other ids and its new calls other numbers, as `taxisvc restore COPY` does it. No server may run on it.
+
 Exit codes: 0 when it was done, or nothing had to be; 1 when not.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -66,9 +70,12 @@ impl Service {
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Options {
-    /// Whose database was restored
+    /// Whose database was restored; none for a data directory
     #[arg(value_enum)]
-    service: Service,
+    service: Option<Service>,
+    /// The first number that a new call can have, in a data directory [default: 1,000,000 beyond the highest]
+    #[arg(long, value_name = "NUMBER")]
+    first_id: Option<u64>,
     /// Only say what was lost
     #[arg(long)]
     dry_run: bool,
@@ -97,8 +104,20 @@ pub(crate) fn run(
     options: &Options,
     mut draw: impl FnMut() -> u64,
 ) -> anyhow::Result<ExitCode> {
-    let service = options.service.name();
-    if options.service == Service::View {
+    let asked = match (config.store.kind, options.service) {
+        (Kind::Postgres, Some(asked)) if options.first_id.is_none() => asked,
+        (Kind::Postgres, Some(_)) => bail!("--first-id is for a data directory: here the topic says which numbers were given"),
+        (Kind::Postgres, None) => bail!("say whose database was restored: call, payment, drive or view"),
+        (Kind::Sqlite, None) => {
+            return restore::in_place(config, (options.first_id, options.dry_run, options.json), draw);
+        }
+        (Kind::Sqlite, Some(_)) => bail!(
+            "with store.kind = \"sqlite\" all services go back together: `taxisvc restored` after a copy was put in the place of \
+             the data directory, or `taxisvc restore COPY`, which does both"
+        ),
+    };
+    let service = asked.name();
+    if asked == Service::View {
         let says = "a view's database needs nothing: it says nothing to others, and reads on from where the backup stands \
                     (`taxisvc rebuild view` reads everything again)\n";
         return print::text(says).map(|()| ExitCode::SUCCESS);
@@ -118,7 +137,7 @@ pub(crate) fn run(
         refuse_company(config, service)?;
         let database =
             Database::open_read_only(&opened).map_err(|error| databases::explain(config, service, error))?;
-        if options.service == Service::Call {
+        if asked == Service::Call {
             let first = told.lost.highest_call.saturating_add(NUMBERS_LEFT_OUT);
             database.skip_numbers(service, first)?;
             told.first_number = Some(first);

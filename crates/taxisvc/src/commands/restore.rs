@@ -1,0 +1,261 @@
+//! `taxisvc restore`: a data directory is made of a copy, and goes on under other names than those that others remember.
+
+use super::content::Content;
+use super::print;
+use crate::config::{Config, Kind};
+use crate::data_dir::copies::{self, Manifest, Restoring};
+use crate::data_dir::{self, token};
+use anyhow::{Context, bail};
+use engine::clock::Timestamp;
+use engine::log::LogId;
+use engine::store::{Order, Query, Reader, Start, Stored};
+use engine_sqlite::copy::Moment;
+use operator::time::At;
+use serde::Serialize;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use wiring::audit::{self, Report, audit_readers};
+use wiring::{Readers, call, drive, payment, view};
+
+/// Numbers of calls that are left out beyond the highest in the copy: some may have been given after it was taken.
+const NUMBERS_LEFT_OUT: u64 = 1_000_000;
+/// The highest that a first number can be, as `store.first_id`.
+const FIRST_NUMBER_MAX: u64 = 1 << 52;
+
+const HELP: &str = "\
+Examples:
+  taxisvc restore /backup/taxisvc-monday
+  taxisvc restore /backup/taxisvc-monday --data elsewhere --first-id 5000000
+
+Makes the data directory of the settings, which must not be there yet or be empty, of a backup (or of any copy of a data \
+directory on which nobody runs). The copy is read through, its invariants are checked, and nothing is left behind where they \
+do not hold. Then every log gets another id: positions and event ids that clients have kept are refused (another-log), and \
+none is taken for one of a log that goes on from here. New calls are numbered beyond those that may have been given after \
+the copy was taken. It says what is in the copy, and until when; what happened after that is gone.
+
+Exit codes: 0 when the directory is ready to be started, 1 when nothing is there.";
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Options {
+    /// The backup
+    copy: PathBuf,
+    /// The first number that a new call can have [default: 1,000,000 beyond the highest in the copy]
+    #[arg(long, value_name = "NUMBER")]
+    first_id: Option<u64>,
+    /// Restore it also where its audit is not clean
+    #[arg(long)]
+    force: bool,
+    /// Print what was restored as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is there now.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Told {
+    directory: PathBuf,
+    /// When the copy was taken, where it says so.
+    taken_at: Option<At>,
+    #[serde(flatten)]
+    content: Content,
+    is_clean: bool,
+    /// What one service has said and another has not heard yet, or the provider has not answered.
+    on_the_way: u64,
+    money: audit::Money,
+    /// How each log was called, and is called now; none where nothing was changed.
+    logs: Vec<(LogId, LogId)>,
+    first_number: u64,
+    has_token: bool,
+}
+
+pub(crate) fn run(
+    config: &Config,
+    options: &Options,
+    draw: impl FnMut() -> u64,
+) -> anyhow::Result<ExitCode> {
+    if config.store.kind == Kind::Postgres {
+        bail!(
+            "with store.kind = \"postgres\" a database is restored by `pg_restore`, and then `taxisvc restored SERVICE`: \
+             operations.md has the steps"
+        );
+    }
+    let source = Config { data: options.copy.clone(), ..config.clone() };
+    let manifest = check_manifest(&source)?;
+    let members = copies::members(&source)?;
+    if data_dir::is_in_use(&source)? {
+        bail!("a server runs on {}: it is no copy (`taxisvc backup` takes one)", source.data.display());
+    }
+    let moment = Moment::find(&members, copies::program())?;
+    let restoring = Restoring::begin(config)?;
+    let put = put_there(config, (&moment, &members), manifest.as_ref(), options.force);
+    let (readers, report) = match put {
+        Ok(put) => put,
+        Err(error) => {
+            restoring.give_up(config);
+            return Err(error);
+        }
+    };
+    drop(moment);
+    let content = Content::read(&readers, config.store.shards)?;
+    let first_number = first_number(&readers, options.first_id)?;
+    drop(readers);
+    restoring.is_copied()?;
+    let logs = restoring.renew(config, ((call::NAME, first_number), draw))?;
+    let taken_at = manifest.map(|manifest| At(Timestamp(manifest.taken_at)));
+    let mut told = told(config, (content, &report), first_number)?;
+    told.taken_at = taken_at;
+    told.logs = logs;
+    say(&told, options.json, false)
+}
+
+/// What the copy says of itself fits what it is to be opened as.
+fn check_manifest(source: &Config) -> anyhow::Result<Option<Manifest>> {
+    let Some(manifest) = Manifest::read(&source.data)? else { return Ok(None) };
+    let Manifest { layout, shards, .. } = &manifest;
+    if (*layout, *shards) != (source.store.layout, source.store.shards) {
+        bail!(
+            "{} was taken with store.layout = {} and store.shards = {shards}: set both likewise",
+            source.data.display(),
+            serde_json::to_string(layout)?
+        );
+    }
+    Ok(Some(manifest))
+}
+
+/// Copies all files, reads them through, and looks whether everything holds.
+fn put_there(
+    config: &Config,
+    (moment, members): (&Moment, &[engine_sqlite::copy::Member]),
+    manifest: Option<&Manifest>,
+    is_forced: bool,
+) -> anyhow::Result<(Readers, Report)> {
+    for (place, member) in members.iter().enumerate() {
+        let name = member.path.file_name().context("a database has a name")?;
+        moment.copy(place, &config.data.join(name))?;
+    }
+    let readers = data_dir::read(config)?;
+    let report = audited(config, &readers)?;
+    let events = Content::read(&readers, config.store.shards)?.events;
+    if let Some(manifest) = manifest
+        && manifest.events != events
+    {
+        bail!("the copy has {events} events and says that it has {}: it was changed since", manifest.events);
+    }
+    if !report.is_clean() && !is_forced {
+        bail!("the copy's audit is not clean, so nothing was restored (--force does it all the same):\n{report}");
+    }
+    Ok((readers, report))
+}
+
+pub(super) fn audited(config: &Config, readers: &Readers) -> anyhow::Result<Report> {
+    let options = audit::Options { rules: config.rules(), ..audit::Options::default() };
+    Ok(audit_readers(readers, None, &options)?)
+}
+
+/// The first number of a new call: beyond those that are known, and by default far enough beyond them.
+pub(super) fn first_number(readers: &Readers, asked: Option<u64>) -> anyhow::Result<u64> {
+    let mut highest = 0;
+    for service in [call::NAME, payment::NAME, drive::NAME, view::NAME] {
+        highest = highest.max(highest_id(&**readers.of(service), service)?);
+    }
+    let first = asked.unwrap_or(highest + NUMBERS_LEFT_OUT);
+    if first <= highest || first > FIRST_NUMBER_MAX {
+        bail!("--first-id {first} is not from {} to {FIRST_NUMBER_MAX}: call {highest} is there already", highest + 1);
+    }
+    Ok(first)
+}
+
+fn highest_id(reader: &dyn Reader, service: &'static str) -> Stored<u64> {
+    let query = Query {
+        service,
+        kind: service,
+        order: Order::Id,
+        descending: true,
+        tag: None,
+        start: Start::First { skip: 0 },
+        limit: 1,
+    };
+    Ok(reader.list(&query)?.first().map_or(0, |row| row.key.id))
+}
+
+/// A copy that somebody has put in the place of the data directory by hand.
+pub(super) fn in_place(
+    config: &Config,
+    (first_id, is_dry_run, is_json): (Option<u64>, bool, bool),
+    draw: impl FnMut() -> u64,
+) -> anyhow::Result<ExitCode> {
+    let readers = data_dir::look(config)?.readers;
+    let report = audited(config, &readers)?;
+    let content = Content::read(&readers, config.store.shards)?;
+    let first_number = first_number(&readers, first_id)?;
+    drop(readers);
+    let mut told = told(config, (content, &report), first_number)?;
+    if !is_dry_run {
+        let restoring = Restoring::in_place(config)?;
+        told.logs = restoring.renew(config, ((call::NAME, first_number), draw))?;
+    }
+    say(&told, is_json, is_dry_run)
+}
+
+/// What there is to say of a directory before its logs have other names.
+pub(super) fn told(
+    config: &Config,
+    (content, report): (Content, &Report),
+    first_number: u64,
+) -> anyhow::Result<Told> {
+    Ok(Told {
+        directory: config.data.clone(),
+        taken_at: None,
+        content,
+        is_clean: report.is_clean(),
+        on_the_way: report.in_flight(),
+        money: report.money,
+        logs: Vec::new(),
+        first_number,
+        has_token: token::find(config)?.is_some(),
+    })
+}
+
+pub(super) fn say(told: &Told, is_json: bool, is_dry_run: bool) -> anyhow::Result<ExitCode> {
+    if is_json {
+        print::json(told)?;
+    } else {
+        print::text(&text(told, is_dry_run)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(told: &Told, is_dry_run: bool) -> Result<String, std::fmt::Error> {
+    let Told { directory, taken_at, content, is_clean, on_the_way, money, logs, first_number, has_token } = told;
+    let mut text = String::new();
+    let directory: &Path = directory;
+    if let Some(taken_at) = taken_at {
+        writeln!(text, "taken at {taken_at}")?;
+    }
+    content.write(&mut text)?;
+    let clean = if *is_clean { "clean" } else { "NOT CLEAN" };
+    writeln!(text, "audit   {clean}, {on_the_way} on the way, which go on")?;
+    writeln!(
+        text,
+        "money   {} won taken = {} held + {} earned + {} returned; the simulated provider's book went back too, a real one's \
+         would not",
+        money.taken, money.held, money.earned, money.returned
+    )?;
+    if is_dry_run {
+        writeln!(text, "nothing was changed")?;
+        return Ok(text);
+    }
+    writeln!(text, "the next call's number is {first_number} or above")?;
+    for (old, new) in logs {
+        writeln!(text, "the log is {new} now, and was {old}: positions and event ids of before are refused")?;
+    }
+    writeln!(text, "what happened after the last event is gone, and idempotency keys that were used since are new again")?;
+    if !has_token {
+        writeln!(text, "the operator's token is drawn anew at the first start")?;
+    }
+    writeln!(text, "start it: taxisvc --data {}", directory.display())?;
+    Ok(text)
+}

@@ -1,0 +1,283 @@
+//! Copies of a data directory: where they are written so that half of one is never taken for a whole one, and what marks them.
+
+use super::{LOCK_FILE, VERSION_FILE, check, file_of, make, refuse_other_layout, schemas, sync_entries, token};
+use super::{VERSION, is_there, lock, write_version};
+use crate::config::Config;
+use anyhow::{Context, bail};
+use engine::log::LogId;
+use engine::store::Schema;
+use engine_sqlite::copy::Member;
+use engine_sqlite::renew::{Renewal, renew};
+use rustix::fs::Mode;
+use serde::{Deserialize, Serialize};
+use std::fs::{DirBuilder, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// What makes a directory a backup, which nobody runs on: its log would go on under positions that others know.
+const BACKUP_FILE: &str = "backup.json";
+/// In a directory that is being restored: which logs it has, and how each is called from then on.
+const RESTORING_FILE: &str = "restoring";
+/// What a directory is called until its copy is whole.
+const UNFINISHED: &str = "unfinished";
+/// What may lie in a directory into which a copy is put back.
+const NOT_IN_THE_WAY: [&str; 3] = [LOCK_FILE, token::FILE, "lost+found"];
+
+/// What a backup says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Manifest {
+    /// In milliseconds since 1970: everything that was committed before is in it.
+    pub(crate) taken_at: i64,
+    /// Of the program that has taken it.
+    pub(crate) version: String,
+    pub(crate) layout: crate::config::Layout,
+    pub(crate) shards: u16,
+    pub(crate) events: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Manifest {
+    /// What a directory says of itself, where it is a backup that `taxisvc backup` has taken.
+    pub(crate) fn read(directory: &Path) -> anyhow::Result<Option<Self>> {
+        let path = directory.join(BACKUP_FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&path);
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+        let manifest = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        Ok(Some(manifest))
+    }
+}
+
+/// Refuses to run on what is a backup, or has been restored by half.
+pub(super) fn refuse_to_run_on(directory: &Path) -> anyhow::Result<()> {
+    let name = directory.display();
+    if directory.join(BACKUP_FILE).exists() {
+        bail!(
+            "{name} is a backup, and what runs on it would go on under positions that others know: \
+             `taxisvc restore {name} --data DIRECTORY` makes a data directory of it"
+        );
+    }
+    if directory.join(RESTORING_FILE).exists() {
+        bail!(
+            "{name} is being restored, or that was cut off: give the same `taxisvc restore` (or `restored`) again"
+        );
+    }
+    Ok(())
+}
+
+/// The files of a directory's databases, with what is in them.
+pub(crate) fn members(config: &Config) -> anyhow::Result<Vec<Member>> {
+    check(config)?;
+    refuse_other_layout(config)?;
+    let member = |(name, services): (&str, Vec<&'static str>)| Member {
+        path: file_of(&config.data, name),
+        schemas: schemas(&services, config),
+    };
+    Ok(config.layout().groups().into_iter().map(member).collect())
+}
+
+/// The program's version of what is stored.
+pub(crate) const fn program() -> u32 {
+    VERSION
+}
+
+/// A directory beside the place at which a copy is to be, until it is whole. Dropped before that, nothing of it is left.
+pub(crate) struct Unfinished {
+    pub(crate) directory: PathBuf,
+    target: PathBuf,
+    is_whole: bool,
+    _lock: File,
+}
+
+impl Unfinished {
+    /// Where one was left that was cut off, it is removed; one that somebody writes is left to him.
+    pub(crate) fn make(target: &Path) -> anyhow::Result<Self> {
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        if target.symlink_metadata().is_ok() {
+            bail!("{} is there already: name a directory that is not", target.display());
+        }
+        let Some(name) = target.file_name() else { bail!("{} is no name", target.display()) };
+        let directory = target.with_file_name(format!("{}.{UNFINISHED}", name.display()));
+        if directory.exists() {
+            // Whoever writes it holds its lock.
+            let _lock = lock(&directory).with_context(|| format!("another backup writes {}", directory.display()))?;
+            std::fs::remove_dir_all(&directory)
+                .with_context(|| format!("cannot remove {}", directory.display()))?;
+        }
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&directory)
+            .with_context(|| format!("cannot make {}", directory.display()))?;
+        let lock = lock(&directory)?;
+        Ok(Self { directory, target: target.to_owned(), is_whole: false, _lock: lock })
+    }
+
+    /// Gives the copy its name, once everything of it is on the disk.
+    pub(crate) fn finish(mut self, manifest: &Manifest) -> anyhow::Result<()> {
+        let said = |what: &str| format!("cannot {what} {}", self.directory.display());
+        write_version(&self.directory).with_context(|| said("write the version into"))?;
+        let mut file = File::create(self.directory.join(BACKUP_FILE)).with_context(|| said("write into"))?;
+        let text = serde_json::to_string_pretty(manifest)?;
+        writeln!(file, "{text}").and_then(|()| file.sync_all()).with_context(|| said("write into"))?;
+        // What holds the lock of a backup would be in the way of who puts it back by hand.
+        std::fs::remove_file(self.directory.join(LOCK_FILE)).with_context(|| said("write into"))?;
+        sync_entries(&self.directory).with_context(|| said("sync"))?;
+        if self.target.symlink_metadata().is_ok() {
+            bail!("{} has come to be there meanwhile", self.target.display());
+        }
+        std::fs::rename(&self.directory, &self.target).with_context(|| said("rename"))?;
+        self.is_whole = true;
+        let beside = self.target.parent().unwrap_or(&self.target);
+        sync_entries(beside).with_context(|| format!("cannot sync {}", beside.display()))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            // The next one removes what cannot be removed now.
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+/// A data directory that is being made of a copy: nobody runs on it before it is finished.
+pub(crate) struct Restoring {
+    directory: PathBuf,
+    _lock: File,
+}
+
+impl Restoring {
+    /// Begins to put a copy into a directory that is not there or empty, or in which this was cut off.
+    pub(crate) fn begin(config: &Config) -> anyhow::Result<Self> {
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        let directory = config.data.clone();
+        let name = directory.display();
+        if is_there(&directory) && !directory.join(RESTORING_FILE).exists() {
+            let entries = std::fs::read_dir(&directory).with_context(|| format!("cannot read {name}"))?;
+            for entry in entries {
+                let entry = entry.with_context(|| format!("cannot read {name}"))?.file_name();
+                if !NOT_IN_THE_WAY.iter().any(|known| entry == *known) {
+                    bail!(
+                        "{name} is not empty ({} is in it): put that elsewhere first, or name another by --data",
+                        entry.display()
+                    );
+                }
+            }
+        }
+        make(&directory).with_context(|| format!("cannot make {name}"))?;
+        let lock = lock(&directory)?;
+        let restoring = Self { directory, _lock: lock };
+        restoring.note(&[])?;
+        // What was left of an earlier try.
+        restoring.clear(config)?;
+        Ok(restoring)
+    }
+
+    /// Takes hold of a directory into which somebody has put a copy by hand.
+    pub(crate) fn in_place(config: &Config) -> anyhow::Result<Self> {
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        check(config)?;
+        let restoring = Self { directory: config.data.clone(), _lock: lock(&config.data)? };
+        if restoring.directory.join(RESTORING_FILE).exists() && restoring.noted()?.is_empty() {
+            bail!("putting the copy back was cut off: give the same `taxisvc restore` again");
+        }
+        // It is a data directory again, and no backup.
+        let mark = restoring.directory.join(BACKUP_FILE);
+        if mark.exists() {
+            std::fs::remove_file(&mark).with_context(|| format!("cannot remove {}", mark.display()))?;
+        }
+        Ok(restoring)
+    }
+
+    fn clear(&self, config: &Config) -> anyhow::Result<()> {
+        let databases = config.layout().groups().into_iter().flat_map(|(name, _)| {
+            ["", "-wal", "-shm", "-lock", "-journal"].map(|part| format!("{name}.db{part}"))
+        });
+        for name in databases.chain([VERSION_FILE.to_owned()]) {
+            let path = self.directory.join(name);
+            if path.exists() {
+                std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back what was put there.
+    pub(crate) fn give_up(self, config: &Config) {
+        // What stays is known by the file that says that it is being restored.
+        if self.clear(config).is_ok() {
+            let _ = std::fs::remove_file(self.directory.join(RESTORING_FILE));
+        }
+    }
+
+    /// All files are there: from now on it is a data directory.
+    pub(crate) fn is_copied(&self) -> anyhow::Result<()> {
+        write_version(&self.directory).with_context(|| format!("cannot write {}", self.directory.display()))
+    }
+
+    fn note(&self, logs: &[(LogId, LogId)]) -> anyhow::Result<()> {
+        let path = self.directory.join(RESTORING_FILE);
+        let text: String = logs.iter().map(|(old, new)| format!("{old} {new}\n")).collect();
+        let mut file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| sync_entries(&self.directory))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// The names that were drawn when this was cut off.
+    fn noted(&self) -> anyhow::Result<Vec<(LogId, LogId)>> {
+        let path = self.directory.join(RESTORING_FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let pair = |line: &str| {
+            let (old, new) = line.split_once(' ')?;
+            Some((old.parse().ok()?, new.parse().ok()?))
+        };
+        let pairs: Option<Vec<_>> = text.lines().map(pair).collect();
+        pairs.with_context(|| format!("{} is damaged", path.display()))
+    }
+
+    /// Gives every log another name, in all files and wherever they speak of one, and lets the directory go. Cut off, it goes
+    /// on where it was.
+    pub(crate) fn renew(
+        self,
+        config: &Config,
+        (numbers, mut draw): ((&'static str, u64), impl FnMut() -> u64),
+    ) -> anyhow::Result<Vec<(LogId, LogId)>> {
+        let members = members(config)?;
+        let mut logs = self.noted()?;
+        if logs.is_empty() {
+            for member in &members {
+                let opened = engine_sqlite::Database::open_read_only(&member.path, &member.schemas, VERSION);
+                let old = opened.with_context(|| format!("cannot use {}", member.path.display()))?.log();
+                logs.push((old, LogId(draw())));
+            }
+            self.note(&logs)?;
+        }
+        for Member { path, schemas } in &members {
+            let schemas: &[Schema] = schemas;
+            renew(path, (schemas, VERSION), &Renewal { logs: &logs, numbers: Some(numbers) })
+                .with_context(|| format!("cannot use {}", path.display()))?;
+        }
+        let mark = self.directory.join(RESTORING_FILE);
+        std::fs::remove_file(&mark)
+            .and_then(|()| sync_entries(&self.directory))
+            .with_context(|| format!("cannot remove {}", mark.display()))?;
+        Ok(logs)
+    }
+}
+
+/// Whether two places lie in one file system.
+pub(crate) fn share_a_disk(one: &Path, other: &Path) -> bool {
+    let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
+    device(one).is_some_and(|one| device(other) == Some(one))
+}
