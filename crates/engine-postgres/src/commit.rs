@@ -127,7 +127,7 @@ impl Shards {
         Call::new(common::NOT_DROPPING, vec![Box::new(self.services.clone())])
     }
 
-    fn step<'a>(&self, sets: &[&WriteSet]) -> Option<Call<'a>> {
+    pub(crate) fn step<'a>(&self, sets: &[&WriteSet]) -> Option<Call<'a>> {
         let counts: Vec<i64> = sets.iter().map(|set| set.events.len() as i64).collect();
         if counts.iter().all(|count| *count == 0) {
             return None;

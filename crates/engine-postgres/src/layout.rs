@@ -21,7 +21,7 @@ pub(crate) const NAME_BYTES_MAX: usize = 20;
 const HASH: &str = "splitmix64";
 
 /// Held while a database is looked at in order to change it: several processes may start at once.
-const OPENING_LOCK: i64 = 0x656e_6769_6e65;
+pub(crate) const OPENING_LOCK: i64 = 0x656e_6769_6e65;
 
 /// How long one attempt to change a table waits for those who use it, while others wait behind it; and how often it is
 /// tried.

@@ -12,6 +12,7 @@ mod database;
 mod ddl;
 mod failure;
 mod heads;
+pub mod import;
 pub mod inspect;
 mod layout;
 mod lease;
@@ -113,6 +114,8 @@ pub enum OpenError {
     Name(String),
     #[error("it is damaged: {0}")]
     Damaged(String),
+    #[error("what is being imported into it is not all there: give the same `taxisvc import` again")]
+    Importing,
     /// It may be there later.
     #[error("it cannot be reached: {0}")]
     Unavailable(String),
@@ -134,6 +137,7 @@ impl Database {
         let server = Server::of(options)?;
         let (session, _) = Session::connect(&server, Purpose::Opening, "")?;
         let layout = Layout::prepare(&session, (options, new_log), MIGRATIONS)?;
+        import::refuse_half(&session)?;
         view::make(&session, &options.views);
         Ok(Self::with(layout, server, options))
     }
@@ -143,6 +147,7 @@ impl Database {
         let server = Server::of(options)?;
         let (session, _) = Session::connect(&server, Purpose::Opening, "")?;
         let layout = Layout::check(&session, &options.schemas, MIGRATIONS)?;
+        import::refuse_half(&session)?;
         Ok(Self::with(layout, server, options))
     }
 

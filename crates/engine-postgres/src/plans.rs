@@ -44,6 +44,7 @@ fn nothing_is_scanned_and_no_page_is_sorted() {
         (&read.events_of_entity, "order_event_by_entity"),
         (&read.effects, "order_effect_pkey"),
         (&read.answered_last, "order_idempotency_by_age"),
+        (&read.answers_page, "order_idempotency_key"),
         (&read.inbox, "order_inbox_pkey"),
         (&read.passed_over, "order_passed_over_pkey"),
         (&read.letter.waiting, "order_dead_letter_waiting"),

@@ -18,6 +18,7 @@ pub(crate) struct ReadSql {
     pub(crate) effects_open: String,
     pub(crate) effect_oldest: String,
     pub(crate) answers: String,
+    pub(crate) answers_page: String,
     pub(crate) answered_last: String,
     pub(crate) passed_over: String,
     pub(crate) counts: String,
@@ -79,6 +80,10 @@ impl ReadSql {
             answers: format!(
                 "SELECT route, key, fingerprint, kind, id, refusal, at FROM engine.\"{s}_idempotency\" \
                  WHERE digest = ANY($1::uuid[])"
+            ),
+            answers_page: format!(
+                "SELECT route, key, fingerprint, kind, id, refusal, at, digest FROM engine.\"{s}_idempotency\" \
+                 WHERE digest > $1::uuid ORDER BY digest LIMIT $2"
             ),
             answered_last: format!("SELECT at FROM engine.\"{s}_idempotency\" ORDER BY at DESC LIMIT 1"),
             passed_over: format!(

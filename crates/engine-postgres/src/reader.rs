@@ -11,6 +11,7 @@ use crate::session::Session;
 use engine::clock::Timestamp;
 use engine::dead_letter::{DeadLetter, Side};
 use engine::effect::Effect;
+use engine::idempotency::IdempotencyRow;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
 use std::sync::Arc;
@@ -221,6 +222,10 @@ impl Snapshot for Moment<'_> {
 
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {
         self.read(|session, layout| read::passed_over(session, layout, shard))
+    }
+
+    fn answers(&self, service: &'static str, visit: &mut dyn FnMut(IdempotencyRow) -> Visit) -> Stored<()> {
+        self.read(|session, layout| read::answers(session, layout.tables(service)?, visit))
     }
 
     fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>> {

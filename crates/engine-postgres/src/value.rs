@@ -37,6 +37,9 @@ pub(crate) fn integer(number: u64) -> Answer<i64> {
 pub(crate) struct Digest([u8; 16]);
 
 impl Digest {
+    /// Before all that stand for a key.
+    pub(crate) const FIRST: Self = Self([0; 16]);
+
     pub(crate) fn of(request: &RequestKey) -> Self {
         let mut hash = Sha256::new();
         hash.update((request.route.len() as u64).to_be_bytes());

@@ -9,7 +9,7 @@ use crate::rebuild;
 use crate::server::Server;
 use crate::session::{Call, Purpose, Session};
 use crate::tables::common;
-use crate::value::{Digest, column, number, text, text_if_any};
+use crate::value::{Digest, column, number, text};
 use engine::clock::Timestamp;
 use engine::dead_letter::{DeadLetter, Parked};
 use engine::effect::Effect;
@@ -134,19 +134,7 @@ impl Writer {
             let (route, key) = (text(row, 0)?, text(row, 1)?);
             let asked = keys.iter().find(|asked| asked.route == route && asked.key == key);
             let Some(request) = asked.cloned() else { continue };
-            let fingerprint: &[u8] = column(row, 2)?;
-            let fingerprint = fingerprint
-                .try_into()
-                .map_err(|_| Failure::Broken("a fingerprint is not of 16 bytes".into()))?;
-            let kind = tables.kind_of_code(column(row, 3)?)?.name;
-            let answer = IdempotencyRow {
-                request,
-                fingerprint,
-                key: EntityKey { kind, id: number(row, 4)? },
-                refusal: text_if_any(row, 5)?,
-                at: Timestamp(column(row, 6)?),
-            };
-            found.insert((route, key), answer);
+            found.insert((route, key), read::answer_of(row, tables, request)?);
         }
         let of = |asked: &RequestKey| found.get(&(asked.route.to_owned(), asked.key.clone())).cloned();
         Ok(keys.iter().map(of).collect())

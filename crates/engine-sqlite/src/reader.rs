@@ -6,6 +6,7 @@ use crate::read;
 use engine::clock::Timestamp;
 use engine::dead_letter::{DeadLetter, Side};
 use engine::effect::Effect;
+use engine::idempotency::IdempotencyRow;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
 use rusqlite::Connection;
@@ -280,6 +281,10 @@ impl Snapshot for Moment<'_> {
 
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {
         self.read(|connection, layout| read::passed_over(connection, layout, shard))
+    }
+
+    fn answers(&self, service: &'static str, visit: &mut dyn FnMut(IdempotencyRow) -> Visit) -> Stored<()> {
+        self.read(|connection, layout| read::answers(connection, layout.tables(service)?, visit))
     }
 
     fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>> {

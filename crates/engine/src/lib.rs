@@ -8,6 +8,7 @@ mod apply;
 mod aside;
 pub mod audit;
 pub mod bus;
+pub mod carry;
 mod cache;
 pub mod clock;
 mod conflict;

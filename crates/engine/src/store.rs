@@ -458,6 +458,9 @@ pub trait Snapshot {
     /// The events of others that the shard has heard and that an operator passed over.
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>>;
 
+    /// Every answer that is remembered under a key, in any order.
+    fn answers(&self, service: &'static str, visit: &mut dyn FnMut(IdempotencyRow) -> Visit) -> Stored<()>;
+
     /// Whether the service is a projection that is being made anew.
     fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>>;
 

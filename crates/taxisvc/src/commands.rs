@@ -8,6 +8,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod explain;
+pub(crate) mod import;
 pub(crate) mod log;
 pub(crate) mod rebuild;
 pub(crate) mod restore;

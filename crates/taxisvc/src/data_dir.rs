@@ -5,7 +5,7 @@ pub(crate) mod listening;
 mod privacy;
 pub(crate) mod token;
 
-use crate::config::Config;
+use crate::config::{Config, Layout};
 use crate::sentinel::{Failing, Sentinel};
 use anyhow::{Context, bail};
 use engine::log::LogId;
@@ -159,6 +159,31 @@ fn refuse_other_layout(config: &Config) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Keeps everybody from writing a directory that is only read, where anybody has ever written it.
+pub(crate) fn hold(directory: &Path) -> anyhow::Result<Option<File>> {
+    if directory.join(LOCK_FILE).exists() { lock(directory).map(Some) } else { Ok(None) }
+}
+
+/// In which layout a directory was made.
+pub(crate) fn layout_of(directory: &Path) -> Layout {
+    let (name, _) = wiring::Layout::Together.groups()[0];
+    if file_of(directory, name).exists() { Layout::Together } else { Layout::Apart }
+}
+
+/// The first number that each service would give next.
+pub(crate) fn next_numbers(config: &Config) -> anyhow::Result<Vec<(&'static str, u64)>> {
+    let mut numbers = Vec::new();
+    for (name, services) in config.layout().groups() {
+        let file = file_of(&config.data, name);
+        let of = || format!("cannot use {}", file.display());
+        let database = Database::open_read_only(&file, &schemas(&services, config), VERSION).with_context(of)?;
+        for service in services {
+            numbers.push((service, database.next_number(service).with_context(of)?));
+        }
+    }
+    Ok(numbers)
 }
 
 /// The files of the databases, by their names.

@@ -77,6 +77,7 @@ pub(crate) fn to_do(name: &str, error: &OpenError) -> String {
         OpenError::Older { .. } => format!("start `taxisvc {name}` once: it makes what is missing"),
         OpenError::Shards { .. } => "set store.shards as it was when it was made".to_owned(),
         OpenError::Hash(_) | OpenError::Name(_) => "use the program that has made it".to_owned(),
+        OpenError::Importing => "it can be used once that is done".to_owned(),
         OpenError::Damaged(_) => "stop its replicas, and go back to a backup: operations.md".to_owned(),
         // SQLSTATE: there is no such database, or whoever asks is not let in.
         OpenError::Unavailable(why) if why.contains("3D000") => {

@@ -112,6 +112,8 @@ enum Command {
     Backup(commands::backup::Options),
     /// Makes a data directory of a backup
     Restore(commands::restore::Options),
+    /// Moves a data directory into the PostgreSQL databases of a fleet
+    Import(commands::import::Options),
     /// Says what a database has lost that was restored from a backup, and has its service go on from there
     Restored(commands::restored::Options),
     /// Lists, shows, retries and skips messages that were put aside
@@ -174,6 +176,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Rebuild(options) => commands::rebuild::run(config, &options),
         Command::Backup(options) => commands::backup::run(config, &options),
         Command::Restore(options) => commands::restore::run(config, &options, edge::draw),
+        Command::Import(options) => commands::import::run(config, &options, edge::draw),
         Command::Restored(options) => commands::restored::run(config, &options, edge::draw),
         Command::DeadLetters(options) => commands::dead_letters::run(config, &options),
         Command::Doctor(options) => commands::doctor::run(&in_force, &options),

@@ -3,6 +3,7 @@
 use engine::clock::Timestamp;
 use engine::dead_letter::DeadLetter;
 use engine::effect::Effect;
+use engine::idempotency::IdempotencyRow;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use engine::store::{
     Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, StoreError, Stored, Visit,
@@ -122,6 +123,10 @@ impl Snapshot for Nothing {
 
     fn passed_over(&self, _: ShardName) -> Stored<Vec<(Source, u64)>> {
         Ok(Vec::new())
+    }
+
+    fn answers(&self, _: &'static str, _: &mut dyn FnMut(IdempotencyRow) -> Visit) -> Stored<()> {
+        Ok(())
     }
 
     fn rebuild(&self, _: &'static str) -> Stored<Option<Rebuild>> {

@@ -4,6 +4,7 @@ use super::{Data, MemoryStore};
 use crate::clock::Timestamp;
 use crate::dead_letter::DeadLetter;
 use crate::effect::Effect;
+use crate::idempotency::IdempotencyRow;
 use crate::handle::lock;
 use crate::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use crate::store::{Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
@@ -134,6 +135,15 @@ impl Snapshot for Data {
 
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {
         Ok(self.tables(shard.service)?.passed_over[usize::from(shard.index)].iter().cloned().collect())
+    }
+
+    fn answers(&self, service: &'static str, visit: &mut dyn FnMut(IdempotencyRow) -> Visit) -> Stored<()> {
+        for row in self.tables(service)?.idempotency.values() {
+            if visit(row.clone()) == Visit::Enough {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>> {

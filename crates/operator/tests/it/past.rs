@@ -3,6 +3,7 @@
 use engine::clock::Timestamp;
 use engine::dead_letter::{DeadLetter, Parcel};
 use engine::effect::Effect;
+use engine::idempotency::IdempotencyRow;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use engine::store::{Backlog, EntityRow, InboxKey, Query, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
 use engine::topic::{count_key, heard_key, partition_of, read_key, told_key};
@@ -220,6 +221,10 @@ impl Snapshot for SeenMoment<'_> {
 
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {
         self.snapshot.passed_over(shard)
+    }
+
+    fn answers(&self, service: &'static str, visit: &mut dyn FnMut(IdempotencyRow) -> Visit) -> Stored<()> {
+        self.snapshot.answers(service, visit)
     }
 
     fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>> {

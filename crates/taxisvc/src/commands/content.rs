@@ -16,6 +16,9 @@ pub(super) struct Content {
     pub(super) events: u64,
     /// Where each log ends, as positions are written.
     pub(super) ends: Vec<String>,
+    /// The same of those too that nobody hears.
+    #[serde(skip)]
+    pub(super) all_ends: Vec<String>,
     pub(super) last_event_at: Option<At>,
     /// Calls by their status.
     pub(super) calls: BTreeMap<String, u64>,
@@ -27,6 +30,7 @@ impl Content {
         let mut content = Self {
             events: 0,
             ends: Vec::new(),
+            all_ends: Vec::new(),
             last_event_at: None,
             calls: readers.call.counts(call::NAME, call::NAME)?.into_iter().collect(),
             dead_letters: 0,
@@ -38,8 +42,10 @@ impl Content {
                 let shard = ShardName { service, index };
                 let end = reader.last_position(shard)?;
                 content.events += end;
+                let written = format!("{service}.{index}.{end}.{}", reader.log());
+                content.all_ends.push(written.clone());
                 if TELLING.contains(&service) {
-                    content.ends.push(format!("{service}.{index}.{end}.{}", reader.log()));
+                    content.ends.push(written);
                     let last = reader.events_after(shard, end.saturating_sub(1), 1)?;
                     content.last_event_at =
                         content.last_event_at.max(last.first().map(|event| At(event.at)));
@@ -50,7 +56,7 @@ impl Content {
     }
 
     pub(super) fn write(&self, text: &mut String) -> std::fmt::Result {
-        let Self { events, ends, last_event_at, calls, dead_letters } = self;
+        let Self { events, ends, last_event_at, calls, dead_letters, .. } = self;
         let last = last_event_at.map_or_else(|| "none yet".to_owned(), |at| at.to_string());
         writeln!(text, "events  {events}, the last at {last}")?;
         let by_status: Vec<String> = calls.iter().map(|(status, count)| format!("{status} {count}")).collect();

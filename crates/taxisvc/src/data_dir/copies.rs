@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 const BACKUP_FILE: &str = "backup.json";
 /// In a directory that is being restored: which logs it has, and how each is called from then on.
 const RESTORING_FILE: &str = "restoring";
+/// In a directory that was imported into PostgreSQL.
+const MOVED_FILE: &str = "moved";
 /// What a directory is called until its copy is whole.
 const UNFINISHED: &str = "unfinished";
 /// What may lie in a directory into which a copy is put back.
@@ -61,7 +63,27 @@ pub(super) fn refuse_to_run_on(directory: &Path) -> anyhow::Result<()> {
              `taxisvc restore {name} --data DIRECTORY` makes a data directory of it"
         );
     }
+    if directory.join(MOVED_FILE).exists() {
+        bail!(
+            "{name} was imported into PostgreSQL, and calls would have two ends if both went on. Where the fleet has never run, \
+             remove the file {MOVED_FILE:?} in it"
+        );
+    }
+    refuse_half(directory)
+}
+
+/// Notes that all of it has gone elsewhere, and that nobody is to run on it.
+pub(crate) fn note_moved(directory: &Path) -> std::io::Result<()> {
+    let mut file = File::create(directory.join(MOVED_FILE))?;
+    writeln!(file, "into PostgreSQL, by taxisvc import")?;
+    file.sync_all()?;
+    sync_entries(directory)
+}
+
+/// Refuses what has been restored by half.
+pub(crate) fn refuse_half(directory: &Path) -> anyhow::Result<()> {
     if directory.join(RESTORING_FILE).exists() {
+        let name = directory.display();
         bail!(
             "{name} is being restored, or that was cut off: give the same `taxisvc restore` (or `restored`) again"
         );

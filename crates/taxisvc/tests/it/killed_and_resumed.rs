@@ -15,7 +15,7 @@ fn sample(name: &str) -> PathBuf {
 }
 
 /// The command that replays trips into a file of ends.
-fn replay(world: &World, trips: &Path, ends: &Path, more: &[&str]) -> Child {
+pub(crate) fn replay(world: &World, trips: &Path, ends: &Path, more: &[&str]) -> Child {
     let to = format!("http://{}", world.address("gateway"));
     let (trips, ends) = (trips.to_str().unwrap(), ends.to_str().unwrap());
     let arguments =
@@ -118,7 +118,7 @@ pub(crate) fn sample_day(folder: &Path) -> PathBuf {
 }
 
 /// The audit of what was left behind, before the next start, takes a slow machine longer than a deadline is.
-const PATIENT: [(&str, &str); 2] =
+pub(crate) const PATIENT: [(&str, &str); 2] =
     [("DEADLINES_PROVIDER_MS", "600000"), ("DEADLINES_CALL_UNPAID_MS", "900000")];
 
 #[test]

@@ -9,6 +9,7 @@ mod original;
 mod stories;
 
 mod as_a_service;
+mod backup;
 mod bad_settings;
 mod clock_set;
 mod commands;

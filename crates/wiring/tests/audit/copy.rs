@@ -2,6 +2,7 @@
 
 use engine::dead_letter::DeadLetter;
 use engine::effect::Effect;
+use engine::idempotency::IdempotencyRow;
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use engine::store::{EntityRow, InboxKey, Reader, Rebuild, Schema, Snapshot, Stored, Visit};
 use std::collections::BTreeMap;
@@ -183,6 +184,10 @@ impl Snapshot for Copy {
 
     fn passed_over(&self, shard: ShardName) -> Stored<Vec<(Source, u64)>> {
         Ok(self.passed_over[&shard].clone())
+    }
+
+    fn answers(&self, _: &'static str, _: &mut dyn FnMut(IdempotencyRow) -> Visit) -> Stored<()> {
+        Ok(())
     }
 
     fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>> {

@@ -84,7 +84,7 @@ fn break_everything(trips: &Path, kill_every: Duration) {
     println!("every trip ended as undisturbed; nothing was lost or doubled");
 }
 
-fn replay(cluster: &Cluster, trips: &Path, ends: &Path) -> Child {
+pub(super) fn replay(cluster: &Cluster, trips: &Path, ends: &Path) -> Child {
     let to = format!("http://{}", cluster.gateway);
     let (trips, ends) = (trips.to_str().unwrap(), ends.to_str().unwrap());
     let arguments =

@@ -1,0 +1,269 @@
+//! `taxisvc import`: everything in a data directory moves into the PostgreSQL databases of a fleet.
+
+use super::content::Content;
+use super::print;
+use crate::config::{Config, Kind};
+use crate::data_dir::copies;
+use crate::{data_dir, databases};
+use anyhow::{Context, anyhow, bail};
+use engine::carry::{Carried, Changes};
+use engine::clock::{Clock, Stopwatch, SystemClock, Timestamp};
+use engine::log::LogId;
+use engine::store::Reader;
+use engine_postgres::import::{self, Import, ImportError, Stage};
+use operator::time::At;
+use serde::Serialize;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use wiring::audit::{self, audit_readers};
+use wiring::{Layout, Readers, call, drive, payment, view};
+
+/// No deadline runs out for so long after the move; and for as long as telling the topic everything may take.
+const GRACE_MS: i64 = 120_000;
+/// Events that even a busy machine tells the topic in a second.
+const TOLD_PER_SECOND: u64 = 5_000;
+
+const HELP: &str = "\
+Examples:
+  taxisvc import /var/lib/taxisvc --config fleet.toml
+
+Reads a data directory on which no server runs, or a backup of one, and fills the four databases of the fleet whose settings it \
+is given (store.kind = \"postgres\", postgres.call and so on): new ones, with nothing in them. Everything moves: events at \
+their positions under their logs' ids, states, deadlines, what the provider has not answered, remembered answers, what was \
+put aside, the provider's book and the view. store.shards must be that of the directory.
+
+Each database is filled in one transaction, and no service can use any of them before all are filled and their audit is clean. \
+Cut off, the same command goes on where it was. Deadlines that would run out at once, or while the topic is being told \
+everything, are put off: --grace says until when.
+
+Afterwards a server refuses to run on the directory. See operations.md.
+
+Exit codes: 0 when the fleet can be started, 1 when not.";
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Options {
+    /// The data directory, or a backup of one
+    directory: PathBuf,
+    /// How long no deadline runs out, from now on [default: 2 minutes, and one second more for every 5,000 events]
+    #[arg(long, value_name = "SECONDS")]
+    grace: Option<u32>,
+    /// Print what was moved as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    databases: Vec<Moved>,
+    #[serde(flatten)]
+    content: Content,
+    /// Nothing where an earlier try has verified it.
+    on_the_way: Option<u64>,
+    no_deadline_before: At,
+    took_ms: u64,
+}
+
+/// What went into one database; nothing is counted that an earlier try has moved.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Moved {
+    database: &'static str,
+    events: u64,
+    entities: u64,
+    effects: u64,
+    answers: u64,
+    letters: u64,
+    deadlines_put_off: u64,
+    took_ms: u64,
+}
+
+/// The data directory, as it is read.
+struct Source {
+    config: Config,
+    readers: Readers,
+    content: Content,
+    /// Tells this state of it from any other.
+    origin: String,
+    next_numbers: Vec<(&'static str, u64)>,
+}
+
+pub(crate) fn run(
+    config: &Config,
+    options: &Options,
+    mut draw: impl FnMut() -> u64,
+) -> anyhow::Result<ExitCode> {
+    let stopwatch = Stopwatch::start();
+    if config.store.kind != Kind::Postgres {
+        bail!("give the settings of the fleet: store.kind is \"sqlite\" here, and the databases are those of postgres.call and so on");
+    }
+    let _held = data_dir::hold(&options.directory)?;
+    let source = Source::open(config, options)?;
+    let grace_ms = options.grace.map_or_else(
+        || GRACE_MS + i64::try_from(source.content.events / TOLD_PER_SECOND).unwrap_or(0) * 1_000,
+        |seconds| i64::from(seconds) * 1_000,
+    );
+    let no_deadline_before = SystemClock.now().plus_ms(grace_ms);
+    let changes = Changes { no_timer_before: Some(no_deadline_before).filter(|_| grace_ms > 0) };
+    let drawn = LogId(draw());
+    let mut stages = Vec::new();
+    for (name, services) in Layout::Apart.groups() {
+        let begun = import::begin(&databases::options(config, &services), source.import(name, drawn)?);
+        stages.push(begun.map_err(|error| explain(config, name, error))?);
+    }
+    let databases = load_all(config, &source, (&stages, changes, drawn))?;
+    // Once the first of them can be used, it may have been.
+    let is_verified = stages.contains(&Stage::Done);
+    let on_the_way = if is_verified { None } else { Some(verify(config, &source)?) };
+    for (name, services) in Layout::Apart.groups() {
+        let finished = import::finish(&databases::options(config, &services), source.import(name, drawn)?);
+        finished.map_err(|error| explain(config, name, error))?;
+    }
+    if copies::Manifest::read(&options.directory)?.is_none() {
+        copies::note_moved(&options.directory).with_context(|| {
+            format!("all is moved, but that cannot be noted in {}: let nobody run on it", options.directory.display())
+        })?;
+    }
+    let took_ms = u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let no_deadline_before = At(no_deadline_before);
+    let told = Told { databases, content: source.content, on_the_way, no_deadline_before, took_ms };
+    if options.json {
+        print::json(&told)?;
+    } else {
+        print::text(&text(&told)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Source {
+    fn open(config: &Config, options: &Options) -> anyhow::Result<Self> {
+        copies::refuse_half(&options.directory)?;
+        let mut own = Config { data: options.directory.clone(), ..config.clone() };
+        own.store.kind = Kind::Sqlite;
+        own.store.layout = data_dir::layout_of(&options.directory);
+        let readers = data_dir::look(&own)?.readers;
+        let content = Content::read(&readers, own.store.shards)?;
+        let origin = content.all_ends.join(" ");
+        let next_numbers = data_dir::next_numbers(&own)?;
+        Ok(Self { config: own, readers, content, origin, next_numbers })
+    }
+
+    /// What goes into a database.
+    fn import(&self, name: &str, drawn: LogId) -> anyhow::Result<Import<'_>> {
+        Ok(Import { log: self.readers.of(name).log(), origin: &self.origin, drawn })
+    }
+}
+
+fn explain(config: &Config, name: &'static str, error: ImportError) -> anyhow::Error {
+    let address = crate::config::secret::without_password(config.postgres.url(name));
+    match error {
+        ImportError::Open(error) => databases::explain(config, name, error),
+        error @ (ImportError::Store(_) | ImportError::NotEmpty(_) | ImportError::Other(_) | ImportError::InUse(_)) => {
+            anyhow!(error).context(format!("nothing more is imported into the database of {name}, {address}"))
+        }
+    }
+}
+
+/// All of them at once: they are on other machines, mostly.
+fn load_all(
+    config: &Config,
+    source: &Source,
+    (stages, changes, drawn): (&[Stage], Changes, LogId),
+) -> anyhow::Result<Vec<Moved>> {
+    let groups = Layout::Apart.groups();
+    std::thread::scope(|scope| {
+        let loading: Vec<_> = groups
+            .iter()
+            .zip(stages)
+            .map(|((name, services), stage)| {
+                scope.spawn(move || match stage {
+                    Stage::Begun => load(config, source, ((*name, services), changes, drawn)),
+                    Stage::Loaded | Stage::Done => Ok(Moved::of(name, &Carried::default(), 0)),
+                })
+            })
+            .collect();
+        let loaded = loading.into_iter().map(|thread| thread.join().expect("a panic ends the process"));
+        loaded.collect()
+    })
+}
+
+fn load(
+    config: &Config,
+    source: &Source,
+    ((name, services), changes, drawn): ((&'static str, &[&'static str]), Changes, LogId),
+) -> anyhow::Result<Moved> {
+    let stopwatch = Stopwatch::start();
+    let reader = source.readers.of(name).apart();
+    let snapshot = reader.snapshot().with_context(|| format!("cannot read {}", source.config.data.display()))?;
+    let numbers: Vec<(&str, u64)> =
+        source.next_numbers.iter().filter(|(service, _)| services.contains(service)).copied().collect();
+    let options = databases::options(config, services);
+    let carried = import::load(&options, source.import(name, drawn)?, (&*snapshot, changes, &numbers))
+        .map_err(|error| explain(config, name, error))?;
+    Ok(Moved::of(name, &carried, u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX)))
+}
+
+impl Moved {
+    fn of(database: &'static str, carried: &Carried, took_ms: u64) -> Self {
+        let Carried { events, entities, effects, answers, letters, timers_moved, .. } = *carried;
+        Self { database, events, entities, effects, answers, letters, deadlines_put_off: timers_moved, took_ms }
+    }
+}
+
+/// What is in the databases is what is in the directory, and everything holds. Returns how much is on its way.
+fn verify(config: &Config, source: &Source) -> anyhow::Result<u64> {
+    let mut opened: Vec<(&str, Arc<dyn Reader>)> = Vec::new();
+    for (name, services) in Layout::Apart.groups() {
+        let database = import::open_loaded(&databases::options(config, &services))
+            .map_err(|error| databases::explain(config, name, error))?;
+        opened.push((name, database.reader()));
+    }
+    let of = |name: &str| {
+        let found = opened.iter().find(|(known, _)| *known == name);
+        found.map(|(_, reader)| reader.clone()).context("every service lies in one of the databases")
+    };
+    let readers = Readers {
+        call: of(call::NAME)?,
+        payment: of(payment::NAME)?,
+        drive: of(drive::NAME)?,
+        view: of(view::NAME)?,
+    };
+    let content = Content::read(&readers, config.store.shards)?;
+    if content != source.content {
+        bail!("what is in the databases is not what is in the directory: {content:?} and {:?}", source.content);
+    }
+    let options = audit::Options {
+        rules: config.rules(),
+        partitions: Some(config.kafka.partitions),
+        ..audit::Options::default()
+    };
+    let report = audit_readers(&readers, None::<Timestamp>, &options)?;
+    if !report.is_clean() {
+        bail!("the audit of the databases is not clean, so no service may use them yet:\n{report}");
+    }
+    Ok(report.in_flight())
+}
+
+fn text(told: &Told) -> Result<String, std::fmt::Error> {
+    let Told { databases, content, on_the_way, no_deadline_before, took_ms } = told;
+    let mut text = String::new();
+    for moved in databases {
+        let Moved { database, events, entities, effects, answers, letters, deadlines_put_off, took_ms } = moved;
+        writeln!(
+            text,
+            "{database:<8}{events} events, {entities} entities, {effects} open effects, {answers} remembered answers, \
+             {letters} dead letters, {deadlines_put_off} deadlines put off, in {took_ms} ms"
+        )?;
+    }
+    content.write(&mut text)?;
+    let Some(on_the_way) = on_the_way else {
+        return writeln!(text, "all of it was imported already: nothing was changed").map(|()| text);
+    };
+    writeln!(text, "audit   clean, {on_the_way} on the way, which go on")?;
+    writeln!(text, "no deadline runs out before {no_deadline_before}; all of it took {took_ms} ms")?;
+    writeln!(text, "start the fleet: the topic is told everything, and services drop what they know. Nobody runs on the directory any more")?;
+    Ok(text)
+}

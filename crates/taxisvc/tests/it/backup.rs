@@ -1,0 +1,269 @@
+//! A backup is taken in the middle of a day, beside the server; everything else is lost. Restored, the day goes on, and every
+//! trip ends as it does when nothing is lost.
+
+use crate::killed_and_resumed::{PATIENT, end_of, replay, replay_all, sample_day};
+use crate::world::http::{Answer, Ask};
+use crate::world::process::{Ended, Server, Settings, run, taxisvc};
+use crate::world::{World, number, until};
+use rusqlite::Connection;
+use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+
+/// Numbers that are left out beyond the highest in the copy.
+const NUMBERS_LEFT_OUT: u64 = 1_000_000;
+/// Copies that are taken one after the other while riders ride.
+const BACKUPS: u64 = 3;
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[track_caller]
+fn done(ended: Ended) -> String {
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ended.stdout
+}
+
+#[track_caller]
+fn refused(ended: &Ended, words: &str) {
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains(words), "{words}: {ended:?}");
+}
+
+#[track_caller]
+fn json(ended: Ended) -> Value {
+    serde_json::from_str(&done(ended)).unwrap()
+}
+
+impl World {
+    fn backup(&self, to: &Path, more: &[&str]) -> Ended {
+        let data = self.data();
+        self.run(&[&["backup", text(to), "--data", text(&data), "--json"], more].concat())
+    }
+
+    fn restore(&self, copy: &Path, more: &[&str]) -> Ended {
+        let data = self.data();
+        self.run(&[&["restore", text(copy), "--data", text(&data), "--json"], more].concat())
+    }
+}
+
+/// The databases of a directory with the logs that their tables speak of: their own ones, and those that they have heard.
+fn logs_of(directory: &Path) -> (Vec<String>, Vec<String>) {
+    let (mut own, mut heard) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|end| end != "db") {
+            continue;
+        }
+        let database = Connection::open(&path).unwrap();
+        own.push(
+            database.query_row("SELECT value FROM meta WHERE name = 'log'", [], |row| row.get(0)).unwrap(),
+        );
+        let services = "SELECT name FROM meta_service";
+        let mut services = database.prepare(services).unwrap();
+        let services: Vec<String> =
+            services.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        for service in services {
+            let mut logs = database.prepare(&format!("SELECT DISTINCT log FROM \"{service}_inbox\"")).unwrap();
+            heard.extend(logs.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap));
+        }
+    }
+    (own, heard)
+}
+
+fn a_day_goes_on_from_a_backup(layout: &str, (trips, undisturbed, calls): (&Path, &str, u64)) {
+    let mut settings = PATIENT.to_vec();
+    settings.push(("STORE_LAYOUT", layout));
+    let mut world = World::with(&settings);
+    let placed = world.place(10.0).with(201);
+    let position = placed.header("taxisvc-position").unwrap().to_owned();
+    world.comes_to(number(&placed), ["driveStart", "paid", "start"]);
+
+    let ends = world.folder().join("broken.csv");
+    let more = ["--speed", "max", "--clients", "64", "--patience", "1"];
+    let child = replay(&world, trips, &ends, &more);
+    let mut taken = Vec::new();
+    for place in 1..=BACKUPS {
+        until("riders to come", || (world.count("calls") >= calls * place / (BACKUPS + 2)).then_some(()));
+        let copy = world.folder().join(format!("copy-{place}"));
+        let told = json(world.backup(&copy, &["--audit"]));
+        println!("{layout}: {} bytes of {} events held for {} ms", told["bytes"], told["events"], told["heldMs"]);
+        taken.push((copy, told));
+    }
+    let (copy, told) = taken.pop().unwrap();
+    let highest = world.count("calls");
+    assert!(highest < calls, "the day was over before its backup was taken");
+    lose_everything(&mut world, child);
+
+    let restored = json(world.restore(&copy, &[]));
+    for field in ["events", "calls", "lastEventAt"] {
+        assert_eq!(restored[field], told[field], "{field}");
+    }
+    let (own, heard) = logs_of(&world.data());
+    assert!(heard.iter().all(|log| own.contains(log)), "{heard:?} {own:?}");
+    assert!(own.iter().all(|log| !logs_of(&copy).0.contains(log)), "{own:?}");
+    let before = world.run(&["audit", "--data", text(&copy), "--json"]);
+    let (before, after) = (json(before), world.audit());
+    for field in ["services", "money", "transit", "checks"] {
+        assert_eq!(before[field], after[field], "the restored one is what the copy is");
+    }
+
+    world.start_again();
+    let answer = world.get(&format!("/callViews?at-least={position}"));
+    assert_eq!(answer.with(409).problem(), "another-log");
+    assert_eq!(answered_after(&world, &position).with(409).problem(), "another-log");
+    let next = world.call(10.0);
+    assert!(next >= NUMBERS_LEFT_OUT, "{next} may have been given already");
+    assert_eq!(replay_all(&world, trips, &["--clients", "64"]), undisturbed);
+    // The two that were placed here besides.
+    assert_eq!(world.count("calls"), calls + 2);
+}
+
+/// A stream from a position.
+fn answered_after(world: &World, position: &str) -> Answer {
+    Ask::get("/events").header("last-event-id", position).of(world.address("gateway")).unwrap()
+}
+
+fn lose_everything(world: &mut World, child: Child) {
+    world.kill();
+    let ended = end_of(child);
+    assert_eq!(ended.code, Some(1), "it was to be broken off: {ended:?}");
+    std::fs::remove_dir_all(world.data()).unwrap();
+}
+
+#[test]
+#[ignore = "replays thousands of trips three times; `cargo xtask ci` runs it"]
+fn a_day_goes_on_from_a_backup_in_both_layouts() {
+    let folder = tempfile::tempdir().unwrap();
+    let trips = sample_day(folder.path());
+    let world = World::with(&PATIENT);
+    let undisturbed = replay_all(&world, &trips, &["--clients", "64"]);
+    let calls = world.count("calls");
+    drop(world);
+    for layout in ["together", "apart"] {
+        a_day_goes_on_from_a_backup(layout, (&trips, &undisturbed, calls));
+    }
+}
+
+/// A world with a few calls, stopped, and a copy of it.
+fn copied() -> (World, PathBuf) {
+    let mut world = World::start();
+    let call = world.call(10.0);
+    world.comes_to(call, ["driveStart", "paid", "start"]);
+    let copy = world.folder().join("copy");
+    json(world.backup(&copy, &[]));
+    world.kill();
+    (world, copy)
+}
+
+#[test]
+fn a_copy_is_its_owners_and_nobody_runs_on_it() {
+    let (world, copy) = copied();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&copy), 0o700);
+    let names: Vec<String> = std::fs::read_dir(&copy)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            assert_eq!(mode(&entry.path()), 0o600, "{entry:?}");
+            entry.file_name().into_string().unwrap()
+        })
+        .collect();
+    // The token of operators is not among them.
+    assert_eq!(names.len(), 3, "{names:?}");
+    let started = Server::try_start(taxisvc(world.folder(), world.settings(), &["up", "--data", text(&copy)]));
+    let ended = started.err().expect("nobody runs on a backup");
+    refused(&ended, "is a backup");
+    refused(&world.backup(&copy, &[]), "is there already");
+    refused(&world.backup(&world.data().join("copy"), &[]), "lies in the data directory");
+    refused(&world.backup(&world.folder().join("nowhere/copy"), &[]), "there is no directory");
+    refused(&world.restore(&copy, &[]), "is not empty");
+}
+
+#[test]
+fn a_copy_that_was_cut_off_is_no_copy() {
+    let (world, _) = copied();
+    let target = world.folder().join("next");
+    let left = world.folder().join("next.unfinished");
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("taxisvc.db"), "half").unwrap();
+    json(world.backup(&target, &[]));
+    assert!(!left.exists());
+    // What cannot be read is no copy, either.
+    let other = world.folder().join("other");
+    std::fs::write(world.data().join("taxisvc.db"), "damaged").unwrap();
+    assert_eq!(world.backup(&other, &[]).code, Some(1));
+    assert!(!other.exists() && !world.folder().join("other.unfinished").exists());
+    std::fs::remove_dir_all(world.data()).unwrap();
+    json(world.restore(&target, &[]));
+}
+
+#[test]
+fn a_disk_without_room_is_not_filled_up() {
+    let (world, _) = copied();
+    let mut settings: Settings = world.settings().clone();
+    settings.push(("STORE_ROOM_MIN_BYTES".to_owned(), (1_u64 << 60).to_string()));
+    settings.push(("STORE_ROOM_WARN_BYTES".to_owned(), (1_u64 << 60).to_string()));
+    let (data, copy) = (world.data(), world.folder().join("full"));
+    let ended = run(world.folder(), &settings, &["backup", text(&copy), "--data", text(&data)]);
+    refused(&ended, "make room, or name another disk");
+    assert!(!copy.exists() && !world.folder().join("full.unfinished").exists());
+}
+
+#[test]
+fn what_is_damaged_or_wrong_is_not_restored() {
+    let (world, copy) = copied();
+    std::fs::remove_dir_all(world.data()).unwrap();
+    let shards = run(
+        world.folder(),
+        &[world.settings().clone(), vec![("STORE_SHARDS".to_owned(), "3".to_owned())]].concat(),
+        &["restore", text(&copy), "--data", text(&world.data())],
+    );
+    refused(&shards, "store.shards = 1");
+    refused(&world.restore(&copy, &["--first-id", "1"]), "call 1 is there already");
+    assert!(!world.data().join("version").exists());
+
+    let database = Connection::open(copy.join("taxisvc.db")).unwrap();
+    database.execute_batch("UPDATE payment_counter SET count = count + 1").unwrap();
+    drop(database);
+    refused(&world.restore(&copy, &[]), "the copy's audit is not clean");
+    assert!(!world.data().join("taxisvc.db").exists(), "nothing is left behind");
+    let forced = json(world.restore(&copy, &["--force"]));
+    assert_eq!(forced["isClean"], false);
+    let database = Connection::open(world.data().join("taxisvc.db")).unwrap();
+    database.execute_batch("UPDATE payment_counter SET count = count - 1").unwrap();
+}
+
+#[test]
+fn a_copy_that_was_put_back_by_hand_goes_on_as_another_log() {
+    let (mut world, copy) = copied();
+    let data = world.data();
+    let before = logs_of(&data);
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+    for entry in std::fs::read_dir(&copy).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), data.join(entry.file_name())).unwrap();
+    }
+    let settings = world.settings().clone();
+    let folder = world.folder().to_owned();
+    let restored = |more: &[&str]| {
+        run(&folder, &settings, &[&["restored", "--data", text(&data)], more].concat())
+    };
+    assert!(done(restored(&["--dry-run"])).contains("nothing was changed"));
+    assert_eq!(logs_of(&data), before);
+    let said = done(restored(&["--first-id", "5000"]));
+    assert!(said.contains("the next call's number is 5000 or above"), "{said}");
+    let (own, heard) = logs_of(&data);
+    assert!(own != before.0 && heard.iter().all(|log| own.contains(log)), "{own:?} {heard:?}");
+    refused(&restored(&["call"]), "all services go back together");
+    world.start_again();
+    assert_eq!(world.call(10.0), 5000);
+    world.end(1).with(200);
+    world.comes_to(1, ["driveComplete", "paid", "end"]);
+    refused(&restored(&[]), "in use");
+}
