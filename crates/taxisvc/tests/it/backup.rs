@@ -2,7 +2,7 @@
 //! trip ends as it does when nothing is lost.
 
 use crate::killed_and_resumed::{PATIENT, end_of, replay, replay_all, sample_day};
-use crate::world::http::{Answer, Ask};
+use crate::world::http::{Answer, Ask, Events};
 use crate::world::process::{Ended, Server, Settings, run, taxisvc};
 use crate::world::{World, number, until};
 use rusqlite::Connection;
@@ -82,6 +82,8 @@ fn a_day_goes_on_from_a_backup(layout: &str, (trips, undisturbed, calls): (&Path
     let position = placed.header("taxisvc-position").unwrap().to_owned();
     world.comes_to(number(&placed), ["driveStart", "paid", "start"]);
 
+    let event = Events::open(world.address("gateway"), "/events?from=0").next().unwrap().id;
+
     let ends = world.folder().join("broken.csv");
     let more = ["--speed", "max", "--clients", "64", "--patience", "1"];
     let child = replay(&world, trips, &ends, &more);
@@ -114,7 +116,7 @@ fn a_day_goes_on_from_a_backup(layout: &str, (trips, undisturbed, calls): (&Path
     world.start_again();
     let answer = world.get(&format!("/callViews?at-least={position}"));
     assert_eq!(answer.with(409).problem(), "another-log");
-    assert_eq!(answered_after(&world, &position).with(409).problem(), "another-log");
+    assert_eq!(answered_after(&world, &event).with(409).problem(), "another-log");
     let next = world.call(10.0);
     assert!(next >= NUMBERS_LEFT_OUT, "{next} may have been given already");
     assert_eq!(replay_all(&world, trips, &["--clients", "64"]), undisturbed);
@@ -122,9 +124,9 @@ fn a_day_goes_on_from_a_backup(layout: &str, (trips, undisturbed, calls): (&Path
     assert_eq!(world.count("calls"), calls + 2);
 }
 
-/// A stream from a position.
-fn answered_after(world: &World, position: &str) -> Answer {
-    Ask::get("/events").header("last-event-id", position).of(world.address("gateway")).unwrap()
+/// A stream that goes on behind an event.
+fn answered_after(world: &World, event: &str) -> Answer {
+    Ask::get("/events").header("last-event-id", event).of(world.address("gateway")).unwrap()
 }
 
 fn lose_everything(world: &mut World, child: Child) {
@@ -195,6 +197,7 @@ fn a_copy_that_was_cut_off_is_no_copy() {
     // What cannot be read is no copy, either.
     let other = world.folder().join("other");
     std::fs::write(world.data().join("taxisvc.db"), "damaged").unwrap();
+    std::fs::remove_file(world.data().join("taxisvc.db-wal")).unwrap();
     assert_eq!(world.backup(&other, &[]).code, Some(1));
     assert!(!other.exists() && !world.folder().join("other.unfinished").exists());
     std::fs::remove_dir_all(world.data()).unwrap();
