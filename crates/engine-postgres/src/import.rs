@@ -260,7 +260,8 @@ impl Loading<'_> {
         let logs: Vec<String> = passed.iter().map(|(source, _)| source.log.to_string()).collect();
         let services: Vec<_> = passed.iter().map(|(source, _)| stored_text(&source.service)).collect();
         let indexes: Vec<i32> = passed.iter().map(|(source, _)| i32::from(source.shard)).collect();
-        let positions = passed.iter().map(|(_, position)| integer(*position)).collect::<Answer<Vec<i64>>>()?;
+        let positions =
+            passed.iter().map(|(_, position)| integer(*position)).collect::<Answer<Vec<i64>>>()?;
         let parameters = vec![
             Box::new(shards) as _,
             Box::new(logs) as _,

@@ -129,7 +129,8 @@ impl Moment {
         let opened = |error: rusqlite::Error| failed(to, error);
         let mut copy = Connection::open(to).map_err(opened)?;
         // All pages in one go: the transaction of the moment is open already, and nobody waits for it.
-        let step = Backup::new(&file.connection, &mut copy).and_then(|backup| backup.step(-1)).map_err(opened)?;
+        let step =
+            Backup::new(&file.connection, &mut copy).and_then(|backup| backup.step(-1)).map_err(opened)?;
         if step != StepResult::Done {
             return Err(CopyError::NotWhole { path: to.to_owned(), why: format!("SQLite says {step:?}") });
         }
@@ -146,7 +147,9 @@ fn close_and_check(path: &Path) -> Result<(), CopyError> {
         .query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))
         .map_err(|error| failed(path, error))?;
     drop(copy);
-    File::open(path).and_then(|file| file.sync_all()).map_err(|error| failed(path, OpenError::from(error)))?;
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| failed(path, OpenError::from(error)))?;
     check(path)
 }
 
@@ -163,12 +166,13 @@ pub fn check(path: &Path) -> Result<(), CopyError> {
 }
 
 fn failed(path: &Path, error: impl Into<OpenError>) -> CopyError {
-    match error.into() {
-        OpenError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => {
-            CopyError::Full
-        }
-        error => CopyError::Open { path: path.to_owned(), error },
+    let error = error.into();
+    if let OpenError::Sqlite(sqlite) = &error
+        && sqlite.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+    {
+        return CopyError::Full;
     }
+    CopyError::Open { path: path.to_owned(), error }
 }
 
 impl Held {

@@ -31,7 +31,11 @@ pub(crate) fn least_number(connection: &Connection, service: &str) -> rusqlite::
 
 /// Renames the logs in a file wherever it speaks of one, in one transaction. One that was renamed already stays as it is, so a
 /// renewal of several files that was cut off is carried out again.
-pub fn renew(path: &Path, (schemas, program): (&[Schema], u32), renewal: &Renewal<'_>) -> Result<(), OpenError> {
+pub fn renew(
+    path: &Path,
+    (schemas, program): (&[Schema], u32),
+    renewal: &Renewal<'_>,
+) -> Result<(), OpenError> {
     let _lock = lock(path)?;
     let mut connection = Connection::open_with_flags(path, crate::flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
     layout::check_is_ours(&connection)?;
@@ -56,7 +60,8 @@ pub fn renew(path: &Path, (schemas, program): (&[Schema], u32), renewal: &Renewa
             transaction.execute(&sql, [in_parcel(&old), in_parcel(&new)])?;
         }
     }
-    let set = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+    let set =
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
     transaction.execute(set, params!["log", new.to_string()])?;
     if let Some((service, least)) = renewal.numbers
         && schemas.iter().any(|schema| schema.service == service)
@@ -70,7 +75,8 @@ pub fn renew(path: &Path, (schemas, program): (&[Schema], u32), renewal: &Renewa
 impl Database {
     /// The first number that the service would give next.
     pub fn next_number(&self, service: &str) -> Result<u64, OpenError> {
-        let damaged = |failure: crate::failure::Failure| OpenError::Damaged(failure.into_store_error().to_string());
+        let damaged =
+            |failure: crate::failure::Failure| OpenError::Damaged(failure.into_store_error().to_string());
         let tables = self.layout.tables(service).map_err(damaged)?;
         let lent = self.pool.lend().map_err(damaged)?;
         let last = match tables.kinds.first() {

@@ -7,7 +7,8 @@ use crate::clock::Timestamp;
 use crate::dead_letter::DeadLetter;
 use crate::log::{LogId, Recorded, ShardName, Source, shard_of};
 use crate::store::{
-    EntityRow, EntityWrite, InboxKey, InboxMove, NewEvent, Schema, Snapshot, StoreError, Stored, Visit, WriteSet,
+    EntityRow, EntityWrite, InboxKey, InboxMove, NewEvent, Schema, Snapshot, StoreError, Stored, Visit,
+    WriteSet,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,7 +87,9 @@ pub fn carry(
 ) -> Stored<Carried> {
     let service = schema.service;
     if from.rebuild(service)?.is_some() {
-        return Err(StoreError::Fatal(format!("{service} is being made anew: let that come to its end first")));
+        return Err(StoreError::Fatal(format!(
+            "{service} is being made anew: let that come to its end first"
+        )));
     }
     let mut carrying = Carrying {
         from,
@@ -138,7 +141,9 @@ impl Carrying<'_> {
             self.give(shard.index)?;
             let last = from.last_position(shard)?;
             if given != last || first > 1 {
-                let why = format!("{shard} has {given} events from {first} on and ends at {last}: there are gaps in it");
+                let why = format!(
+                    "{shard} has {given} events from {first} on and ends at {last}: there are gaps in it"
+                );
                 return Err(StoreError::Fatal(why));
             }
         }

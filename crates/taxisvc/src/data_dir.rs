@@ -178,7 +178,8 @@ pub(crate) fn next_numbers(config: &Config) -> anyhow::Result<Vec<(&'static str,
     for (name, services) in config.layout().groups() {
         let file = file_of(&config.data, name);
         let of = || format!("cannot use {}", file.display());
-        let database = Database::open_read_only(&file, &schemas(&services, config), VERSION).with_context(of)?;
+        let database =
+            Database::open_read_only(&file, &schemas(&services, config), VERSION).with_context(of)?;
         for service in services {
             numbers.push((service, database.next_number(service).with_context(of)?));
         }

@@ -4,6 +4,7 @@ mod analysis;
 mod conformance;
 mod database;
 mod faults;
+mod importing;
 mod opening;
 mod proxy;
 mod tls;

@@ -3,8 +3,8 @@
 use super::content::Content;
 use super::print;
 use crate::config::{Config, Kind};
-use crate::data_dir::copies::{self, Manifest, Unfinished};
 use crate::data_dir;
+use crate::data_dir::copies::{self, Manifest, Unfinished};
 use crate::disk::{Size, mib};
 use crate::version::VERSION;
 use anyhow::{Context, bail};
@@ -126,7 +126,8 @@ fn look(copied: &Config, is_audited: bool) -> anyhow::Result<(Content, bool)> {
 /// A copy in the directory itself would be in the way of its next start.
 fn refuse_inside(data: &Path, target: &Path) -> anyhow::Result<()> {
     let beside = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let beside = beside.canonicalize().with_context(|| format!("there is no directory {}", beside.display()))?;
+    let beside =
+        beside.canonicalize().with_context(|| format!("there is no directory {}", beside.display()))?;
     if data.canonicalize().is_ok_and(|data| beside.starts_with(data)) {
         bail!("{} lies in the data directory: name a place elsewhere", target.display());
     }
@@ -145,7 +146,9 @@ fn refuse_without_room(config: &Config, members: &[Member], target: &Path) -> an
     if left < wanted.saturating_add(kept) {
         let for_server = match kept {
             0 => String::new(),
-            kept => format!(", and {} are kept for the server on the same disk (store.room_min_bytes)", mib(kept)),
+            kept => {
+                format!(", and {} are kept for the server on the same disk (store.room_min_bytes)", mib(kept))
+            }
         };
         bail!(
             "the disk of {} has {} left, the copy takes up to {}{for_server}: make room, or name another disk",
@@ -161,7 +164,11 @@ fn text(told: &Told) -> Result<String, std::fmt::Error> {
     let Told { directory, bytes, took_ms, held_ms, content, is_audited } = told;
     let mut text = String::new();
     let (directory, audited) = (directory.display(), if *is_audited { ", its audit is clean" } else { "" });
-    writeln!(text, "{directory} is whole{audited}: {} in {took_ms} ms, one moment held for {held_ms} ms", mib(*bytes))?;
+    writeln!(
+        text,
+        "{directory} is whole{audited}: {} in {took_ms} ms, one moment held for {held_ms} ms",
+        mib(*bytes)
+    )?;
     content.write(&mut text)?;
     Ok(text)
 }

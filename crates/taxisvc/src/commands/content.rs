@@ -47,8 +47,7 @@ impl Content {
                 if TELLING.contains(&service) {
                     content.ends.push(written);
                     let last = reader.events_after(shard, end.saturating_sub(1), 1)?;
-                    content.last_event_at =
-                        content.last_event_at.max(last.first().map(|event| At(event.at)));
+                    content.last_event_at = content.last_event_at.max(last.first().map(|event| At(event.at)));
                 }
             }
         }
@@ -59,7 +58,8 @@ impl Content {
         let Self { events, ends, last_event_at, calls, dead_letters, .. } = self;
         let last = last_event_at.map_or_else(|| "none yet".to_owned(), |at| at.to_string());
         writeln!(text, "events  {events}, the last at {last}")?;
-        let by_status: Vec<String> = calls.iter().map(|(status, count)| format!("{status} {count}")).collect();
+        let by_status: Vec<String> =
+            calls.iter().map(|(status, count)| format!("{status} {count}")).collect();
         let all: u64 = calls.values().sum();
         writeln!(text, "calls   {all}{}{}", if all > 0 { ": " } else { "" }, by_status.join(", "))?;
         if *dead_letters > 0 {

@@ -98,7 +98,9 @@ pub(crate) fn run(
 ) -> anyhow::Result<ExitCode> {
     let stopwatch = Stopwatch::start();
     if config.store.kind != Kind::Postgres {
-        bail!("give the settings of the fleet: store.kind is \"sqlite\" here, and the databases are those of postgres.call and so on");
+        bail!(
+            "give the settings of the fleet: store.kind is \"sqlite\" here, and the databases are those of postgres.call and so on"
+        );
     }
     let _held = data_dir::hold(&options.directory)?;
     let source = Source::open(config, options)?;
@@ -124,7 +126,10 @@ pub(crate) fn run(
     }
     if copies::Manifest::read(&options.directory)?.is_none() {
         copies::note_moved(&options.directory).with_context(|| {
-            format!("all is moved, but that cannot be noted in {}: let nobody run on it", options.directory.display())
+            format!(
+                "all is moved, but that cannot be noted in {}: let nobody run on it",
+                options.directory.display()
+            )
         })?;
     }
     let took_ms = u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -161,7 +166,10 @@ fn explain(config: &Config, name: &'static str, error: ImportError) -> anyhow::E
     let address = crate::config::secret::without_password(config.postgres.url(name));
     match error {
         ImportError::Open(error) => databases::explain(config, name, error),
-        error @ (ImportError::Store(_) | ImportError::NotEmpty(_) | ImportError::Other(_) | ImportError::InUse(_)) => {
+        error @ (ImportError::Store(_)
+        | ImportError::NotEmpty(_)
+        | ImportError::Other(_)
+        | ImportError::InUse(_)) => {
             anyhow!(error).context(format!("nothing more is imported into the database of {name}, {address}"))
         }
     }
@@ -197,7 +205,8 @@ fn load(
 ) -> anyhow::Result<Moved> {
     let stopwatch = Stopwatch::start();
     let reader = source.readers.of(name).apart();
-    let snapshot = reader.snapshot().with_context(|| format!("cannot read {}", source.config.data.display()))?;
+    let snapshot =
+        reader.snapshot().with_context(|| format!("cannot read {}", source.config.data.display()))?;
     let numbers: Vec<(&str, u64)> =
         source.next_numbers.iter().filter(|(service, _)| services.contains(service)).copied().collect();
     let options = databases::options(config, services);
@@ -209,7 +218,16 @@ fn load(
 impl Moved {
     fn of(database: &'static str, carried: &Carried, took_ms: u64) -> Self {
         let Carried { events, entities, effects, answers, letters, timers_moved, .. } = *carried;
-        Self { database, events, entities, effects, answers, letters, deadlines_put_off: timers_moved, took_ms }
+        Self {
+            database,
+            events,
+            entities,
+            effects,
+            answers,
+            letters,
+            deadlines_put_off: timers_moved,
+            took_ms,
+        }
     }
 }
 
@@ -233,7 +251,10 @@ fn verify(config: &Config, source: &Source) -> anyhow::Result<u64> {
     };
     let content = Content::read(&readers, config.store.shards)?;
     if content != source.content {
-        bail!("what is in the databases is not what is in the directory: {content:?} and {:?}", source.content);
+        bail!(
+            "what is in the databases is not what is in the directory: {content:?} and {:?}",
+            source.content
+        );
     }
     let options = audit::Options {
         rules: config.rules(),
@@ -251,7 +272,8 @@ fn text(told: &Told) -> Result<String, std::fmt::Error> {
     let Told { databases, content, on_the_way, no_deadline_before, took_ms } = told;
     let mut text = String::new();
     for moved in databases {
-        let Moved { database, events, entities, effects, answers, letters, deadlines_put_off, took_ms } = moved;
+        let Moved { database, events, entities, effects, answers, letters, deadlines_put_off, took_ms } =
+            moved;
         writeln!(
             text,
             "{database:<8}{events} events, {entities} entities, {effects} open effects, {answers} remembered answers, \
@@ -264,6 +286,9 @@ fn text(told: &Told) -> Result<String, std::fmt::Error> {
     };
     writeln!(text, "audit   clean, {on_the_way} on the way, which go on")?;
     writeln!(text, "no deadline runs out before {no_deadline_before}; all of it took {took_ms} ms")?;
-    writeln!(text, "start the fleet: the topic is told everything, and services drop what they know. Nobody runs on the directory any more")?;
+    writeln!(
+        text,
+        "start the fleet: the topic is told everything, and services drop what they know. Nobody runs on the directory any more"
+    )?;
     Ok(text)
 }

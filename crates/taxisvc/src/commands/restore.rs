@@ -71,11 +71,7 @@ pub(super) struct Told {
     has_token: bool,
 }
 
-pub(crate) fn run(
-    config: &Config,
-    options: &Options,
-    draw: impl FnMut() -> u64,
-) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(config: &Config, options: &Options, draw: impl FnMut() -> u64) -> anyhow::Result<ExitCode> {
     if config.store.kind == Kind::Postgres {
         bail!(
             "with store.kind = \"postgres\" a database is restored by `pg_restore`, and then `taxisvc restored SERVICE`: \
@@ -145,7 +141,9 @@ fn put_there(
         bail!("the copy has {events} events and says that it has {}: it was changed since", manifest.events);
     }
     if !report.is_clean() && !is_forced {
-        bail!("the copy's audit is not clean, so nothing was restored (--force does it all the same):\n{report}");
+        bail!(
+            "the copy's audit is not clean, so nothing was restored (--force does it all the same):\n{report}"
+        );
     }
     Ok((readers, report))
 }
@@ -163,7 +161,10 @@ pub(super) fn first_number(readers: &Readers, asked: Option<u64>) -> anyhow::Res
     }
     let first = asked.unwrap_or(highest + NUMBERS_LEFT_OUT);
     if first <= highest || first > FIRST_NUMBER_MAX {
-        bail!("--first-id {first} is not from {} to {FIRST_NUMBER_MAX}: call {highest} is there already", highest + 1);
+        bail!(
+            "--first-id {first} is not from {} to {FIRST_NUMBER_MAX}: call {highest} is there already",
+            highest + 1
+        );
     }
     Ok(first)
 }
@@ -229,7 +230,8 @@ pub(super) fn say(told: &Told, is_json: bool, is_dry_run: bool) -> anyhow::Resul
 }
 
 fn text(told: &Told, is_dry_run: bool) -> Result<String, std::fmt::Error> {
-    let Told { directory, taken_at, content, is_clean, on_the_way, money, logs, first_number, has_token } = told;
+    let Told { directory, taken_at, content, is_clean, on_the_way, money, logs, first_number, has_token } =
+        told;
     let mut text = String::new();
     let directory: &Path = directory;
     if let Some(taken_at) = taken_at {
@@ -252,7 +254,10 @@ fn text(told: &Told, is_dry_run: bool) -> Result<String, std::fmt::Error> {
     for (old, new) in logs {
         writeln!(text, "the log is {new} now, and was {old}: positions and event ids of before are refused")?;
     }
-    writeln!(text, "what happened after the last event is gone, and idempotency keys that were used since are new again")?;
+    writeln!(
+        text,
+        "what happened after the last event is gone, and idempotency keys that were used since are new again"
+    )?;
     if !has_token {
         writeln!(text, "the operator's token is drawn anew at the first start")?;
     }

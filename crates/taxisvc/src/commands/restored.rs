@@ -106,7 +106,9 @@ pub(crate) fn run(
 ) -> anyhow::Result<ExitCode> {
     let asked = match (config.store.kind, options.service) {
         (Kind::Postgres, Some(asked)) if options.first_id.is_none() => asked,
-        (Kind::Postgres, Some(_)) => bail!("--first-id is for a data directory: here the topic says which numbers were given"),
+        (Kind::Postgres, Some(_)) => {
+            bail!("--first-id is for a data directory: here the topic says which numbers were given")
+        }
         (Kind::Postgres, None) => bail!("say whose database was restored: call, payment, drive or view"),
         (Kind::Sqlite, None) => {
             return restore::in_place(config, (options.first_id, options.dry_run, options.json), draw);

@@ -1,6 +1,8 @@
 //! Copies of a data directory: where they are written so that half of one is never taken for a whole one, and what marks them.
 
-use super::{LOCK_FILE, VERSION_FILE, check, file_of, make, refuse_other_layout, schemas, sync_entries, token};
+use super::{
+    LOCK_FILE, VERSION_FILE, check, file_of, make, refuse_other_layout, schemas, sync_entries, token,
+};
 use super::{VERSION, is_there, lock, write_version};
 use crate::config::Config;
 use anyhow::{Context, bail};
@@ -49,7 +51,8 @@ impl Manifest {
         }
         let text = std::fs::read_to_string(&path);
         let text = text.with_context(|| format!("cannot read {}", path.display()))?;
-        let manifest = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        let manifest =
+            serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
         Ok(Some(manifest))
     }
 }
@@ -126,7 +129,8 @@ impl Unfinished {
         let directory = target.with_file_name(format!("{}.{UNFINISHED}", name.display()));
         if directory.exists() {
             // Whoever writes it holds its lock.
-            let _lock = lock(&directory).with_context(|| format!("another backup writes {}", directory.display()))?;
+            let _lock =
+                lock(&directory).with_context(|| format!("another backup writes {}", directory.display()))?;
             std::fs::remove_dir_all(&directory)
                 .with_context(|| format!("cannot remove {}", directory.display()))?;
         }

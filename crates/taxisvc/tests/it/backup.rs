@@ -67,7 +67,8 @@ fn logs_of(directory: &Path) -> (Vec<String>, Vec<String>) {
         let services: Vec<String> =
             services.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         for service in services {
-            let mut logs = database.prepare(&format!("SELECT DISTINCT log FROM \"{service}_inbox\"")).unwrap();
+            let mut logs =
+                database.prepare(&format!("SELECT DISTINCT log FROM \"{service}_inbox\"")).unwrap();
             heard.extend(logs.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap));
         }
     }
@@ -92,7 +93,10 @@ fn a_day_goes_on_from_a_backup(layout: &str, (trips, undisturbed, calls): (&Path
         until("riders to come", || (world.count("calls") >= calls * place / (BACKUPS + 2)).then_some(()));
         let copy = world.folder().join(format!("copy-{place}"));
         let told = json(world.backup(&copy, &["--audit"]));
-        println!("{layout}: {} bytes of {} events held for {} ms", told["bytes"], told["events"], told["heldMs"]);
+        println!(
+            "{layout}: {} bytes of {} events held for {} ms",
+            told["bytes"], told["events"], told["heldMs"]
+        );
         taken.push((copy, told));
     }
     let (copy, told) = taken.pop().unwrap();
@@ -176,7 +180,8 @@ fn a_copy_is_its_owners_and_nobody_runs_on_it() {
         .collect();
     // The token of operators is not among them.
     assert_eq!(names.len(), 3, "{names:?}");
-    let started = Server::try_start(taxisvc(world.folder(), world.settings(), &["up", "--data", text(&copy)]));
+    let started =
+        Server::try_start(taxisvc(world.folder(), world.settings(), &["up", "--data", text(&copy)]));
     let ended = started.err().expect("nobody runs on a backup");
     refused(&ended, "is a backup");
     refused(&world.backup(&copy, &[]), "is there already");
@@ -254,9 +259,8 @@ fn a_copy_that_was_put_back_by_hand_goes_on_as_another_log() {
     }
     let settings = world.settings().clone();
     let folder = world.folder().to_owned();
-    let restored = |more: &[&str]| {
-        run(&folder, &settings, &[&["restored", "--data", text(&data)], more].concat())
-    };
+    let restored =
+        |more: &[&str]| run(&folder, &settings, &[&["restored", "--data", text(&data)], more].concat());
     assert!(done(restored(&["--dry-run"])).contains("nothing was changed"));
     assert_eq!(logs_of(&data), before);
     let said = done(restored(&["--first-id", "5000"]));

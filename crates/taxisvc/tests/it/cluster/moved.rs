@@ -40,7 +40,8 @@ fn a_day_goes_on_in_a_fleet() {
     let data = data.to_str().unwrap();
 
     let outside = Outside::shared();
-    let import = |more: &[(&str, &str)]| run(world.folder(), &of_fleet(&outside, more), &["import", data, "--json"]);
+    let import =
+        |more: &[(&str, &str)]| run(world.folder(), &of_fleet(&outside, more), &["import", data, "--json"]);
     refused(&import(&[("STORE_SHARDS", "3")]), "has 1 shards and not 3");
     refused(&import(&[("STORE_KIND", "sqlite")]), "the settings of the fleet");
     let stopwatch = Stopwatch::start();
