@@ -4,6 +4,7 @@
 //! version to the next), `session` (one connection), `writer` and `commit`, `reader` and `list` (everyone else).
 //! Why it is laid out so: docs/decisions/0020-postgres-layout.md and 0021-postgres-migrations.md.
 
+mod answers;
 mod commit;
 pub mod connections;
 #[cfg(test)]

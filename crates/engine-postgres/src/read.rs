@@ -5,12 +5,10 @@ use crate::layout::Layout;
 use crate::read_sql::POSITION;
 use crate::session::{Call, Parameter, Session};
 use crate::tables::{Kind, Tables};
-use crate::value::{Digest, column, integer, number, small, text, text_if_any, unsigned};
-use engine::carry::interned;
+use crate::value::{column, integer, number, small, text, text_if_any, unsigned};
 use engine::clock::Timestamp;
 use engine::dead_letter::{DeadLetter, Parked, Side, Skip};
 use engine::effect::Effect;
-use engine::idempotency::{IdempotencyRow, RequestKey};
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source};
 use engine::store::{BACKLOG_AGED_MAX, BACKLOG_COUNTED_MAX, Backlog, EntityRow, InboxKey, Visit};
 use engine::timer::{DueTimer, Timer};
@@ -19,7 +17,7 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 
 /// Rows that are read in one go where all of a table is walked: no more need fit in memory.
-const ROWS_AT_ONCE: i64 = 500;
+pub(crate) const ROWS_AT_ONCE: i64 = 500;
 
 /// A limit as PostgreSQL takes it.
 pub(crate) fn at_most(limit: usize) -> i64 {
@@ -102,45 +100,7 @@ pub(crate) fn entities(
     Ok(())
 }
 
-/// Every answer that is remembered, in the order of what stands for its key.
-pub(crate) fn answers(
-    session: &Session,
-    tables: &Tables,
-    visit: &mut dyn FnMut(IdempotencyRow) -> Visit,
-) -> Answer<()> {
-    let mut last = Digest::FIRST;
-    loop {
-        let rows = session.query(&tables.read.answers_page, vec![Box::new(last), Box::new(ROWS_AT_ONCE)])?;
-        for row in &rows {
-            last = column(row, 7)?;
-            let request = RequestKey { route: interned(&text(row, 0)?), key: text(row, 1)? };
-            match visit(answer_of(row, tables, request)?) {
-                Visit::On => {}
-                Visit::Enough => return Ok(()),
-            }
-        }
-        if rows.len() < rows_at_once() {
-            return Ok(());
-        }
-    }
-}
-
-/// An answer whose key was read already.
-pub(crate) fn answer_of(row: &Row, tables: &Tables, request: RequestKey) -> Answer<IdempotencyRow> {
-    let fingerprint: &[u8] = column(row, 2)?;
-    let fingerprint =
-        fingerprint.try_into().map_err(|_| Failure::Broken("a fingerprint is not of 16 bytes".into()))?;
-    let kind = tables.kind_of_code(column(row, 3)?)?.name;
-    Ok(IdempotencyRow {
-        request,
-        fingerprint,
-        key: EntityKey { kind, id: number(row, 4)? },
-        refusal: text_if_any(row, 5)?,
-        at: Timestamp(column(row, 6)?),
-    })
-}
-
-fn rows_at_once() -> usize {
+pub(crate) fn rows_at_once() -> usize {
     usize::try_from(ROWS_AT_ONCE).expect("it is a small number")
 }
 

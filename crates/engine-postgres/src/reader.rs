@@ -1,5 +1,6 @@
 //! Everyone who only reads: single reads, and moments of the whole database.
 
+use crate::answers;
 use crate::failure::{Answer, Failure};
 use crate::heads;
 use crate::layout::Layout;
@@ -225,7 +226,7 @@ impl Snapshot for Moment<'_> {
     }
 
     fn answers(&self, service: &'static str, visit: &mut dyn FnMut(IdempotencyRow) -> Visit) -> Stored<()> {
-        self.read(|session, layout| read::answers(session, layout.tables(service)?, visit))
+        self.read(|session, layout| answers::every(session, layout.tables(service)?, visit))
     }
 
     fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>> {

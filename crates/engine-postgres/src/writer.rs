@@ -1,5 +1,6 @@
 //! One of several writers of a database, with a connection of its own.
 
+use crate::answers;
 use crate::commit::{self, Author, Plan, Shards};
 use crate::failure::{Answer, Failure};
 use crate::heads;
@@ -134,7 +135,7 @@ impl Writer {
             let (route, key) = (text(row, 0)?, text(row, 1)?);
             let asked = keys.iter().find(|asked| asked.route == route && asked.key == key);
             let Some(request) = asked.cloned() else { continue };
-            found.insert((route, key), read::answer_of(row, tables, request)?);
+            found.insert((route, key), answers::of_row(row, tables, request)?);
         }
         let of = |asked: &RequestKey| found.get(&(asked.route.to_owned(), asked.key.clone())).cloned();
         Ok(keys.iter().map(of).collect())

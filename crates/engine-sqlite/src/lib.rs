@@ -3,6 +3,7 @@
 //! Reading order: [`Database`] (opening), `layout` and `tables` (what the file looks like), `writer` and `commit`
 //! (the one writer), `reader` and `list` (everyone else). Why it is laid out so: docs/decisions/0003-sqlite-layout.md.
 
+mod answers;
 mod commit;
 pub mod copy;
 mod failure;

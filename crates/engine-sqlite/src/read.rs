@@ -3,11 +3,9 @@
 use crate::failure::{Failure, integer, number, small};
 use crate::layout::Layout;
 use crate::tables::{Kind, POSITION_MAX, Tables, place, position_of, shard_of_place};
-use engine::carry::interned;
 use engine::clock::Timestamp;
 use engine::dead_letter::{DeadLetter, Parked, Side, Skip};
 use engine::effect::Effect;
-use engine::idempotency::{IdempotencyRow, RequestKey};
 use engine::log::{EntityKey, LogId, Recorded, ShardName, Source, shard_of};
 use engine::store::{BACKLOG_AGED_MAX, BACKLOG_COUNTED_MAX, Backlog, EntityRow, InboxKey, Visit};
 use engine::timer::{DueTimer, Timer};
@@ -392,30 +390,6 @@ pub(crate) fn passed_over(
         found.push((source, number(row, 3)?));
     }
     Ok(found)
-}
-
-/// Every answer that is remembered, the oldest first.
-pub(crate) fn answers(
-    connection: &Connection,
-    tables: &Tables,
-    visit: &mut dyn FnMut(IdempotencyRow) -> Visit,
-) -> Read<()> {
-    let mut statement = connection.prepare_cached(&tables.answer.all)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let route: String = row.get(0)?;
-        let answer = IdempotencyRow {
-            request: RequestKey { route: interned(&route), key: row.get(1)? },
-            fingerprint: row.get(2)?,
-            key: EntityKey { kind: tables.kind_of_code(row.get(3)?)?.name, id: number(row, 4)? },
-            refusal: row.get(5)?,
-            at: Timestamp(row.get(6)?),
-        };
-        if visit(answer) == Visit::Enough {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// What is to be done in a service: each figure from one end of an index, and no further than is counted.

@@ -1,5 +1,6 @@
 //! Everyone who only reads: a pool of read-only connections, and moments of the whole file.
 
+use crate::answers;
 use crate::failure::Failure;
 use crate::layout::Layout;
 use crate::read;
@@ -284,7 +285,7 @@ impl Snapshot for Moment<'_> {
     }
 
     fn answers(&self, service: &'static str, visit: &mut dyn FnMut(IdempotencyRow) -> Visit) -> Stored<()> {
-        self.read(|connection, layout| read::answers(connection, layout.tables(service)?, visit))
+        self.read(|connection, layout| answers::every(connection, layout.tables(service)?, visit))
     }
 
     fn rebuild(&self, service: &'static str) -> Stored<Option<Rebuild>> {

@@ -3,14 +3,14 @@
 
 use crate::killed_and_resumed::{PATIENT, end_of, replay, replay_all, sample_day};
 use crate::world::http::{Answer, Ask, Events};
-use crate::world::process::{Ended, Server, Settings, run, taxisvc};
+use crate::world::process::{Ended, Server, Settings, ended, run, set, taxisvc};
 use crate::world::{World, number, until};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 
 /// Numbers that are left out beyond the highest in the copy.
 const NUMBERS_LEFT_OUT: u64 = 1_000_000;
@@ -152,6 +152,37 @@ fn a_day_goes_on_from_a_backup_in_both_layouts() {
     for layout in ["together", "apart"] {
         a_day_goes_on_from_a_backup(layout, (&trips, &undisturbed, calls));
     }
+}
+
+const UNIT: &str = include_str!("../../../../deploy/systemd/taxisvc-backup.service");
+
+/// What the unit for systemd runs, here.
+fn as_the_unit_has_it(world: &World, name: &str, backups: &Path) {
+    let line = UNIT.lines().find_map(|line| line.strip_prefix(name)).expect("the unit has it");
+    let line = line.replace("%%", "%").replace("/usr/local/bin/taxisvc", env!("CARGO_BIN_EXE_taxisvc"));
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", &line]);
+    set(&mut shell, world.folder(), world.settings());
+    shell.env("TAXISVC_DATA", world.data()).env("BACKUPS", backups).env("KEEP", "2");
+    let ran = ended(&mut shell);
+    assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+}
+
+#[test]
+fn the_unit_takes_a_backup_and_keeps_the_last_ones() {
+    let world = World::start();
+    world.call(10.0);
+    let backups = world.folder().join("backups");
+    for older in ["taxisvc-20260101T040000Z", "taxisvc-20260102T040000Z", "taxisvc-20260103T040000Z"] {
+        std::fs::create_dir_all(backups.join(older)).unwrap();
+    }
+    as_the_unit_has_it(&world, "ExecStart=", &backups);
+    as_the_unit_has_it(&world, "ExecStartPost=", &backups);
+    let names = std::fs::read_dir(&backups).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    names.sort_unstable();
+    assert!(names.len() == 2 && names[0] == "taxisvc-20260103T040000Z", "{names:?}");
+    assert!(backups.join(&names[1]).join("backup.json").exists());
 }
 
 /// A world with a few calls, stopped, and a copy of it.

@@ -5,6 +5,7 @@ use crate::cluster::day::replay as replay_through;
 use crate::killed_and_resumed::{PATIENT, end_of, replay, replay_all, sample_day};
 use crate::world::cluster::Cluster;
 use crate::world::cluster::outside::Outside;
+use crate::world::http::Events;
 use crate::world::process::{Ended, Server, Settings, run, settings, taxisvc};
 use crate::world::{World, number, until};
 use engine::clock::Stopwatch;
@@ -31,6 +32,9 @@ fn a_day_goes_on_in_a_fleet() {
     drop(world);
 
     let mut world = World::with(&PATIENT);
+    let event = world.call(10.0);
+    world.comes_to(event, ["driveStart", "paid", "start"]);
+    let event = Events::open(world.address("gateway"), "/events?from=0").next().unwrap();
     let ends = world.folder().join("broken.csv");
     let child = replay(&world, &trips, &ends, &["--speed", "max", "--clients", "64", "--patience", "1"]);
     until("the middle of the day", || (world.count("calls") >= calls / 2).then_some(()));
@@ -65,12 +69,17 @@ fn a_day_goes_on_in_a_fleet() {
     let resumed = std::fs::read_to_string(ends).unwrap();
     let differing = resumed.lines().zip(undisturbed.lines()).filter(|(resumed, before)| resumed != before);
     assert!(resumed == undisturbed, "they differ: {:?}", differing.take(3).collect::<Vec<_>>());
-    assert_eq!(cluster.count("calls"), calls, "nothing is lost or doubled");
-    for field in ["taken", "earned", "returned", "atProvider"] {
-        assert_eq!(report["money"][field], money[field], "{field}: every rider is charged once");
+    // One was placed here besides.
+    assert_eq!(cluster.count("calls"), calls + 1, "nothing is lost or doubled");
+    for (field, besides) in [("taken", 100_000), ("earned", 0), ("returned", 0), ("atProvider", 100_000)] {
+        let undisturbed = money[field].as_i64().unwrap();
+        assert_eq!(report["money"][field], undisturbed + besides, "{field}: every rider is charged once");
     }
+    // A client's stream goes on behind the last event that it was told of.
+    let next = Events::open(cluster.gateway, &format!("/events?from={}", event.id)).next().unwrap();
+    assert_ne!(next.id, event.id);
     // No number is given twice.
-    let next = number(&cluster.place(10.0).with(201));
-    assert!(next > calls, "{next}");
-    cluster.comes_to(next, ["driveStart", "paid", "start"]);
+    let placed = number(&cluster.place(10.0).with(201));
+    assert!(placed > calls + 1, "{placed}");
+    cluster.comes_to(placed, ["driveStart", "paid", "start"]);
 }
