@@ -102,6 +102,18 @@ fn set_mark<'a>(stage: Stage, origin: &str) -> Call<'a> {
     Call::new(SET_MARK, vec![Box::new(format!("{} {origin}", stage.name()))])
 }
 
+/// Looks whether something can be imported into a database, and changes nothing.
+pub fn check(options: &Options, import: Import<'_>) -> Result<(), ImportError> {
+    let server = Server::of(options)?;
+    let (session, _) = Session::connect(&server, Purpose::Opening, "").map_err(OpenError::from)?;
+    match Layout::check(&session, &options.schemas, MIGRATIONS) {
+        Ok(layout) => may_begin(&session, &layout, import).map(drop),
+        // What is missing is made.
+        Err(OpenError::Empty | OpenError::Older { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Makes the tables of a database that is not there or empty, and keeps everybody else from using it. One in which the same
 /// import was begun is left as it is; says how far it has come.
 pub fn begin(options: &Options, import: Import<'_>) -> Result<Stage, ImportError> {
@@ -110,18 +122,8 @@ pub fn begin(options: &Options, import: Import<'_>) -> Result<Stage, ImportError
     let layout = Layout::prepare(&session, (options, import.drawn), MIGRATIONS)?;
     session.run("BEGIN")?;
     session.query(ALONE, vec![Box::new(OPENING_LOCK)])?;
-    let company = session.query(COMPANY, Vec::new())?;
-    match company.first().map_or(Ok(0), |row| column(row, 0))? {
-        0 => {}
-        others => return Err(ImportError::InUse(others)),
-    }
-    if let Some((stage, origin)) = mark(&session)? {
-        return if origin == import.origin { Ok(stage) } else { Err(ImportError::Other(origin)) };
-    }
-    for tables in layout.services() {
-        if let Some(table) = first_filled(&session, tables)? {
-            return Err(ImportError::NotEmpty(format!("there are rows in {table}")));
-        }
+    if let Some(stage) = may_begin(&session, &layout, import)? {
+        return Ok(stage);
     }
     // Whoever has opened it before is refused by its log's id from now on, and whoever opens it by the mark.
     session.ask(&[
@@ -130,6 +132,29 @@ pub fn begin(options: &Options, import: Import<'_>) -> Result<Stage, ImportError
     ])?;
     session.run("COMMIT")?;
     Ok(Stage::Begun)
+}
+
+/// How far this import is already; nothing where it can be begun.
+fn may_begin(session: &Session, layout: &Layout, import: Import<'_>) -> Result<Option<Stage>, ImportError> {
+    let company = session.query(COMPANY, Vec::new())?;
+    let company: i64 = company.first().map_or(Ok(0), |row| column(row, 0))?;
+    let stage = match mark(session)? {
+        Some((stage, origin)) if origin == import.origin => Some(stage),
+        Some((_, origin)) => return Err(ImportError::Other(origin)),
+        None => None,
+    };
+    // Once it is done, the fleet may run.
+    if company > 0 && stage != Some(Stage::Done) {
+        return Err(ImportError::InUse(company));
+    }
+    if stage.is_none() {
+        for tables in layout.services() {
+            if let Some(table) = first_filled(session, tables)? {
+                return Err(ImportError::NotEmpty(format!("there are rows in {table}")));
+            }
+        }
+    }
+    Ok(stage)
 }
 
 fn first_filled(session: &Session, tables: &Tables) -> Answer<Option<String>> {

@@ -8,6 +8,7 @@ use crate::{data_dir, databases};
 use anyhow::{Context, anyhow, bail};
 use engine::carry::{Carried, Changes};
 use engine::clock::{Clock, Stopwatch, SystemClock, Timestamp};
+use engine::handle::Doorbell;
 use engine::log::LogId;
 use engine::store::Reader;
 use engine_postgres::import::{self, Import, ImportError, Stage};
@@ -17,6 +18,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use wiring::audit::{self, audit_readers};
 use wiring::{Layout, Readers, call, drive, payment, view};
 
@@ -24,6 +26,10 @@ use wiring::{Layout, Readers, call, drive, payment, view};
 const GRACE_MS: i64 = 120_000;
 /// Events that even a busy machine tells the topic in a second.
 const TOLD_PER_SECOND: u64 = 5_000;
+
+/// How long the server may take to end what was closed, and how often it is asked.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+const ASK_EVERY: Duration = Duration::from_millis(50);
 
 const HELP: &str = "\
 Examples:
@@ -111,9 +117,11 @@ pub(crate) fn run(
     let no_deadline_before = SystemClock.now().plus_ms(grace_ms);
     let changes = Changes { no_timer_before: Some(no_deadline_before).filter(|_| grace_ms > 0) };
     let drawn = LogId(draw());
+    check_all(config, &source, drawn)?;
     let mut stages = Vec::new();
     for (name, services) in Layout::Apart.groups() {
-        let begun = import::begin(&databases::options(config, &services), source.import(name, drawn)?);
+        let import = source.import(name, drawn);
+        let begun = when_alone(|| import::begin(&databases::options(config, &services), import));
         stages.push(begun.map_err(|error| explain(config, name, error))?);
     }
     let databases = load_all(config, &source, (&stages, changes, drawn))?;
@@ -121,7 +129,7 @@ pub(crate) fn run(
     let is_verified = stages.contains(&Stage::Done);
     let on_the_way = if is_verified { None } else { Some(verify(config, &source)?) };
     for (name, services) in Layout::Apart.groups() {
-        let finished = import::finish(&databases::options(config, &services), source.import(name, drawn)?);
+        let finished = import::finish(&databases::options(config, &services), source.import(name, drawn));
         finished.map_err(|error| explain(config, name, error))?;
     }
     if copies::Manifest::read(&options.directory)?.is_none() {
@@ -157,8 +165,29 @@ impl Source {
     }
 
     /// What goes into a database.
-    fn import(&self, name: &str, drawn: LogId) -> anyhow::Result<Import<'_>> {
-        Ok(Import { log: self.readers.of(name).log(), origin: &self.origin, drawn })
+    fn import(&self, name: &str, drawn: LogId) -> Import<'_> {
+        Import { log: self.readers.of(name).log(), origin: &self.origin, drawn }
+    }
+}
+
+/// Nothing is changed in any of them before all can be filled.
+fn check_all(config: &Config, source: &Source, drawn: LogId) -> anyhow::Result<()> {
+    for (name, services) in Layout::Apart.groups() {
+        let import = source.import(name, drawn);
+        when_alone(|| import::check(&databases::options(config, &services), import))
+            .map_err(|error| explain(config, name, error))?;
+    }
+    Ok(())
+}
+
+/// What was just closed may be there for another moment.
+fn when_alone<T>(ask: impl Fn() -> Result<T, ImportError>) -> Result<T, ImportError> {
+    let (pause, since) = (Doorbell::default(), Stopwatch::start());
+    loop {
+        match ask() {
+            Err(ImportError::InUse(_)) if since.elapsed() < CLOSED_WITHIN => pause.wait(ASK_EVERY),
+            answer => return answer,
+        }
     }
 }
 
@@ -210,7 +239,7 @@ fn load(
     let numbers: Vec<(&str, u64)> =
         source.next_numbers.iter().filter(|(service, _)| services.contains(service)).copied().collect();
     let options = databases::options(config, services);
-    let carried = import::load(&options, source.import(name, drawn)?, (&*snapshot, changes, &numbers))
+    let carried = import::load(&options, source.import(name, drawn), (&*snapshot, changes, &numbers))
         .map_err(|error| explain(config, name, error))?;
     Ok(Moved::of(name, &carried, u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX)))
 }

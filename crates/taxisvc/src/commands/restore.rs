@@ -86,8 +86,8 @@ pub(crate) fn run(config: &Config, options: &Options, draw: impl FnMut() -> u64)
     }
     let moment = Moment::find(&members, copies::program())?;
     let restoring = Restoring::begin(config)?;
-    let put = put_there(config, (&moment, &members), manifest.as_ref(), options.force);
-    let (readers, report) = match put {
+    let put = put_there(config, (&moment, &members), manifest.as_ref(), options);
+    let (content, report, first_number) = match put {
         Ok(put) => put,
         Err(error) => {
             restoring.give_up(config);
@@ -95,9 +95,6 @@ pub(crate) fn run(config: &Config, options: &Options, draw: impl FnMut() -> u64)
         }
     };
     drop(moment);
-    let content = Content::read(&readers, config.store.shards)?;
-    let first_number = first_number(&readers, options.first_id)?;
-    drop(readers);
     restoring.is_copied()?;
     let logs = restoring.renew(config, ((call::NAME, first_number), draw))?;
     let taken_at = manifest.map(|manifest| At(Timestamp(manifest.taken_at)));
@@ -126,26 +123,28 @@ fn put_there(
     config: &Config,
     (moment, members): (&Moment, &[engine_sqlite::copy::Member]),
     manifest: Option<&Manifest>,
-    is_forced: bool,
-) -> anyhow::Result<(Readers, Report)> {
+    options: &Options,
+) -> anyhow::Result<(Content, Report, u64)> {
     for (place, member) in members.iter().enumerate() {
         let name = member.path.file_name().context("a database has a name")?;
         moment.copy(place, &config.data.join(name))?;
     }
     let readers = data_dir::read(config)?;
     let report = audited(config, &readers)?;
-    let events = Content::read(&readers, config.store.shards)?.events;
+    let content = Content::read(&readers, config.store.shards)?;
     if let Some(manifest) = manifest
-        && manifest.events != events
+        && manifest.events != content.events
     {
+        let events = content.events;
         bail!("the copy has {events} events and says that it has {}: it was changed since", manifest.events);
     }
-    if !report.is_clean() && !is_forced {
+    if !report.is_clean() && !options.force {
         bail!(
             "the copy's audit is not clean, so nothing was restored (--force does it all the same):\n{report}"
         );
     }
-    Ok((readers, report))
+    let first_number = first_number(&readers, options.first_id)?;
+    Ok((content, report, first_number))
 }
 
 pub(super) fn audited(config: &Config, readers: &Readers) -> anyhow::Result<Report> {
