@@ -101,7 +101,7 @@ pub(crate) fn run(config: &Config, options: &Options, draw: impl FnMut() -> u64)
     let mut told = told(config, (content, &report), first_number)?;
     told.taken_at = taken_at;
     told.logs = logs;
-    say(&told, options.json, false)
+    say(&told, options.json)
 }
 
 /// What the copy says of itself fits what it is to be opened as.
@@ -197,7 +197,7 @@ pub(super) fn in_place(
         let restoring = Restoring::in_place(config)?;
         told.logs = restoring.renew(config, ((call::NAME, first_number), draw))?;
     }
-    say(&told, is_json, is_dry_run)
+    say(&told, is_json)
 }
 
 /// What there is to say of a directory before its logs have other names.
@@ -219,16 +219,16 @@ pub(super) fn told(
     })
 }
 
-pub(super) fn say(told: &Told, is_json: bool, is_dry_run: bool) -> anyhow::Result<ExitCode> {
+fn say(told: &Told, is_json: bool) -> anyhow::Result<ExitCode> {
     if is_json {
         print::json(told)?;
     } else {
-        print::text(&text(told, is_dry_run)?)?;
+        print::text(&text(told)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(told: &Told, is_dry_run: bool) -> Result<String, std::fmt::Error> {
+fn text(told: &Told) -> Result<String, std::fmt::Error> {
     let Told { directory, taken_at, content, is_clean, on_the_way, money, logs, first_number, has_token } =
         told;
     let mut text = String::new();
@@ -245,7 +245,7 @@ fn text(told: &Told, is_dry_run: bool) -> Result<String, std::fmt::Error> {
          would not",
         money.taken, money.held, money.earned, money.returned
     )?;
-    if is_dry_run {
+    if logs.is_empty() {
         writeln!(text, "nothing was changed")?;
         return Ok(text);
     }
