@@ -11,7 +11,7 @@ use crate::store::{
     WriteSet,
 };
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// Rows that are given at once.
@@ -98,14 +98,12 @@ pub fn carry(
         into,
         sets: shards(schema).map(|shard| WriteSet::new(shard, 0)).collect(),
         carried: Carried::default(),
-        recount: BTreeMap::new(),
     };
     carrying.events()?;
     carrying.entities()?;
     carrying.effects()?;
     carrying.answers()?;
     carrying.of_shards()?;
-    carrying.counted()?;
     Ok(carrying.carried)
 }
 
@@ -121,8 +119,6 @@ struct Carrying<'a> {
     /// What was read and not given yet, of each shard.
     sets: Vec<WriteSet>,
     carried: Carried,
-    /// How many entities there are under a tag, as they are carried.
-    recount: BTreeMap<(&'static str, String), u64>,
 }
 
 impl Carrying<'_> {
@@ -184,9 +180,9 @@ impl Carrying<'_> {
             timer.due = least;
             self.carried.timers_moved += 1;
         }
-        *self.recount.entry((row.key.kind, row.tag.to_string())).or_default() += 1;
         let shard = shard_of(row.key.id, self.schema.shards);
         let set = &mut self.sets[usize::from(shard)];
+        // Counters are made anew by what there is.
         set.counts.push(((row.key.kind, Cow::Owned(row.tag.to_string())), 1));
         set.entities.push(EntityWrite { row, replaces: 0 });
         self.carried.entities += 1;
@@ -240,22 +236,6 @@ impl Carrying<'_> {
             }
             if !passed.is_empty() {
                 self.into.fill_passed_over(shard, &passed)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The counters say what is there; what they said before must have been the same.
-    fn counted(&self) -> Stored<()> {
-        for kind in self.schema.kinds {
-            let stored: BTreeMap<String, u64> =
-                self.from.counts(self.schema.service, kind)?.into_iter().collect();
-            let of_kind = self.recount.iter().filter(|((counted, _), _)| counted == kind);
-            let recounted: BTreeMap<String, u64> =
-                of_kind.map(|((_, tag), count)| (tag.clone(), *count)).collect();
-            if stored != recounted {
-                let why = format!("its counters of {kind} say {stored:?}, and there are {recounted:?}");
-                return Err(StoreError::Fatal(format!("{}: {why}", self.schema.service)));
             }
         }
         Ok(())

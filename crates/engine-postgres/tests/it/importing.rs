@@ -18,6 +18,7 @@ use engine::store::{
 use engine::timer::Timer;
 use engine_postgres::import::{self, Import, ImportError, Stage};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 const BOTH: &[Schema] = &[ORDER, STOCK];
 const IMPORT: Import<'static> = Import { log: LOG, origin: "order.0.7", drawn: LogId(1) };
@@ -33,7 +34,7 @@ struct All {
     letters: Vec<DeadLetter>,
     passed_over: Vec<(Source, u64)>,
     answers: Vec<IdempotencyRow>,
-    counts: Vec<(String, u64)>,
+    counts: Vec<(&'static str, String, u64)>,
 }
 
 fn all(snapshot: &dyn Snapshot, schema: Schema) -> All {
@@ -76,14 +77,20 @@ fn all(snapshot: &dyn Snapshot, schema: Schema) -> All {
         .unwrap();
     all.answers.sort_by(|one, other| one.request.cmp(&other.request));
     for kind in schema.kinds {
-        all.counts.extend(snapshot.counts(service, kind).unwrap());
+        let counts = snapshot.counts(service, kind).unwrap().into_iter();
+        all.counts.extend(counts.map(|(tag, count)| (*kind, tag, count)).filter(|(.., count)| *count > 0));
     }
-    all.counts.retain(|(_, count)| *count > 0);
+    all.counts.sort();
     all
 }
 
-/// The same, but that inboxes know logs by their former names.
+/// The same, but that inboxes know logs by their former names, and counters say what is there.
 fn as_it_comes(mut all: All) -> All {
+    let mut counts: BTreeMap<(&str, String), u64> = BTreeMap::new();
+    for row in &all.entities {
+        *counts.entry((row.key.kind, row.tag.to_string())).or_default() += 1;
+    }
+    all.counts = counts.into_iter().map(|((kind, tag), count)| (kind, tag, count)).collect();
     for rows in &mut all.inbox {
         for (key, _) in rows.iter_mut() {
             key.source.log = former(key.source.log);
