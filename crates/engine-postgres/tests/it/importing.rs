@@ -182,6 +182,7 @@ fn odd() -> MemoryStore {
             body: hard.to_owned(),
             attempts: 2,
             claimed_until: Timestamp(77),
+            trace: None,
         })
         .to_vec();
     set.idempotency.push(IdempotencyRow {
