@@ -16,7 +16,11 @@ pub(crate) fn every(
     tables: &Tables,
     visit: &mut dyn FnMut(IdempotencyRow) -> Visit,
 ) -> Read<()> {
-    let mut statement = connection.prepare_cached(&tables.answer.all)?;
+    let sql = format!(
+        "SELECT route, key, fingerprint, kind, id, refusal, at FROM \"{}_idempotency\" ORDER BY number",
+        tables.schema.service
+    );
+    let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let route: String = row.get(0)?;

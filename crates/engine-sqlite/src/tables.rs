@@ -305,7 +305,6 @@ pub(crate) struct AnswerSql {
     pub(crate) insert: String,
     pub(crate) get: String,
     pub(crate) keys: String,
-    pub(crate) all: String,
     pub(crate) oldest: String,
     pub(crate) last: String,
     pub(crate) delete: String,
@@ -320,9 +319,6 @@ impl AnswerSql {
             ),
             get: format!(
                 "SELECT route, key, fingerprint, kind, id, refusal, at FROM \"{s}_idempotency\" WHERE number = ?1"
-            ),
-            all: format!(
-                "SELECT route, key, fingerprint, kind, id, refusal, at FROM \"{s}_idempotency\" ORDER BY number"
             ),
             keys: format!("SELECT number, route, key FROM \"{s}_idempotency\""),
             oldest: format!(
