@@ -1,6 +1,12 @@
 //! Figures of the running engine, for metrics: counted with atomics, read by whoever wants to know.
 
+use crate::Service;
+use crate::clock::Timestamp;
+use crate::log::EntityKey;
+use crate::store::WriteSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Inputs of a commit: upper bounds of the buckets.
 pub const BATCH_BOUNDS: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048];
@@ -8,6 +14,37 @@ pub const BATCH_BOUNDS: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024,
 /// Duration of a commit in microseconds: upper bounds of the buckets.
 pub const COMMIT_MICROS_BOUNDS: &[u64] =
     &[250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000];
+
+/// How long what was measured took, in milliseconds: upper bounds of the buckets.
+pub const TOOK_MS_BOUNDS: &[u64] =
+    &[25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000];
+
+/// How often each of some words was said.
+#[derive(Debug, Default)]
+pub struct Words(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Words {
+    /// Those that may be said are counted from 0.
+    pub fn expect(&self, words: &[&'static str]) {
+        let mut counts = self.lock();
+        for word in words {
+            counts.entry(word).or_default();
+        }
+    }
+
+    pub(crate) fn note(&self, words: impl Iterator<Item = &'static str>) {
+        let mut counts = self.lock();
+        words.for_each(|word| *counts.entry(word).or_default() += 1);
+    }
+
+    pub fn read(&self) -> Vec<(&'static str, u64)> {
+        self.lock().iter().map(|(word, count)| (*word, *count)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// How often a figure lay within which bounds.
 #[derive(Debug)]
@@ -49,6 +86,20 @@ impl Histogram {
         let counts = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
         Observed { bounds: self.bounds, counts, sum: self.sum.load(Ordering::Relaxed) }
     }
+}
+
+/// How long what a service measures took, of what ended with this batch.
+pub(crate) fn took_ms<S: Service>(service: &S, set: &WriteSet) -> Vec<u64> {
+    let measured = set.events.iter().filter(|event| service.is_measured(event.event_type));
+    let at: BTreeMap<EntityKey, Timestamp> = measured.map(|event| (event.key, event.at)).collect();
+    if at.is_empty() {
+        return Vec::new();
+    }
+    let took = set.entities.iter().filter_map(|write| {
+        let at = at.get(&write.row.key)?;
+        service.took_ms(&write.row.state, *at)
+    });
+    took.collect()
 }
 
 /// How far a service has got with what others say, over all of its shards, as of its last turn.

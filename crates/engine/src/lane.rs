@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::dead_letter::{DeadLetter, Parcel};
 use crate::decide::Batch;
 use crate::effect::{Effect, Performer, Retry};
+use crate::figures::took_ms;
 use crate::handle::{Handle, NUMBERS_BLOCK, Numbers, Queue, Queued, Reply, Watches, lock};
 use crate::letters::{Asked, AskedSkip, Retried, Skipped, Watchers};
 use crate::listen::Listening;
@@ -193,6 +194,8 @@ pub trait AnyLane: Send {
     /// What its store held of it is dropped: whatever it knows is of the past.
     fn start_over(&mut self);
     fn is_alarm(&self, event_type: &str) -> bool;
+    /// How long what its service measures took, of what ended with this batch.
+    fn took_ms(&self, set: &WriteSet) -> Vec<u64>;
 }
 
 impl<S: Service> Lane<S> {
@@ -485,6 +488,10 @@ impl<S: Service> AnyLane for Lane<S> {
 
     fn is_alarm(&self, event_type: &str) -> bool {
         self.service.is_alarm(event_type)
+    }
+
+    fn took_ms(&self, set: &WriteSet) -> Vec<u64> {
+        took_ms(&*self.service, set)
     }
 }
 

@@ -75,6 +75,21 @@ pub trait Service: Send + Sync + 'static {
         false
     }
 
+    /// The types of its events that are counted before there is one of them, so that the first is seen to come.
+    fn event_types(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether it is measured how long it took until an event of this type.
+    fn is_measured(&self, _event_type: &str) -> bool {
+        false
+    }
+
+    /// How long it took from the entity's beginning until such an event; the state is as it is stored.
+    fn took_ms(&self, _state: &str, _at: Timestamp) -> Option<u64> {
+        None
+    }
+
     /// Whether it hears what other services say; one that does not is spared the reading.
     fn hears(&self) -> bool {
         true

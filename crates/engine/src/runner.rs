@@ -7,7 +7,7 @@ use crate::Service;
 use crate::bus::Bus;
 use crate::clock::{Clock, Stopwatch, Timestamp, is_time};
 use crate::effect::Performer;
-use crate::figures::{BATCH_BOUNDS, COMMIT_MICROS_BOUNDS, Histogram};
+use crate::figures::{BATCH_BOUNDS, COMMIT_MICROS_BOUNDS, Histogram, TOOK_MS_BOUNDS, Words};
 use crate::handle::{Doorbell, Handle, Queue};
 use crate::idempotency::WINDOW_MS;
 use crate::lane::{AnyLane, Lane, LaneParts, LaneSettings, Redo};
@@ -60,7 +60,8 @@ pub enum Turn {
 #[derive(Debug)]
 pub struct Stats {
     pub commits: AtomicU64,
-    pub events: AtomicU64,
+    /// Events recorded, by type.
+    pub events: Words,
     pub commit_micros: AtomicU64,
     pub redone: AtomicU64,
     pub dead_letters: AtomicU64,
@@ -76,6 +77,8 @@ pub struct Stats {
     pub batch_inputs: Histogram,
     /// How long a commit took, in microseconds.
     pub commit_duration_micros: Histogram,
+    /// How long what a service measures took, in milliseconds.
+    pub took_ms: Histogram,
     started: Stopwatch,
     last_turn_ms: AtomicU64,
 }
@@ -84,7 +87,7 @@ impl Default for Stats {
     fn default() -> Self {
         Self {
             commits: AtomicU64::new(0),
-            events: AtomicU64::new(0),
+            events: Words::default(),
             commit_micros: AtomicU64::new(0),
             redone: AtomicU64::new(0),
             dead_letters: AtomicU64::new(0),
@@ -95,6 +98,7 @@ impl Default for Stats {
             clock_ahead_ms: AtomicI64::new(0),
             batch_inputs: Histogram::new(BATCH_BOUNDS),
             commit_duration_micros: Histogram::new(COMMIT_MICROS_BOUNDS),
+            took_ms: Histogram::new(TOOK_MS_BOUNDS),
             started: Stopwatch::default(),
             last_turn_ms: AtomicU64::new(0),
         }
@@ -197,6 +201,7 @@ impl Runner {
         performer: impl Fn(&Handle<S>) -> Box<dyn Performer>,
     ) -> Handle<S> {
         let is_projection = service.is_projection();
+        self.stats.events.expect(service.event_types());
         let topic = self.parts.bus.topic(schema.service);
         topic.iter().for_each(|topic| topic.wake_with(self.doorbell.clone()));
         let queues = (0..schema.shards).map(|_| Arc::new(Queue::new(self.doorbell.clone()))).collect();
@@ -387,7 +392,7 @@ impl Runner {
         let log = self.parts.store.log();
         self.stats.commits.fetch_add(1, Ordering::Relaxed);
         for (set, last_position) in sets.into_iter().zip(last_positions) {
-            self.stats.events.fetch_add(set.events.len() as u64, Ordering::Relaxed);
+            self.stats.events.note(set.events.iter().map(|event| event.event_type));
             self.stats.dead_letters.fetch_add(set.dead_letters.len() as u64, Ordering::Relaxed);
             let lane = self.lanes.iter_mut().find(|lane| lane.shard() == set.shard);
             let lane = lane.expect("a write set comes from one of the lanes");
@@ -395,6 +400,7 @@ impl Runner {
                 tracing::warn!(event = event.event_type, key = %event.key, "somebody should look");
                 self.stats.alarms.fetch_add(1, Ordering::Relaxed);
             }
+            lane.took_ms(&set).into_iter().for_each(|took_ms| self.stats.took_ms.observe(took_ms));
             lane.settle(set, *last_position, log, &self.parts.bus);
         }
     }

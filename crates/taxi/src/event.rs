@@ -30,6 +30,9 @@ macro_rules! events {
         pub enum $name { $($(#[$meaning])* $variant($body),)+ }
 
         impl $name {
+            /// Every name that one of these can have.
+            pub const TYPE_NAMES: &[&str] = &[$(stringify!($variant),)+];
+
             /// The name it has on the wire, in the log and in every text.
             pub fn type_name(&self) -> &'static str {
                 match self { $(Self::$variant(_) => stringify!($variant),)+ }

@@ -7,7 +7,7 @@ use engine::effect::Effect;
 use engine::log::{Encoded, EntityKey, Recorded};
 use engine::{Context, Decision, Entities, Service, Unreadable};
 use taxi::call::{self, Call, Command, Refusal};
-use taxi::event::Event;
+use taxi::event::{CallEvent, Event};
 use taxi::rules::Rules;
 
 pub const NAME: &str = "call";
@@ -40,6 +40,20 @@ impl Service for CallService {
 
     fn is_alarm(&self, event_type: &str) -> bool {
         event_type == "CallOverdue"
+    }
+
+    fn event_types(&self) -> &'static [&'static str] {
+        CallEvent::TYPE_NAMES
+    }
+
+    /// From the rider's call until a taxi was heard to be on its way.
+    fn is_measured(&self, event_type: &str) -> bool {
+        event_type == "CallUnderWay"
+    }
+
+    fn took_ms(&self, state: &str, at: Timestamp) -> Option<u64> {
+        let call: Call = serde_json::from_str(state).ok()?;
+        u64::try_from(at.0 - call.requested_at.0).ok()
     }
 
     fn entities(&self, command: &Command) -> Vec<EntityKey> {

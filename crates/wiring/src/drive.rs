@@ -7,7 +7,7 @@ use engine::effect::Effect;
 use engine::log::{Encoded, EntityKey, Recorded};
 use engine::{Context, Decision, Entities, Service, Unreadable};
 use taxi::drive::{self, Command, Drive, Refusal};
-use taxi::event::Event;
+use taxi::event::{DriveEvent, Event};
 use taxi::rules::Rules;
 
 pub const NAME: &str = "drive";
@@ -40,6 +40,10 @@ impl Service for DriveService {
 
     fn is_alarm(&self, event_type: &str) -> bool {
         event_type == "DriveOverdue"
+    }
+
+    fn event_types(&self) -> &'static [&'static str] {
+        DriveEvent::TYPE_NAMES
     }
 
     fn entities(&self, command: &Command) -> Vec<EntityKey> {

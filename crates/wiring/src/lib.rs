@@ -3,6 +3,7 @@
 mod adapt;
 pub mod analysis;
 pub mod audit;
+pub mod books;
 pub mod business;
 pub mod calendar;
 pub mod call;

@@ -6,7 +6,7 @@ use engine::clock::Timestamp;
 use engine::effect::{Effect, NewEffect};
 use engine::log::{Encoded, EntityKey, Recorded};
 use engine::{Context, Decision, Entities, Service, Unreadable};
-use taxi::event::Event;
+use taxi::event::{Event, PaymentEvent};
 use taxi::payment::{self, Command, Payment, Refusal, TakeAnswer};
 use taxi::rules::Rules;
 
@@ -47,6 +47,10 @@ impl Service for PaymentService {
 
     fn is_alarm(&self, event_type: &str) -> bool {
         event_type == "PaymentOverdue"
+    }
+
+    fn event_types(&self) -> &'static [&'static str] {
+        PaymentEvent::TYPE_NAMES
     }
 
     fn entities(&self, command: &Command) -> Vec<EntityKey> {

@@ -30,9 +30,8 @@ impl Engines {
 
 type Read<N> = fn(&Stats) -> N;
 
-const COUNTERS: [(&str, &str, Read<u64>); 5] = [
+const COUNTERS: [(&str, &str, Read<u64>); 4] = [
     ("commits", "Commits of a database", |stats| stats.commits.load(Ordering::Relaxed)),
-    ("events", "Events recorded", |stats| stats.events.load(Ordering::Relaxed)),
     ("batches_redone", "Batches decided again", |stats| stats.redone.load(Ordering::Relaxed)),
     ("dead_letters", "Messages put aside", |stats| stats.dead_letters.load(Ordering::Relaxed)),
     ("overdue", "Notes that something should have ended and has not", |stats| {
@@ -41,9 +40,12 @@ const COUNTERS: [(&str, &str, Read<u64>); 5] = [
 ];
 
 /// What each of the engine's own units is of that in which it is told.
-const HISTOGRAMS: [(&str, &str, f64, Read<Observed>); 2] = [
+const HISTOGRAMS: [(&str, &str, f64, Read<Observed>); 3] = [
     ("commit_inputs", "How many messages a commit carried", 1.0, |stats| stats.batch_inputs.read()),
     ("commit_duration_seconds", "How long a commit took", 1e6, |stats| stats.commit_duration_micros.read()),
+    ("time_to_drive_seconds", "From a call until a taxi was heard to be on its way", 1e3, |stats| {
+        stats.took_ms.read()
+    }),
 ];
 
 const GAUGES: [(&str, &str, Read<f64>); 3] = [
@@ -63,6 +65,12 @@ impl Collector for Engines {
         for (name, help, read) in COUNTERS {
             self.tell(&mut encoder, (name, help), |stats| ConstCounter::new(read(stats)))?;
         }
+        let events = self.0.iter().flat_map(|(database, stats)| {
+            let told =
+                |(event, count)| ([("database", *database), ("type", event)], ConstCounter::new(count));
+            stats.events.read().into_iter().map(told)
+        });
+        tell(&mut encoder, ("events", "Events recorded, by type"), &events.collect::<Vec<_>>())?;
         for (name, help, unit, read) in HISTOGRAMS {
             self.tell(&mut encoder, (name, help), |stats| Histogram { observed: read(stats), unit })?;
         }

@@ -17,11 +17,15 @@ use std::time::Duration;
 use taxi::call::Call;
 use taxi::status::{CallStatus, DriveStatus, PayStatus};
 use wiring::Readers;
+use wiring::books::{self, Books};
 
 /// How long what was read is told again.
 const FRESH_FOR: Duration = Duration::from_secs(1);
 /// How long whoever asks waits for the store.
 const WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// How long the payments and the provider's book are compared, each time that figures are read.
+const COMPARE_FOR: Duration = Duration::from_millis(50);
 
 /// A timer that has run out is seen to many times a second; one that is late by so much is not seen to.
 const OVERDUE_AFTER_MS: i64 = 10_000;
@@ -49,6 +53,8 @@ struct From {
     services: Vec<&'static str>,
     files: Files,
     clock: Arc<dyn Clock>,
+    /// Where payment's database is here.
+    books: Option<Mutex<Books>>,
 }
 
 #[derive(Default)]
@@ -67,6 +73,7 @@ struct Seen {
     backlogs: Vec<(&'static str, Backlog)>,
     /// When it was read.
     now_ms: i64,
+    money: Option<books::Seen>,
     file_bytes: Vec<([(&'static str, &'static str); 2], u64)>,
 }
 
@@ -89,7 +96,9 @@ impl Figures {
             drive: readers.drive.apart(),
             view: readers.view.apart(),
         };
-        let from = From { readers, services: services.to_vec(), files, clock };
+        let has_payments = services.contains(&wiring::payment::NAME);
+        let books = has_payments.then(|| Mutex::new(Books::new(readers.payment.apart())));
+        let from = From { readers, services: services.to_vec(), files, clock, books };
         Arc::new(Self::by(log, move || from.look()))
     }
 
@@ -140,6 +149,10 @@ impl From {
             Ok((*service, self.readers.of(service).backlog(service, overdue_before)?))
         };
         let backlogs = self.services.iter().map(backlog).collect::<Result<_, StoreError>>()?;
+        let money = match &self.books {
+            Some(books) => Some(books.lock().unwrap_or_else(PoisonError::into_inner).look(COMPARE_FOR)?),
+            None => None,
+        };
         let ages = OPEN.into_iter().filter(|_| self.has(wiring::call::NAME));
         let age = |status: CallStatus| Ok((status.as_str(), self.oldest_age_seconds(status)?));
         Ok(Seen {
@@ -149,6 +162,7 @@ impl From {
             oldest_age_seconds: ages.map(age).collect::<Result<_, StoreError>>()?,
             backlogs,
             now_ms: now.0,
+            money,
             file_bytes: self.files.iter().flat_map(|(name, file)| sizes(name, file)).collect(),
         })
     }
@@ -214,11 +228,34 @@ impl Collector for Told {
         let ages: Vec<_> = ages.map(|(status, age)| ([("status", *status)], ConstGauge::new(*age))).collect();
         tell(&mut encoder, ("call_oldest_age_seconds", "How long ago the oldest open call was made"), &ages)?;
         seen.encode_backlogs(&mut encoder)?;
+        if let Some(money) = &seen.money {
+            encode_money(&mut encoder, money)?;
+        }
         let sizes: Vec<_> = seen.file_bytes.iter().map(|(labels, size)| (*labels, gauge(*size))).collect();
         tell(&mut encoder, ("database_file_bytes", "Sizes of the files of a database"), &sizes)?;
         let help = "How long ago these figures were read from the store";
         tell_one(&mut encoder, ("figures_age_seconds", help), &ConstGauge::new(age.as_secs_f64()))
     }
+}
+
+fn encode_money(encoder: &mut DescriptorEncoder<'_>, money: &books::Seen) -> fmt::Result {
+    if let Some(sums) = &money.sums {
+        let accounts = [
+            ("taken", sums.held + sums.earned + sums.returned),
+            ("held", sums.held),
+            ("earned", sums.earned),
+            ("returned", sums.returned),
+            ("provider", sums.at_provider),
+            ("in_flight", sums.in_flight),
+        ];
+        let all = accounts.map(|(account, won)| ([("account", account)], ConstGauge::new(won)));
+        tell(encoder, ("ledger_won", "Money of all payments, by account"), &all)?;
+    }
+    let help = "Payments that contradict themselves or the provider's book";
+    tell_one(encoder, ("ledger_payments_wrong", help), &gauge(money.wrong))?;
+    let help = "How long ago all payments had been compared with the provider's book";
+    let age = ConstGauge::new(money.round_age.as_secs_f64());
+    tell_one(encoder, ("ledger_round_age_seconds", help), &age)
 }
 
 type ReadBacklog = fn(&Backlog) -> u64;

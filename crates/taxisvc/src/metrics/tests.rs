@@ -21,6 +21,7 @@ fn text(exposition: Exposition) -> String {
     let stats: [Arc<Stats>; 2] = Default::default();
     stats[0].commits.store(3, Ordering::Relaxed);
     stats[0].parked.store(2, Ordering::Relaxed);
+    stats[0].events.expect(&["CallRequested"]);
     let [call, drive] = stats;
     let (_stopping, stopped) = watch::channel(false);
     let gateway = Gateway::new(Settings::default(), Vec::new());
@@ -167,6 +168,10 @@ fn figures_are_told_as_they_are() {
         "taxisvc_commits_total{database=\"call\"} 3",
         "taxisvc_commits_total{database=\"drive\"} 0",
         "taxisvc_commit_duration_seconds_count{database=\"call\"} 0",
+        "taxisvc_events_total{database=\"call\",type=\"CallRequested\"} 0",
+        "taxisvc_time_to_drive_seconds_count{database=\"call\"} 0",
+        "taxisvc_ledger_payments_wrong 0",
+        "taxisvc_ledger_won{account=\"taken\"} 0",
         "taxisvc_entities_parked{database=\"call\"} 2.0",
         "taxisvc_overdue_total{database=\"call\"} 0",
         "taxisvc_calls{status=\"driveStart\"} 0",

@@ -8,6 +8,7 @@ use super::demands::{
 };
 use super::report::Money;
 use super::told::{OnTheWay, Transit};
+use crate::books::is_in_the_book;
 use crate::heard::{Heard, hearers};
 use crate::{adapt, call, drive, payment, provider, view};
 use ::provider::book::balance;
@@ -15,7 +16,7 @@ use engine::audit::{Check, differences};
 use engine::store::Rebuild;
 use taxi::event::Event;
 use taxi::money::Won;
-use taxi::payment::{Errand, Payment};
+use taxi::payment::Errand;
 use taxi::rules::CallpayBeside;
 use taxi::view::CallView;
 
@@ -161,7 +162,7 @@ impl<'a> Checks<'a> {
         self.book.seen += 1;
         let owed = payment.accounts.held + payment.accounts.earned;
         let is_open = !row.effects_open.is_empty();
-        if balance == owed && (is_open || is_in_the_book(case, payment)) {
+        if balance == owed && (is_open || is_in_the_book(case.account.as_ref(), payment)) {
             return;
         }
         if is_open && (balance == Won::ZERO || balance == payment.fare) {
@@ -373,15 +374,6 @@ fn service_of(told: &Told) -> &'static str {
 /// What follows from an event that was passed over is missing from then on, whatever is heard later.
 fn has_passed_over(cuts: &Cuts, hearer: &'static str, case: &Case) -> bool {
     case.told().any(|told| cuts.has_passed_over(hearer, case.id, &told.recorded))
-}
-
-/// What the provider answered stands in its book.
-fn is_in_the_book(case: &Case, payment: &Payment) -> bool {
-    let account = case.account.as_ref();
-    let take = payment.take != Errand::Answered
-        || account.is_some_and(|account| account.take.is_some() && account.fare == payment.fare.0);
-    let back = payment.back != Errand::Answered || account.is_some_and(|account| account.back);
-    take && back
 }
 
 fn place(told: &Told) -> String {
