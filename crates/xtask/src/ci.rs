@@ -1,6 +1,6 @@
 //! What CI runs, step by step; the first that fails ends it.
 
-use crate::{contract, manifests, packages, services, tidy, web, workflows};
+use crate::{contract, manifests, monitoring, packages, services, tidy, web, workflows};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,7 +46,8 @@ const STEPS_WITH_SERVICES: [Step; 3] = [
     Step {
         name: "several of each service",
         arguments: "test --locked -p taxisvc --test it -- --ignored --nocapture --test-threads 1 \
-                    cluster:: --skip cluster::day::a_whole_day --skip cluster::rolling::twenty",
+                    cluster:: --skip cluster::day::a_whole_day --skip cluster::rolling::twenty \
+                    --skip cluster::monitoring::provoke",
         environment: &[],
     },
 ];
@@ -63,6 +64,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     workflows::run(root)?;
     println!("== manifests");
     manifests::run(root)?;
+    println!("== what watches the system");
+    monitoring::check(root)?;
     println!("== {}", TESTS.name);
     cargo(root, &TESTS, &[])?;
     println!("== contract");
@@ -117,6 +120,34 @@ pub(crate) fn rolling(root: &Path) -> anyhow::Result<()> {
         .push(("TAXISVC_NEXT".to_owned(), root.join(NEXT).join("debug/taxisvc").display().to_string()));
     println!("== {}", step.name);
     cargo(root, &step, &environment)?;
+    services.stop()
+}
+
+/// Has a real Prometheus watch a running system: `live` looks whether it finds everything, `provoke` brings every alert about.
+pub(crate) fn monitoring(root: &Path, part: &str) -> anyhow::Result<()> {
+    packages::ensure(&packages::for_tests())?;
+    let name = match part {
+        "live" => "cluster::monitoring::every_panel_and_alert_finds_its_figures",
+        _ => "cluster::monitoring::provoke::every_alert_fires_when_it_should",
+    };
+    let test = [
+        "test",
+        "--locked",
+        "-p",
+        "taxisvc",
+        "--test",
+        "it",
+        "--",
+        "--ignored",
+        "--nocapture",
+        "--exact",
+        name,
+    ];
+    let services = services::throwaway::Throwaway::start(root, &root.join(SERVICES))?;
+    let environment = services.environment()?;
+    let environment: Vec<_> =
+        environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    call(root, &test, &environment)?;
     services.stop()
 }
 

@@ -6,6 +6,7 @@ mod dependencies;
 mod image;
 mod kubernetes;
 mod manifests;
+mod monitoring;
 mod packages;
 mod python;
 mod release;
@@ -40,6 +41,9 @@ enum Command {
     /// Renders the manifests of deploy/kubernetes and holds them against the schemas of Kubernetes, the program's settings and
     /// each other
     Manifests,
+    /// Holds rules, runbook and dashboards against each other, and has a real Prometheus evaluate all of them over a running
+    /// system
+    Monitoring(monitoring::Arguments),
     /// Starts Kafka and PostgreSQL on this machine, for development and tests, and stops them
     Services(services::Arguments),
     /// Replays a day through several of each service while they, Kafka and PostgreSQL are killed: every trip must end as
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
         Command::Contract => contract::run(&root),
         Command::Web(arguments) => web::run(&root, arguments),
         Command::Manifests => manifests::run(&root),
+        Command::Monitoring(arguments) => monitoring::run(&root, &arguments),
         Command::Services(arguments) => services::run(&root, &arguments),
         Command::ClusterDay { trips, replicas } => ci::cluster_day(&root, trips.as_deref(), replicas),
         Command::KafkaTls => ci::kafka_tls(&root),

@@ -30,11 +30,17 @@ const VENV: Package = Package {
     is_there: has_venv,
 };
 
+const PROMETHEUS: Package = Package {
+    name: "prometheus",
+    wanted_for: "promtool and what it is for",
+    is_there: || runs("promtool", "--version") && runs("prometheus", "--version"),
+};
+
 const FOR_TESTS: [Package; 7] = [
     VENV,
     NODE,
     NPM,
-    Package { name: "prometheus", wanted_for: "promtool", is_there: || runs("promtool", "--version") },
+    PROMETHEUS,
     Package {
         name: "faketime",
         wanted_for: "a clock that is set",
@@ -97,6 +103,11 @@ const FOR_IMAGE: [Package; 3] = [
 /// What the tests want that are no service.
 pub(crate) fn for_tests() -> Vec<Package> {
     FOR_TESTS.into()
+}
+
+/// What rules are checked and evaluated with.
+pub(crate) fn for_monitoring() -> Vec<Package> {
+    vec![PROMETHEUS]
 }
 
 /// What the manifests are checked with.

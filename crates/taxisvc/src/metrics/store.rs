@@ -229,7 +229,7 @@ impl Collector for Told {
         tell(&mut encoder, ("call_oldest_age_seconds", "How long ago the oldest open call was made"), &ages)?;
         seen.encode_backlogs(&mut encoder)?;
         if let Some(money) = &seen.money {
-            encode_money(&mut encoder, money)?;
+            encode_money(&mut encoder, money, *age)?;
         }
         let sizes: Vec<_> = seen.file_bytes.iter().map(|(labels, size)| (*labels, gauge(*size))).collect();
         tell(&mut encoder, ("database_file_bytes", "Sizes of the files of a database"), &sizes)?;
@@ -238,7 +238,7 @@ impl Collector for Told {
     }
 }
 
-fn encode_money(encoder: &mut DescriptorEncoder<'_>, money: &books::Seen) -> fmt::Result {
+fn encode_money(encoder: &mut DescriptorEncoder<'_>, money: &books::Seen, read: Duration) -> fmt::Result {
     if let Some(sums) = &money.sums {
         let accounts = [
             ("taken", sums.held + sums.earned + sums.returned),
@@ -254,7 +254,7 @@ fn encode_money(encoder: &mut DescriptorEncoder<'_>, money: &books::Seen) -> fmt
     let help = "Payments that contradict themselves or the provider's book";
     tell_one(encoder, ("ledger_payments_wrong", help), &gauge(money.wrong))?;
     let help = "How long ago all payments had been compared with the provider's book";
-    let age = ConstGauge::new(money.round_age.as_secs_f64());
+    let age = ConstGauge::new((money.round_age + read).as_secs_f64());
     tell_one(encoder, ("ledger_round_age_seconds", help), &age)
 }
 

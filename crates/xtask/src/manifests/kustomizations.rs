@@ -60,7 +60,7 @@ impl Kustomization {
 fn fitting(component: &str) -> Vec<&'static str> {
     match component {
         "storage-class" => vec!["single"],
-        "prometheus" | "traces" => [&WHOLE[..], &["single"]].concat(),
+        "prometheus" | "traces" | "grafana" => [&WHOLE[..], &["single"]].concat(),
         _ => WHOLE.to_vec(),
     }
 }

@@ -80,7 +80,8 @@ const PANEL: Panel = Panel {
 impl Dashboard {
     /// The file's text.
     pub(super) fn text(&self) -> String {
-        let mut text = serde_json::to_string_pretty(&self.json()).expect("JSON that was put together is JSON");
+        let mut text =
+            serde_json::to_string_pretty(&self.json()).expect("JSON that was put together is JSON");
         text.push('\n');
         text
     }
@@ -192,8 +193,12 @@ impl Panel {
                 "legend": {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": true},
                 "tooltip": {"mode": "multi", "sort": "desc"},
             }),
-            Kind::Number => json!({"colorMode": "value", "graphMode": "area", "reduceOptions": now, "textMode": "auto"}),
-            Kind::Gauge => json!({"reduceOptions": now, "showThresholdLabels": false, "showThresholdMarkers": true}),
+            Kind::Number => {
+                json!({"colorMode": "value", "graphMode": "area", "reduceOptions": now, "textMode": "auto"})
+            }
+            Kind::Gauge => {
+                json!({"reduceOptions": now, "showThresholdLabels": false, "showThresholdMarkers": true})
+            }
         }
     }
 }

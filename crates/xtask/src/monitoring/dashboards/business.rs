@@ -208,7 +208,10 @@ const MONEY: &[Panel] = &[
         title: "Oldest errand",
         about: "How long ago the oldest errand was wanted that the provider has not answered.",
         unit: "s",
-        curves: &[Curve("max by (service) (taxisvc_effect_oldest_age_seconds{@, service=\"payment\"})", "oldest")],
+        curves: &[Curve(
+            "max by (service) (taxisvc_effect_oldest_age_seconds{@, service=\"payment\"})",
+            "oldest",
+        )],
         limits: Some((10.0, 60.0)),
         ..PANEL
     },

@@ -19,7 +19,10 @@ const COMMITS: &[Panel] = &[
         title: "Commits",
         about: "Commits a second, by database.",
         unit: "ops",
-        curves: &[Curve("sum by (database) (rate(taxisvc_commits_total{@}[$__rate_interval]))", "{{database}}")],
+        curves: &[Curve(
+            "sum by (database) (rate(taxisvc_commits_total{@}[$__rate_interval]))",
+            "{{database}}",
+        )],
         ..PANEL
     },
     Panel {
@@ -67,7 +70,10 @@ const COMMITS: &[Panel] = &[
         about: "A second. Of several replicas, since another one was quicker; else it should hardly rise.",
         unit: "ops",
         width: 12,
-        curves: &[Curve("sum by (database) (rate(taxisvc_batches_redone_total{@}[$__rate_interval]))", "{{database}}")],
+        curves: &[Curve(
+            "sum by (database) (rate(taxisvc_batches_redone_total{@}[$__rate_interval]))",
+            "{{database}}",
+        )],
         ..PANEL
     },
 ];
@@ -198,8 +204,14 @@ const DATABASES: &[Panel] = &[
         about: "A second: it rises while the server is away or lets nobody in.",
         unit: "ops",
         curves: &[
-            Curve("sum by (database) (rate(taxisvc_database_connections_opened_total{@}[$__rate_interval]))", "opened {{database}}"),
-            Curve("sum by (database) (rate(taxisvc_database_connections_failed_total{@}[$__rate_interval]))", "failed {{database}}"),
+            Curve(
+                "sum by (database) (rate(taxisvc_database_connections_opened_total{@}[$__rate_interval]))",
+                "opened {{database}}",
+            ),
+            Curve(
+                "sum by (database) (rate(taxisvc_database_connections_failed_total{@}[$__rate_interval]))",
+                "failed {{database}}",
+            ),
         ],
         whose: Whose::Fleet,
         ..PANEL

@@ -27,14 +27,20 @@ const READING: &[Panel] = &[
     Panel {
         title: "Lag by partition",
         about: "The ten partitions that are read latest.",
-        curves: &[Curve("topk(10, sum by (job, partition) (taxisvc_kafka_partition_lag{@}))", "{{job}} {{partition}}")],
+        curves: &[Curve(
+            "topk(10, sum by (job, partition) (taxisvc_kafka_partition_lag{@}))",
+            "{{job}} {{partition}}",
+        )],
         ..OF_FLEET
     },
     Panel {
         title: "Messages read",
         about: "A second, also those that say nothing to the service.",
         unit: "ops",
-        curves: &[Curve("sum by (job) (rate(taxisvc_kafka_messages_read_total{@}[$__rate_interval]))", "{{job}}")],
+        curves: &[Curve(
+            "sum by (job) (rate(taxisvc_kafka_messages_read_total{@}[$__rate_interval]))",
+            "{{job}}",
+        )],
         ..OF_FLEET
     },
     Panel {
@@ -71,8 +77,14 @@ const TELLING: &[Panel] = &[
         about: "A second: given to the topic, also again, and taken by it.",
         unit: "ops",
         curves: &[
-            Curve("sum by (job) (rate(taxisvc_kafka_events_told_total{@}[$__rate_interval]))", "told {{job}}"),
-            Curve("sum by (job) (rate(taxisvc_kafka_events_acknowledged_total{@}[$__rate_interval]))", "taken {{job}}"),
+            Curve(
+                "sum by (job) (rate(taxisvc_kafka_events_told_total{@}[$__rate_interval]))",
+                "told {{job}}",
+            ),
+            Curve(
+                "sum by (job) (rate(taxisvc_kafka_events_acknowledged_total{@}[$__rate_interval]))",
+                "taken {{job}}",
+            ),
         ],
         ..OF_FLEET
     },
@@ -96,8 +108,14 @@ const AMISS: &[Panel] = &[
         about: "A second, and producers begun anew: it rises while brokers are away. Nothing is lost.",
         unit: "ops",
         curves: &[
-            Curve("sum by (job) (rate(taxisvc_kafka_delivery_failures_total{@}[$__rate_interval]))", "failed {{job}}"),
-            Curve("sum by (job) (rate(taxisvc_kafka_producers_total{@}[$__rate_interval]))", "producers {{job}}"),
+            Curve(
+                "sum by (job) (rate(taxisvc_kafka_delivery_failures_total{@}[$__rate_interval]))",
+                "failed {{job}}",
+            ),
+            Curve(
+                "sum by (job) (rate(taxisvc_kafka_producers_total{@}[$__rate_interval]))",
+                "producers {{job}}",
+            ),
         ],
         ..OF_FLEET
     },

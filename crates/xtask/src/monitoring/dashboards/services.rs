@@ -54,7 +54,10 @@ const NOW: &[Panel] = &[
         title: "Processes that run",
         about: "Processes of each service that Prometheus reaches.",
         kind: Kind::Number,
-        curves: &[Curve("count by (job) (up{@} == 1 and on (job, instance) taxisvc_build_info{@})", "{{job}}")],
+        curves: &[Curve(
+            "count by (job) (up{@} == 1 and on (job, instance) taxisvc_build_info{@})",
+            "{{job}}",
+        )],
         ..PANEL
     },
 ];
@@ -81,7 +84,10 @@ const RATE: &[Panel] = &[
         title: "Answers of the gateway",
         about: "Answers a second that the gateway gives, by its own routes.",
         unit: "reqps",
-        curves: &[Curve("sum by (route) (rate(taxisvc_gateway_answers_total{@}[$__rate_interval]))", "{{route}}")],
+        curves: &[Curve(
+            "sum by (route) (rate(taxisvc_gateway_answers_total{@}[$__rate_interval]))",
+            "{{route}}",
+        )],
         ..PANEL
     },
 ];
@@ -102,7 +108,10 @@ const ERRORS: &[Panel] = &[
         title: "Answers by class",
         about: "Answers of the gateway a second, by class of status.",
         unit: "reqps",
-        curves: &[Curve("sum by (class) (rate(taxisvc_gateway_answers_total{@}[$__rate_interval]))", "{{class}}")],
+        curves: &[Curve(
+            "sum by (class) (rate(taxisvc_gateway_answers_total{@}[$__rate_interval]))",
+            "{{class}}",
+        )],
         ..PANEL
     },
     Panel {
