@@ -90,7 +90,7 @@ struct Histogram {
 impl EncodeMetric for Histogram {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         let Observed { bounds, counts, sum } = &self.observed;
-        let bounds = bounds.iter().map(|bound| *bound as f64 / self.unit).chain([f64::MAX]);
+        let bounds = bounds.iter().map(|bound| *bound as f64 / self.unit).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
         let sum = *sum as f64 / self.unit;
         encoder.encode_histogram::<NoLabelSet>(sum, self.observed.count(), &buckets, None)

@@ -169,6 +169,7 @@ fn figures_are_told_as_they_are() {
         "taxisvc_commits_total{database=\"drive\"} 0",
         "taxisvc_commit_duration_seconds_count{database=\"call\"} 0",
         "taxisvc_events_total{database=\"call\",type=\"CallRequested\"} 0",
+        "taxisvc_commit_duration_seconds_bucket{le=\"+Inf\",database=\"call\"} 0",
         "taxisvc_time_to_drive_seconds_count{database=\"call\"} 0",
         "taxisvc_ledger_payments_wrong 0",
         "taxisvc_ledger_won{account=\"taken\"} 0",

@@ -3,6 +3,7 @@
 mod answered_while_kafka_is_away;
 mod day;
 mod flow;
+mod monitoring;
 mod moved;
 mod moving_over;
 mod operators;

@@ -7,7 +7,7 @@ mod program;
 pub(crate) mod strict;
 
 use self::outside::Outside;
-use self::ports::draw_port;
+pub(crate) use self::ports::draw_port;
 pub(crate) use self::program::Program;
 use super::entry::Entry;
 use super::http::Ask;

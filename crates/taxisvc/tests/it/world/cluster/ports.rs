@@ -13,7 +13,7 @@ const STRIDE: u32 = 97;
 static DRAWN: AtomicU32 = AtomicU32::new(0);
 
 /// A port that is free and was given to nobody else of this process.
-pub(super) fn draw_port() -> u16 {
+pub(crate) fn draw_port() -> u16 {
     for _ in 0..COUNT {
         let drawn = DRAWN.fetch_add(1, Ordering::Relaxed);
         let number = FIRST + (id() * STRIDE + drawn) % COUNT;

@@ -1,0 +1,1 @@
+//! Every alert is brought about.
