@@ -24,13 +24,13 @@ const NO_MARKS: [(&str, &str); 2] = [("STORE_ROOM_WARN_BYTES", "0"), ("STORE_ROO
 const RIDERS: usize = 8;
 
 /// A file system in a file.
-struct SmallDisk {
+pub(super) struct SmallDisk {
     folder: TempDir,
 }
 
 impl SmallDisk {
     /// Nothing where that cannot be made. Where it should be possible, as in CI, it is a failure that it is not.
-    fn make(errors: &str) -> Option<Self> {
+    pub(super) fn make(errors: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("image");
         File::create(&image).unwrap().set_len(SIZE).unwrap();
@@ -52,7 +52,7 @@ impl SmallDisk {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
-    fn mounted(&self) -> PathBuf {
+    pub(super) fn mounted(&self) -> PathBuf {
         self.folder.path().join("mount")
     }
 
@@ -78,14 +78,14 @@ impl SmallDisk {
     }
 
     /// A world whose data lies on it.
-    fn world(&self, more: &[(&str, &str)]) -> World {
+    pub(super) fn world(&self, more: &[(&str, &str)]) -> World {
         let data = self.mounted().join("data");
         std::fs::create_dir(&data).unwrap();
         World::prepared(more, |folder| std::os::unix::fs::symlink(&data, folder.join("data")).unwrap())
     }
 
     /// Somebody else's file, as large as is wanted or as will go.
-    fn fill(&self, name: &str, bytes: usize) -> PathBuf {
+    pub(super) fn fill(&self, name: &str, bytes: usize) -> PathBuf {
         let path = self.mounted().join(name);
         let mut file = File::create(&path).unwrap();
         let mut left = bytes;

@@ -271,6 +271,10 @@ impl Cluster {
         self.replica(role, index).server.as_ref().expect("it runs").signal("CONT");
     }
 
+    pub(crate) fn process_id(&mut self, role: &str, index: usize) -> u32 {
+        self.replica(role, index).server.as_ref().expect("it runs").id()
+    }
+
     /// A figure of one process, all its labels together.
     #[track_caller]
     pub(crate) fn figure(&mut self, role: &str, index: usize, name: &str) -> f64 {

@@ -3,7 +3,7 @@
 use super::ROLES;
 use super::ports::draw_port;
 use crate::world::process::Settings;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message as _, OwnedHeaders};
@@ -236,6 +236,28 @@ impl Outside {
         let wanted = [NewPartitions::new(&self.topic, partitions)];
         let raised = runtime().block_on(admin.create_partitions(&wanted, &options));
         assert!(raised.as_ref().is_ok_and(|topics| topics.iter().all(Result::is_ok)), "{raised:?}");
+    }
+
+    /// From now on it takes no larger ones.
+    #[track_caller]
+    pub(crate) fn limit_messages(&self, bytes: &str) {
+        let (admin, options) = self.admin();
+        let wanted = AlterConfig::new(ResourceSpecifier::Topic(&self.topic)).set("max.message.bytes", bytes);
+        let changed = runtime().block_on(admin.alter_configs([&wanted], &options));
+        assert!(changed.as_ref().is_ok_and(|topics| topics.iter().all(Result::is_ok)), "{changed:?}");
+    }
+
+    /// Drops all that is on the topic now, as a limited retention does.
+    #[track_caller]
+    pub(crate) fn forget_messages(&self) {
+        let (admin, options) = self.admin();
+        let metadata = admin.inner().fetch_metadata(Some(&self.topic), ANSWER_MAX).unwrap();
+        let mut ends = TopicPartitionList::new();
+        for partition in metadata.topics()[0].partitions() {
+            ends.add_partition_offset(&self.topic, partition.id(), Offset::End).unwrap();
+        }
+        let dropped = runtime().block_on(admin.delete_records(&ends, &options));
+        assert!(dropped.is_ok(), "{dropped:?}");
     }
 
     fn admin(&self) -> (AdminClient<DefaultClientContext>, AdminOptions) {
