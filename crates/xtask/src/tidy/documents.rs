@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: [(&str, usize); 2] = [("ARCHITECTURE.md", 250), ("README.md", 140)];
 
 /// Where documents lie.
-const FOLDERS: [&str; 3] = ["", "docs", "docs/decisions"];
+const FOLDERS: [&str; 4] = ["", "docs", "docs/decisions", "docs/runbook"];
 
 pub(super) fn faults(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut faults = Vec::new();
