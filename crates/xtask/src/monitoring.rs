@@ -6,7 +6,7 @@ mod documents;
 mod lint;
 mod rules;
 
-use crate::shell::ask;
+use crate::shell::{ask, call};
 use crate::{ci, packages};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -27,6 +27,8 @@ enum Part {
     Check,
     /// Writes what is made of others: the dashboards' JSON, and the rules as Kubernetes has them
     Write,
+    /// Reads the dashboards as Grafana's own types have them, strictly; wants Go
+    Schema,
     /// Has a real Prometheus scrape one process and several of each service under load: every panel and every alert must find
     /// its figures
     Live,
@@ -38,6 +40,8 @@ pub(crate) const RULES: &str = "deploy/monitoring/alerts.yaml";
 const TESTS_OF_RULES: [&str; 2] =
     ["deploy/monitoring/alerts.test.yaml", "deploy/monitoring/alerts.long.test.yaml"];
 const DASHBOARDS: &str = "deploy/monitoring/grafana";
+/// A program of Go's.
+const SCHEMA: &str = "crates/xtask/monitoring";
 const RULES_OF_KUBERNETES: &str = "deploy/kubernetes/components/prometheus/alerts.yaml";
 const CONFIGURATION: &str = "deploy/compose/prometheus.yaml";
 
@@ -46,10 +50,12 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.part {
         Some(Part::Check) => check(root),
         Some(Part::Write) => write(root),
+        Some(Part::Schema) => schema(root),
         Some(Part::Live) => ci::monitoring(root, "live"),
         Some(Part::Provoke) => ci::monitoring(root, "provoke"),
         None => {
             check(root)?;
+            schema(root)?;
             ci::monitoring(root, "live")
         }
     }
@@ -99,6 +105,14 @@ fn check_configuration(root: &Path, work: &Path) -> anyhow::Result<()> {
     fs::copy(root.join(CONFIGURATION), &file).with_context(|| format!("cannot copy {CONFIGURATION}"))?;
     fs::copy(root.join(RULES), work.join("alerts.yaml")).with_context(|| format!("cannot copy {RULES}"))?;
     promtool(&["check", "config"], &[file])
+}
+
+/// By itself, since what it builds takes a minute where it was not built before.
+fn schema(root: &Path) -> anyhow::Result<()> {
+    let files = dashboards::ALL.map(|dashboard| root.join(DASHBOARDS).join(format!("{}.json", dashboard.name)));
+    let mut go = Command::new("go");
+    go.args(["run", "."]).args(files).current_dir(root.join(SCHEMA));
+    call(&mut go).context("the dashboards are read by a program in Go, 1.24 or newer")
 }
 
 /// Files that are made of others, and what stands in them.

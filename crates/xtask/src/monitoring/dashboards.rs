@@ -94,7 +94,7 @@ impl Dashboard {
             "graphTooltip": 1,
             "links": [{
                 "asDropdown": false, "icon": "dashboard", "includeVars": true, "keepTime": true, "tags": [TAG],
-                "targetBlank": false, "title": "taxisvc", "type": "dashboards",
+                "targetBlank": false, "title": "taxisvc", "tooltip": "", "type": "dashboards", "url": "",
             }],
             "panels": self.panels(),
             "refresh": "10s",
@@ -186,19 +186,25 @@ impl Panel {
         field
     }
 
+    /// All of them, also those that are as Grafana would have them: its schema wants each to be said.
     fn options(&self) -> Value {
         let now = json!({"calcs": ["lastNotNull"], "fields": "", "values": false});
         match self.kind {
             Kind::Curves => json!({
-                "legend": {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": true},
+                "legend": {
+                    "calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": true,
+                },
                 "tooltip": {"mode": "multi", "sort": "desc"},
             }),
-            Kind::Number => {
-                json!({"colorMode": "value", "graphMode": "area", "reduceOptions": now, "textMode": "auto"})
-            }
-            Kind::Gauge => {
-                json!({"reduceOptions": now, "showThresholdLabels": false, "showThresholdMarkers": true})
-            }
+            Kind::Number => json!({
+                "colorMode": "value", "graphMode": "area", "justifyMode": "auto", "orientation": "auto",
+                "percentChangeColorMode": "standard", "reduceOptions": now, "showPercentChange": false, "textMode": "auto",
+                "wideLayout": true,
+            }),
+            Kind::Gauge => json!({
+                "minVizHeight": 75, "minVizWidth": 75, "orientation": "auto", "reduceOptions": now,
+                "showThresholdLabels": false, "showThresholdMarkers": true, "sizing": "auto",
+            }),
         }
     }
 }

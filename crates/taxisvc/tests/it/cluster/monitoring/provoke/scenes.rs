@@ -5,7 +5,7 @@ use super::stage::Stage;
 use crate::clock_set::FakeClock;
 use crate::world::cluster::outside::Which;
 use crate::world::http::Ask;
-use crate::world::{number, until};
+use crate::world::until;
 use std::process::Command;
 
 pub(super) const ALL: &[Scene] = &[
@@ -13,9 +13,14 @@ pub(super) const ALL: &[Scene] = &[
         how: "a ride under way for longer than `deadlines.report_after_ms`, 5 s there",
         alerts: &["TaxisvcRideOverdue"],
         begin: |stage| {
-            number(&stage.world.place(7.0));
+            stage.add(&[("DEADLINES_REPORT_AFTER_MS", "5000")], |_, _| (), true);
+            let address = stage.extra.as_ref().expect("it was added").address;
+            // So that Prometheus has seen it before, and sees it rise.
+            until("it to be scraped", || stage.prometheus().finds(&scraped(address)).then_some(()));
+            let call = r#"{"userId":"1","userName":"eojin","distance":7}"#;
+            Ask::post("/calls", call).of(address).unwrap();
         },
-        end: |_| (),
+        end: Stage::take_away,
     },
     Scene {
         how: "one of two processes of drive killed",
@@ -56,7 +61,7 @@ pub(super) const ALL: &[Scene] = &[
         begin: |stage| {
             stage.add(&[("LOG", "trace")], |_, _| (), false);
             let address = stage.extra.as_ref().expect("it was added").address;
-            until("it to answer", || Ask::get("/health/live").of(address).is_ok().then_some(()));
+            until("it to be scraped", || stage.prometheus().finds(&scraped(address)).then_some(()));
             let asker = move || (0..60_000).for_each(|_| drop(Ask::get("/calls").of(address)));
             // Whoever asks of one that is gone is refused at once.
             (0..3).for_each(|_| drop(std::thread::spawn(asker)));
@@ -214,6 +219,10 @@ pub(super) const ALL: &[Scene] = &[
         end: |_| (),
     },
 ];
+
+fn scraped(address: std::net::SocketAddr) -> String {
+    format!("taxisvc_build_info{{instance=\"{address}\"}}")
+}
 
 fn write_settings(stage: &mut Stage, text: &str) {
     std::fs::write(stage.cluster.folder().join("taxisvc.toml"), text).unwrap();
