@@ -65,6 +65,14 @@ fn what_is_asked_is_counted_by_its_route_whichever_way_it_came() {
             && has("taxisvc_calls{status=\"requestCancel\"} 1")
             && has("taxisvc_drives{status=\"start\"} 1")
             && has("taxisvc_payments{status=\"refunded\"} 1")
+            && has("taxisvc_events_total{database=\"taxisvc\",type=\"CallRequested\"} 3")
+            && has("taxisvc_events_total{database=\"taxisvc\",type=\"FareRefunded\"} 1")
+            && has("taxisvc_events_total{database=\"taxisvc\",type=\"PaymentFailed\"} 0")
+            && has("taxisvc_time_to_drive_seconds_count{database=\"taxisvc\"} 2")
+            && has("taxisvc_ledger_won{account=\"taken\"} 1650000")
+            && has("taxisvc_ledger_won{account=\"returned\"} 1500000")
+            && has("taxisvc_ledger_won{account=\"provider\"} 150000")
+            && has("taxisvc_ledger_payments_wrong 0")
             && has("taxisvc_events_unread{service=\"view\"} 0.0");
         is_there.then_some(())
     });

@@ -73,10 +73,31 @@ pub(super) struct Scene {
 
 /// What came of one alert.
 struct Seen {
+    /// What brought it about first, which may have been meant for another.
     how: &'static str,
     fired: Duration,
     /// After it was undone.
     resolved: Option<Duration>,
+}
+
+/// All that has fired so far.
+#[derive(Default)]
+struct Record {
+    seen: BTreeMap<String, Seen>,
+    amiss: Vec<String>,
+}
+
+impl Record {
+    /// Notes what fires now and did not before; whether all of these do.
+    fn note(&mut self, firing: &BTreeSet<String>, scene: &Scene, since: Duration) -> bool {
+        for name in firing {
+            if !self.seen.contains_key(name) {
+                println!("   {name} fires after {} s", since.as_secs());
+                self.seen.insert(name.clone(), Seen { how: scene.how, fired: since, resolved: None });
+            }
+        }
+        scene.alerts.iter().all(|name| firing.contains(*name))
+    }
 }
 
 #[test]
@@ -86,68 +107,57 @@ fn every_alert_fires_when_it_should() {
     let Some(prometheus) = Prometheus::start(&shortened(), &stage.jobs()) else { return };
     stage.prometheus = Some(prometheus);
     stage.comes_to_life();
-    let mut seen: BTreeMap<&'static str, Seen> = BTreeMap::new();
-    let mut amiss = Vec::new();
-    for scene in scenes::ALL {
-        play(&mut stage, scene, (&mut seen, &mut amiss));
-    }
-    tell(&stage, &seen);
-    let all: BTreeSet<String> = stage.prometheus().rules().into_iter().map(|(name, _)| name).collect();
-    let missing: Vec<&String> = all.iter().filter(|name| !seen.contains_key(name.as_str())).collect();
+    let mut record = Record::default();
+    scenes::ALL.iter().for_each(|scene| play(&mut stage, scene, &mut record));
+    tell(&stage, &record.seen);
+    let all = stage.prometheus().rules().into_iter().map(|(name, _)| name);
+    let missing: Vec<String> = all.filter(|name| !record.seen.contains_key(name)).collect();
     stage.clear();
-    assert!(missing.is_empty() && amiss.is_empty(), "never fired: {missing:?}; {amiss:?}");
+    assert!(missing.is_empty() && record.amiss.is_empty(), "never fired: {missing:?}; {:?}", record.amiss);
 }
 
-fn play(
-    stage: &mut Stage,
-    scene: &Scene,
-    (seen, amiss): (&mut BTreeMap<&'static str, Seen>, &mut Vec<String>),
-) {
+/// Until what is meant to fire does, and once it is undone, until it does not any more.
+fn play(stage: &mut Stage, scene: &Scene, record: &mut Record) {
     println!("== {}", scene.how);
-    let before = stage.firing();
     let stopwatch = Stopwatch::start();
     (scene.begin)(stage);
-    let mut left: Vec<&'static str> = scene.alerts.to_vec();
-    while !left.is_empty() && stopwatch.elapsed() < FIRES_WITHIN {
-        let firing = stage.firing();
-        for name in left.extract_if(.., |name| firing.contains(*name)) {
-            let fired = if before.contains(name) { Duration::ZERO } else { stopwatch.elapsed() };
-            println!("   {name} fires after {} s", fired.as_secs());
-            seen.entry(name).or_insert(Seen { how: scene.how, fired, resolved: None });
-        }
+    let mut firing = stage.firing();
+    while !record.note(&firing, scene, stopwatch.elapsed()) && stopwatch.elapsed() < FIRES_WITHIN {
         pause();
+        firing = stage.firing();
     }
-    amiss.extend(left.iter().map(|name| format!("{name} does not fire: {}", scene.how)));
-    for name in &left {
+    for name in scene.alerts.iter().filter(|name| !firing.contains(**name)) {
         println!("   {name} DOES NOT FIRE");
+        record.amiss.push(format!("{name} does not fire: {}", scene.how));
     }
     (scene.end)(stage);
     let stopwatch = Stopwatch::start();
-    let mut left: Vec<&'static str> =
-        scene.alerts.iter().copied().filter(|name| !LOOKS_BACK.contains(name)).collect();
+    let ends = scene.alerts.iter().filter(|name| !LOOKS_BACK.contains(name));
+    let mut left: BTreeSet<&str> = ends.copied().collect();
     while !left.is_empty() && stopwatch.elapsed() < RESOLVES_WITHIN {
         let firing = stage.firing();
-        for name in left.extract_if(.., |name| !firing.contains(*name)) {
-            if let Some(seen) = seen.get_mut(name) {
+        for name in left.iter().filter(|name| !firing.contains(**name)) {
+            if let Some(seen) = record.seen.get_mut(*name) {
                 seen.resolved.get_or_insert(stopwatch.elapsed());
             }
         }
+        left.retain(|name| firing.contains(*name));
         pause();
     }
-    amiss.extend(left.iter().map(|name| format!("{name} goes on firing: {}", scene.how)));
     for name in left {
         println!("   {name} GOES ON FIRING");
+        record.amiss.push(format!("{name} goes on firing: {}", scene.how));
     }
 }
 
 /// As it stands in docs/runbook/README.md.
-fn tell(stage: &Stage, seen: &BTreeMap<&'static str, Seen>) {
+fn tell(stage: &Stage, seen: &BTreeMap<String, Seen>) {
     println!("| alert | brought about by | fired after | over after |\n|---|---|---|---|");
     for (name, _) in stage.prometheus().rules() {
-        let Some((name, Seen { how, fired, resolved })) = seen.get_key_value(name.as_str()) else { continue };
+        let Some(Seen { how, fired, resolved }) = seen.get(&name) else { continue };
         let over = match resolved {
             Some(resolved) => format!("{} s", resolved.as_secs()),
-            None if LOOKS_BACK.contains(name) => "its window".to_owned(),
+            None if LOOKS_BACK.contains(&name.as_str()) => "its window".to_owned(),
             None => "it was not".to_owned(),
         };
         println!("| {name} | {how} | {} s | {over} |", fired.as_secs());

@@ -25,7 +25,7 @@ const MARKS: [(&str, &str); 2] =
 
 pub(in super::super) struct Stage {
     pub(super) prometheus: Option<Prometheus>,
-    riders: Option<[Riders; 2]>,
+    riders: Option<Riders>,
     pub(super) cluster: Cluster,
     /// On the small disk.
     pub(super) world: World,
@@ -91,12 +91,9 @@ impl Stage {
 
     /// Riders come, and nothing is amiss.
     pub(super) fn comes_to_life(&mut self) {
-        self.riders =
-            Some([self.cluster.gateway, self.world.gateway].map(|gateway| Riders::start(gateway, RIDERS)));
-        until("a hundred calls", || {
-            let riders = self.riders.as_ref().expect("they came");
-            riders.iter().all(|riders| riders.rides() > 100).then_some(())
-        });
+        let riders = Riders::start(self.cluster.gateway, RIDERS);
+        until("a hundred calls", || (riders.rides() > 100).then_some(()));
+        self.riders = Some(riders);
         let firing = self.firing();
         assert!(firing.is_empty(), "nothing is amiss, and yet {firing:?}");
     }
@@ -188,7 +185,7 @@ impl Stage {
     /// Riders go, and the processes after them.
     pub(super) fn clear(&mut self) {
         self.prometheus = None;
-        self.riders.take().into_iter().flatten().for_each(Riders::end);
+        self.riders.take().into_iter().for_each(Riders::end);
     }
 }
 
