@@ -3,6 +3,7 @@
 use crate::Service;
 use crate::clock::Timestamp;
 use crate::log::EntityKey;
+use crate::runner::Stats;
 use crate::store::WriteSet;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,18 +89,23 @@ impl Histogram {
     }
 }
 
-/// How long what a service measures took, of what ended with this batch.
-pub(crate) fn took_ms<S: Service>(service: &S, set: &WriteSet) -> Vec<u64> {
+/// Counts what a batch of a service recorded, and measures what ended with it.
+pub(crate) fn count<S: Service>(service: &S, set: &WriteSet, stats: &Stats) {
+    stats.events.note(set.events.iter().map(|event| event.event_type));
+    stats.dead_letters.fetch_add(set.dead_letters.len() as u64, Ordering::Relaxed);
+    for event in set.events.iter().filter(|event| service.is_alarm(event.event_type)) {
+        tracing::warn!(event = event.event_type, key = %event.key, "somebody should look");
+        stats.alarms.fetch_add(1, Ordering::Relaxed);
+    }
     let measured = set.events.iter().filter(|event| service.is_measured(event.event_type));
     let at: BTreeMap<EntityKey, Timestamp> = measured.map(|event| (event.key, event.at)).collect();
     if at.is_empty() {
-        return Vec::new();
+        return;
     }
-    let took = set.entities.iter().filter_map(|write| {
-        let at = at.get(&write.row.key)?;
-        service.took_ms(&write.row.state, *at)
-    });
-    took.collect()
+    for write in &set.entities {
+        let took_ms = at.get(&write.row.key).and_then(|at| service.took_ms(&write.row.state, *at));
+        took_ms.into_iter().for_each(|took_ms| stats.took_ms.observe(took_ms));
+    }
 }
 
 /// How far a service has got with what others say, over all of its shards, as of its last turn.

@@ -11,13 +11,14 @@ use crate::clock::Timestamp;
 use crate::dead_letter::{DeadLetter, Parcel};
 use crate::decide::Batch;
 use crate::effect::{Effect, Performer, Retry};
-use crate::figures::took_ms;
+use crate::figures::count;
 use crate::handle::{Handle, NUMBERS_BLOCK, Numbers, Queue, Queued, Reply, Watches, lock};
 use crate::letters::{Asked, AskedSkip, Retried, Skipped, Watchers};
 use crate::listen::Listening;
 use crate::log::{EntityKey, LogId, Position, Recorded, ShardName, Source, shard_of};
 use crate::progress::Progress;
 use crate::reply::Place;
+use crate::runner::Stats;
 use crate::store::{InboxKey, NewEvent, Store, Stored, WriteSet};
 use crate::timer::DueTimer;
 use crate::topic::Spread;
@@ -193,9 +194,8 @@ pub trait AnyLane: Send {
     fn pause(&mut self);
     /// What its store held of it is dropped: whatever it knows is of the past.
     fn start_over(&mut self);
-    fn is_alarm(&self, event_type: &str) -> bool;
-    /// How long what its service measures took, of what ended with this batch.
-    fn took_ms(&self, set: &WriteSet) -> Vec<u64>;
+    /// Counts what was committed.
+    fn count(&self, set: &WriteSet, stats: &Stats);
 }
 
 impl<S: Service> Lane<S> {
@@ -486,12 +486,8 @@ impl<S: Service> AnyLane for Lane<S> {
         self.is_paused = false;
     }
 
-    fn is_alarm(&self, event_type: &str) -> bool {
-        self.service.is_alarm(event_type)
-    }
-
-    fn took_ms(&self, set: &WriteSet) -> Vec<u64> {
-        took_ms(&*self.service, set)
+    fn count(&self, set: &WriteSet, stats: &Stats) {
+        count(&*self.service, set, stats);
     }
 }
 

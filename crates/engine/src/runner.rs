@@ -392,15 +392,9 @@ impl Runner {
         let log = self.parts.store.log();
         self.stats.commits.fetch_add(1, Ordering::Relaxed);
         for (set, last_position) in sets.into_iter().zip(last_positions) {
-            self.stats.events.note(set.events.iter().map(|event| event.event_type));
-            self.stats.dead_letters.fetch_add(set.dead_letters.len() as u64, Ordering::Relaxed);
             let lane = self.lanes.iter_mut().find(|lane| lane.shard() == set.shard);
             let lane = lane.expect("a write set comes from one of the lanes");
-            for event in set.events.iter().filter(|event| lane.is_alarm(event.event_type)) {
-                tracing::warn!(event = event.event_type, key = %event.key, "somebody should look");
-                self.stats.alarms.fetch_add(1, Ordering::Relaxed);
-            }
-            lane.took_ms(&set).into_iter().for_each(|took_ms| self.stats.took_ms.observe(took_ms));
+            lane.count(&set, &self.stats);
             lane.settle(set, *last_position, log, &self.parts.bus);
         }
     }
