@@ -109,7 +109,8 @@ fn check_configuration(root: &Path, work: &Path) -> anyhow::Result<()> {
 
 /// By itself, since what it builds takes a minute where it was not built before.
 fn schema(root: &Path) -> anyhow::Result<()> {
-    let files = dashboards::ALL.map(|dashboard| root.join(DASHBOARDS).join(format!("{}.json", dashboard.name)));
+    let files =
+        dashboards::ALL.map(|dashboard| root.join(DASHBOARDS).join(format!("{}.json", dashboard.name)));
     let mut go = Command::new("go");
     go.args(["run", "."]).args(files).current_dir(root.join(SCHEMA));
     call(&mut go).context("the dashboards are read by a program in Go, 1.24 or newer")

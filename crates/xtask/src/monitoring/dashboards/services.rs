@@ -249,6 +249,17 @@ const PROCESSES: &[Panel] = &[
         ..PANEL
     },
     Panel {
+        title: "Spans",
+        about: "A second: told, taken by the collector, and lost; there where traces are sent.",
+        unit: "ops",
+        curves: &[
+            Curve("sum by (job) (rate(taxisvc_spans_told_total{@}[$__rate_interval]))", "told {{job}}"),
+            Curve("sum by (job) (rate(taxisvc_spans_sent_total{@}[$__rate_interval]))", "sent {{job}}"),
+            Curve("sum by (job) (rate(taxisvc_spans_lost_total{@}[$__rate_interval]))", "lost {{job}}"),
+        ],
+        ..PANEL
+    },
+    Panel {
         title: "Room on the disk",
         about: "What is left on the disk of the data directory, and its size.",
         unit: "bytes",

@@ -16,6 +16,8 @@ use crate::world::until;
 use std::path::PathBuf;
 
 const RIDERS: usize = 4;
+/// So that there are figures of spans, and nobody has to take any.
+const TRACES: [(&str, &str); 2] = [("TRACES_ENDPOINT", "http://127.0.0.1:9"), ("TRACES_SAMPLE_RATIO", "0")];
 const SINGLE: &str = "taxisvc";
 const FLEET: &str = "call|payment|drive|view|gateway";
 
@@ -41,8 +43,8 @@ fn jobs(cluster: &mut Cluster, replicas: usize, more: &[Job]) -> Vec<Job> {
 #[test]
 #[ignore = "wants Kafka, PostgreSQL and Prometheus: cargo xtask monitoring live"]
 fn every_panel_and_alert_finds_its_figures() {
-    let mut cluster = Cluster::start(2, Outside::shared());
-    let world = World::start();
+    let mut cluster = Cluster::with(2, Outside::shared(), &TRACES);
+    let world = World::with(&TRACES);
     let single = (SINGLE, vec![world.address("gateway")]);
     let jobs = jobs(&mut cluster, 2, &[single]);
     let processes: usize = jobs.iter().map(|(_, addresses)| addresses.len()).sum();

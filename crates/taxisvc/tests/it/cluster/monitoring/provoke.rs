@@ -49,7 +49,8 @@ fn shortened() -> String {
 }
 
 /// What looks back over so long that it does not end within minutes.
-const LOOKS_BACK: [&str; 11] = [
+const LOOKS_BACK: [&str; 12] = [
+    "TaxisvcSpansLost",
     "TaxisvcErrorBudgetBurnsFast",
     "TaxisvcErrorBudgetBurnsSlowly",
     "TaxisvcLatencyBudgetBurnsFast",

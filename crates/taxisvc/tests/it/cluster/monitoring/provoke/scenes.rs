@@ -77,6 +77,17 @@ pub(super) const ALL: &[Scene] = &[
         end: Stage::take_away,
     },
     Scene {
+        how: "a collector of traces that is not there",
+        alerts: &["TaxisvcSpansLost"],
+        begin: |stage| {
+            stage.add(&[("TRACES_ENDPOINT", "http://127.0.0.1:9")], |_, _| (), true);
+            let address = stage.extra.as_ref().expect("it was added").address;
+            until("it to be scraped", || stage.prometheus().finds(&scraped(address)).then_some(()));
+            Ask::post("/calls", CALL).of(address).unwrap();
+        },
+        end: Stage::take_away,
+    },
+    Scene {
         how: "the machine's clock set forward by an hour (libfaketime)",
         alerts: &["TaxisvcClockSet"],
         begin: |stage| {
