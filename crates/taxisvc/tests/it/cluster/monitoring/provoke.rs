@@ -153,6 +153,8 @@ fn play(stage: &mut Stage, scene: &Scene, record: &mut Record) {
 
 /// As it stands in docs/runbook/README.md.
 fn tell(stage: &Stage, seen: &BTreeMap<String, Seen>) {
+    println!("The shipped rules, but for `for: 1s` in place of what they wait, and:");
+    SHORTER.iter().for_each(|(from, to)| println!("  {from}  =>  {to}"));
     println!("| alert | brought about by | fired after | over after |\n|---|---|---|---|");
     for (name, _) in stage.prometheus().rules() {
         let Some(Seen { how, fired, resolved }) = seen.get(&name) else { continue };

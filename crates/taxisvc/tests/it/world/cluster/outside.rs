@@ -25,6 +25,9 @@ const POSTGRES: &str = "postgres://taxisvc@127.0.0.1:5432/postgres";
 /// What Kafka has not said by then it never will.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
+/// How long a producer that is full is left to send.
+const FULL_WAIT: Duration = Duration::from_millis(50);
+
 /// Where the processes of a test find what they run on. What was made for the test goes with it.
 pub(crate) struct Outside {
     kafka: String,
@@ -219,6 +222,22 @@ impl Outside {
         });
         let record = BaseRecord::<(), [u8]>::to(&self.topic).payload(value).headers(named);
         producer.send(record).map_err(|(error, _)| error).unwrap();
+        producer.flush(ANSWER_MAX).unwrap();
+    }
+
+    /// Puts so many messages on the topic that say nothing to anybody.
+    pub(crate) fn flood(&self, count: usize) {
+        let producer: BaseProducer =
+            ClientConfig::new().set("bootstrap.servers", &self.kafka).create().unwrap();
+        for _ in 0..count {
+            let headers = OwnedHeaders::new().insert(Header { key: "type", value: Some("TaxiWashed") });
+            let mut record = BaseRecord::<(), [u8]>::to(&self.topic).payload(b"soap").headers(headers);
+            // What is full is emptied while it is waited for.
+            while let Err((_, again)) = producer.send(record) {
+                producer.poll(FULL_WAIT);
+                record = again;
+            }
+        }
         producer.flush(ANSWER_MAX).unwrap();
     }
 

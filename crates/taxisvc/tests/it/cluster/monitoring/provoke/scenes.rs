@@ -8,6 +8,8 @@ use crate::world::http::Ask;
 use crate::world::until;
 use std::process::Command;
 
+/// More than can be read within a few seconds.
+const MESSAGES: usize = 300_000;
 const CALL: &str = r#"{"userId":"1","userName":"eojin","distance":7}"#;
 
 pub(super) const ALL: &[Scene] = &[
@@ -150,10 +152,14 @@ pub(super) const ALL: &[Scene] = &[
         end: Stage::let_go,
     },
     Scene {
-        how: "a table of view locked by hand, for 45 s",
+        how: "both processes of view away while 300,000 messages more come that are no events, and started again",
         alerts: &["TaxisvcEventsUnread", "TaxisvcKafkaLag"],
-        begin: |stage| stage.sql_for_long("view", vec![lock("view", 45.0)]),
-        end: Stage::let_go,
+        begin: |stage| {
+            stage.kill_all_of("view");
+            stage.cluster.outside().flood(MESSAGES);
+            stage.start_all_of("view");
+        },
+        end: |_| (),
     },
     Scene {
         how: "the payment provider silent (`test:late`)",
