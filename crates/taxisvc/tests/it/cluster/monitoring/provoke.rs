@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What has not fired by then never will.
-const FIRES_WITHIN: Duration = Duration::from_secs(180);
+const FIRES_WITHIN: Duration = Duration::from_secs(100);
 /// As long as it takes Kafka to share out partitions anew, and then some.
 const RESOLVES_WITHIN: Duration = Duration::from_secs(90);
 
@@ -74,7 +74,7 @@ pub(super) struct Scene {
 
 /// What came of one alert.
 struct Seen {
-    /// What brought it about first, which may have been meant for another.
+    /// What brought it about: what was meant to, or what did so before, if it went on until then.
     how: &'static str,
     fired: Duration,
     /// After it was undone.
@@ -84,6 +84,8 @@ struct Seen {
 /// All that has fired so far.
 #[derive(Default)]
 struct Record {
+    /// When it was looked last.
+    firing: BTreeSet<String>,
     seen: BTreeMap<String, Seen>,
     amiss: Vec<String>,
 }
@@ -92,11 +94,15 @@ impl Record {
     /// Notes what fires now and did not before; whether all of these do.
     fn note(&mut self, firing: &BTreeSet<String>, scene: &Scene, since: Duration) -> bool {
         for name in firing {
-            if !self.seen.contains_key(name) {
+            if self.firing.insert(name.clone()) {
                 println!("   {name} fires after {} s", since.as_secs());
-                self.seen.insert(name.clone(), Seen { how: scene.how, fired: since, resolved: None });
+                let is_meant = scene.alerts.contains(&name.as_str());
+                if is_meant || !self.seen.contains_key(name) {
+                    self.seen.insert(name.clone(), Seen { how: scene.how, fired: since, resolved: None });
+                }
             }
         }
+        self.firing.retain(|name| firing.contains(name));
         scene.alerts.iter().all(|name| firing.contains(*name))
     }
 }

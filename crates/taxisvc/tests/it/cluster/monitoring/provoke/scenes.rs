@@ -9,7 +9,7 @@ use crate::world::until;
 use std::process::Command;
 
 /// More than can be read within a few seconds.
-const MESSAGES: usize = 300_000;
+const MESSAGES: usize = 100_000;
 const CALL: &str = r#"{"userId":"1","userName":"eojin","distance":7}"#;
 
 pub(super) const ALL: &[Scene] = &[
@@ -107,7 +107,7 @@ pub(super) const ALL: &[Scene] = &[
         how: "a disk of 160 MB, filled by somebody else's file",
         alerts: &["TaxisvcDiskLow", "TaxisvcDiskFull", "TaxisvcDiskFilling"],
         begin: |stage| {
-            for (name, bytes) in [("one", 40 << 20), ("other", 40 << 20)] {
+            for (name, bytes) in [("one", 40 << 20), ("other", 48 << 20)] {
                 let file = stage.disk.fill(name, bytes);
                 stage.files.push(file);
             }
@@ -152,14 +152,21 @@ pub(super) const ALL: &[Scene] = &[
         end: Stage::let_go,
     },
     Scene {
-        how: "both processes of view away while 300,000 messages more come that are no events, and started again",
-        alerts: &["TaxisvcEventsUnread", "TaxisvcKafkaLag"],
+        how: "100,000 messages more on the topic that are no events",
+        alerts: &["TaxisvcKafkaLag"],
+        begin: |stage| stage.cluster.outside().flood(MESSAGES),
+        end: |_| (),
+    },
+    Scene {
+        how: "both processes of view away for 200 calls, and its table locked by hand, for 1.5 s again and again, when they are back",
+        alerts: &["TaxisvcEventsUnread"],
         begin: |stage| {
             stage.kill_all_of("view");
-            stage.cluster.outside().flood(MESSAGES);
+            calls_go_on(stage, 200);
+            stage.sql_for_long("view", vec![lock("view", 1.5); 20]);
             stage.start_all_of("view");
         },
-        end: |_| (),
+        end: Stage::let_go,
     },
     Scene {
         how: "the payment provider silent (`test:late`)",
@@ -227,10 +234,7 @@ pub(super) const ALL: &[Scene] = &[
         alerts: &["TaxisvcMessagesLost"],
         begin: |stage| {
             stage.kill_all_of("view");
-            let calls = stage.cluster.count("calls");
-            until("calls that view does not hear of", || {
-                (stage.cluster.count("calls") > calls + 50).then_some(())
-            });
+            calls_go_on(stage, 50);
             stage.cluster.outside().forget_messages();
             stage.start_all_of("view");
         },
@@ -243,6 +247,12 @@ pub(super) const ALL: &[Scene] = &[
         end: |_| (),
     },
 ];
+
+/// Riders call so many times more.
+fn calls_go_on(stage: &Stage, more: u64) {
+    let calls = stage.cluster.count("calls");
+    until("calls", || (stage.cluster.count("calls") > calls + more).then_some(()));
+}
 
 fn scraped(address: std::net::SocketAddr) -> String {
     format!("taxisvc_build_info{{instance=\"{address}\"}}")
