@@ -9,7 +9,7 @@ use crate::world::until;
 use std::process::Command;
 
 /// More than can be read within a few seconds.
-const MESSAGES: usize = 100_000;
+const MESSAGES: usize = 300_000;
 const CALL: &str = r#"{"userId":"1","userName":"eojin","distance":7}"#;
 
 pub(super) const ALL: &[Scene] = &[
@@ -152,9 +152,13 @@ pub(super) const ALL: &[Scene] = &[
         end: Stage::let_go,
     },
     Scene {
-        how: "100,000 messages more on the topic that are no events",
+        how: "300,000 messages that are no events put on the topic while both processes of view are away, and these started again",
         alerts: &["TaxisvcKafkaLag"],
-        begin: |stage| stage.cluster.outside().flood(MESSAGES),
+        begin: |stage| {
+            stage.kill_all_of("view");
+            stage.cluster.outside().flood(MESSAGES);
+            stage.start_all_of("view");
+        },
         end: |_| (),
     },
     Scene {
