@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     part: Option<Part>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 enum Part {
     /// Checks the rules and runs their tests, reads the dashboards, and holds both against the documents
     Check,
@@ -33,7 +33,11 @@ enum Part {
     /// its figures
     Live,
     /// Brings about what each alert tells of, on a running system, until Prometheus says that it fires; takes half an hour
-    Provoke,
+    Provoke {
+        /// Those alone in whose names this stands
+        #[arg(value_name = "ALERT", default_value = "")]
+        alert: String,
+    },
 }
 
 pub(crate) const RULES: &str = "deploy/monitoring/alerts.yaml";
@@ -45,18 +49,22 @@ const SCHEMA: &str = "crates/xtask/monitoring";
 const RULES_OF_KUBERNETES: &str = "deploy/kubernetes/components/prometheus/alerts.yaml";
 const CONFIGURATION: &str = "deploy/compose/prometheus.yaml";
 
+/// The tests that do it.
+const LIVE: &str = "cluster::monitoring::every_panel_and_alert_finds_its_figures";
+const PROVOKE: &str = "cluster::monitoring::provoke::every_alert_fires_when_it_should";
+
 /// Everything, or one part; what takes longest only when it is named.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
-    match arguments.part {
+    match &arguments.part {
         Some(Part::Check) => check(root),
         Some(Part::Write) => write(root),
         Some(Part::Schema) => schema(root),
-        Some(Part::Live) => ci::monitoring(root, "live"),
-        Some(Part::Provoke) => ci::monitoring(root, "provoke"),
+        Some(Part::Live) => ci::monitoring(root, LIVE, ""),
+        Some(Part::Provoke { alert }) => ci::monitoring(root, PROVOKE, alert),
         None => {
             check(root)?;
             schema(root)?;
-            ci::monitoring(root, "live")
+            ci::monitoring(root, LIVE, "")
         }
     }
 }
