@@ -115,8 +115,11 @@ fn leave_out_what_is_too_far(trips: &Path) {
     let text = std::fs::read_to_string(trips).unwrap();
     let (names, rows) = text.split_once('\n').unwrap();
     let miles = names.split(',').position(|name| name == "trip_miles").unwrap();
-    let is_near =
-        |row: &&str| row.split(',').nth(miles).unwrap().parse().is_ok_and(|miles: f64| miles < TOO_FAR_MILES);
+    // What is no trip stays, as it is in every day.
+    let is_near = |row: &&str| {
+        let said = row.split(',').nth(miles).and_then(|miles| miles.parse().ok());
+        said.is_none_or(|miles: f64| miles < TOO_FAR_MILES)
+    };
     let near: Vec<&str> = rows.lines().filter(is_near).collect();
     std::fs::write(trips, format!("{names}\n{}\n", near.join("\n"))).unwrap();
 }

@@ -74,7 +74,7 @@ impl Collector {
         Trace(spans.map(|span| (span.id.clone(), span)).collect())
     }
 
-    /// Waits until spans of all these names are there.
+    /// Waits until spans of all these names are there, and every span's parent but that of the first: each process sends its own.
     #[track_caller]
     pub(crate) fn until_told(&self, trace: &str, names: &[&str]) -> Trace {
         let mut seen = 0;
@@ -83,7 +83,8 @@ impl Collector {
             if trace.0.len() != std::mem::replace(&mut seen, trace.0.len()) {
                 println!("{trace}");
             }
-            names.iter().all(|name| trace.has(name)).then_some(trace)
+            let is_whole = trace.orphans() == 1;
+            (is_whole && names.iter().all(|name| trace.has(name))).then_some(trace)
         })
     }
 
@@ -107,6 +108,11 @@ impl Trace {
     pub(crate) fn named(&self, name: &str) -> &Span {
         let found = self.0.values().find(|span| span.name == name);
         found.unwrap_or_else(|| panic!("no span {name:?} among\n{self}"))
+    }
+
+    /// How many spans have no parent here.
+    fn orphans(&self) -> usize {
+        self.0.values().filter(|span| !self.0.contains_key(&span.parent)).count()
     }
 
     pub(crate) fn services(&self) -> BTreeSet<&str> {
