@@ -11,7 +11,7 @@ use std::process::Command;
 /// Where they are made, below the root.
 const FOLDER: &str = "target/release-files";
 /// What stands in the archive beside the program.
-const BESIDE: [&str; 8] = [
+const BESIDE: [&str; 10] = [
     "LICENSE",
     "README.md",
     "CHANGELOG.md",
@@ -20,6 +20,8 @@ const BESIDE: [&str; 8] = [
     "deploy/nginx/taxisvc.conf",
     "deploy/systemd/taxisvc.service",
     "deploy/systemd/taxisvc@.service",
+    "deploy/systemd/taxisvc-backup.service",
+    "deploy/systemd/taxisvc-backup.timer",
 ];
 const UNRELEASED: &str = "Unreleased";
 
@@ -106,7 +108,10 @@ impl Files {
 
     /// The same files make the same archive: nothing in it says when or by whom it was made.
     fn pack(&self) -> anyhow::Result<()> {
-        let at = ask(Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(&self.root))?;
+        // Whoever builds need not own the folder, as in a container.
+        let mut git = Command::new("git");
+        git.arg("-c").arg(format!("safe.directory={}", self.root.display()));
+        let at = ask(git.args(["log", "-1", "--format=%ct"]).current_dir(&self.root))?;
         let mut tar = Command::new("tar");
         tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mode=u+rw,go+r-w"]);
         tar.arg(format!("--mtime=@{}", at.trim())).args(["--use-compress-program", "gzip -9n", "--create"]);

@@ -1,6 +1,7 @@
 //! The pages: checked, tested, proved to be what their source builds, and walked by a browser as a person would.
 
 mod compare;
+mod node;
 
 use crate::{ci, packages};
 use anyhow::{Context, bail};
@@ -25,31 +26,29 @@ const WALK: &str = ".walk.mjs";
 /// How the file of a walk ends that wants Kafka and PostgreSQL.
 const WALK_OVER_SERVICES: &str = ".services.mjs";
 const SCREENSHOTS: &str = "docs/images";
-/// Below this, Vite does not start.
-const NODE_MIN: (u32, u32) = (20, 19);
 const BROWSER: &str = "chromium";
 
 pub(crate) fn run(root: &Path, arguments: Arguments) -> anyhow::Result<()> {
     prepare(root)?;
     if arguments.screenshots {
         let binary = ci::binary(root)?;
-        let mut node = Command::new("node");
+        let mut node = node::command(root, "node");
         node.arg(root.join(WALKS).join("screenshots.mjs")).arg(root.join(SCREENSHOTS));
         return call(node.env("TAXISVC_BINARY", binary).env("CHROMIUM", BROWSER));
     }
     let source = root.join(SOURCE);
     println!("== the pages' types and tests");
     for script in ["check", "test"] {
-        npm(&source, script, &[])?;
+        npm(root, script, &[])?;
     }
     call(
-        Command::new("node")
+        node::command(root, "node")
             .args(["node_modules/typescript/bin/tsc", "--project", "e2e"])
             .current_dir(&source),
     )?;
     println!("== {PAGES} is what {SOURCE} builds");
     let built = root.join(BUILT);
-    npm(&source, "build", &["--outDir", &built.display().to_string(), "--emptyOutDir"])?;
+    npm(root, "build", &["--outDir", &built.display().to_string(), "--emptyOutDir"])?;
     compare::ensure_same(&root.join(PAGES), &built).with_context(|| {
         format!("{PAGES} is not what its source builds; `npm run build` in {SOURCE}/ mends it")
     })?;
@@ -64,29 +63,14 @@ pub(crate) fn walk_over_services(root: &Path, environment: &[(String, String)]) 
 
 fn prepare(root: &Path) -> anyhow::Result<()> {
     packages::ensure(&packages::for_pages())?;
-    let told = Command::new("node").arg("--version").output().context("cannot start node")?;
-    ensure_node(&String::from_utf8_lossy(&told.stdout))?;
+    node::ensure(root)?;
     println!("== the pages: npm packages into {SOURCE}/node_modules");
-    call(Command::new("npm").args(["ci", "--silent"]).current_dir(root.join(SOURCE)))
-}
-
-/// Debian's may be older than what the pages are built with.
-fn ensure_node(told: &str) -> anyhow::Result<()> {
-    let told = told.trim();
-    let mut numbers = told.trim_start_matches('v').split('.').map(|number| number.parse::<u32>().ok());
-    let found = numbers.next().flatten().zip(numbers.next().flatten());
-    if found.is_none_or(|found| found < NODE_MIN) {
-        let (major, minor) = NODE_MIN;
-        bail!(
-            "the pages want node {major}.{minor} or newer, and `node --version` says {told:?}: nodejs.org has newer ones"
-        );
-    }
-    Ok(())
+    call(node::command(root, "npm").args(["ci", "--silent"]).current_dir(root.join(SOURCE)))
 }
 
 fn walk(root: &Path, ending: &str, environment: &[(String, String)]) -> anyhow::Result<()> {
     let binary = ci::binary(root)?;
-    let mut node = Command::new("node");
+    let mut node = node::command(root, "node");
     // One after the other: each has a browser and a server of its own.
     node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).args(walks(root, ending)?);
     node.env("TAXISVC_BINARY", binary).env("CHROMIUM", BROWSER).envs(environment.iter().cloned());
@@ -103,8 +87,9 @@ fn walks(root: &Path, ending: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(walks)
 }
 
-fn npm(folder: &Path, script: &str, arguments: &[&str]) -> anyhow::Result<()> {
-    let mut command = Command::new("npm");
+fn npm(root: &Path, script: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let mut command = node::command(root, "npm");
+    let folder = root.join(SOURCE);
     call(command.args(["run", "--silent", script, "--"]).args(arguments).current_dir(folder))
 }
 
@@ -117,20 +102,4 @@ fn call(command: &mut Command) -> anyhow::Result<()> {
         bail!("`{name} {}` failed", first.join(" "));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_node_that_is_too_old_is_refused_by_name() {
-        for new_enough in ["v20.19.0\n", "v20.20.2", "v22.1.0", "v100.0.0-nightly"] {
-            ensure_node(new_enough).unwrap();
-        }
-        for old in ["v18.20.4\n", "v20.18.9", "", "node?"] {
-            let refused = ensure_node(old).unwrap_err().to_string();
-            assert!(refused.contains("node 20.19") && refused.contains(old.trim()), "{refused}");
-        }
-    }
 }

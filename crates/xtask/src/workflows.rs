@@ -60,7 +60,10 @@ fn unpinned(text: &str) -> Vec<String> {
         let is_commit = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_commit && version.starts_with('v')
     };
-    uses.map(str::trim).filter(|action| !is_pinned(action)).map(str::to_owned).collect()
+    // What lies in this repository comes with it.
+    let is_own = |action: &str| action.starts_with("./");
+    let uses = uses.map(str::trim).filter(|action| !is_own(action) && !is_pinned(action));
+    uses.map(str::to_owned).collect()
 }
 
 #[cfg(test)]
