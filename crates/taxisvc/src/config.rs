@@ -3,6 +3,7 @@
 pub(crate) mod bounds;
 pub(crate) mod live;
 mod mistake;
+pub(crate) mod open_telemetry;
 pub(crate) mod outside;
 mod place;
 pub(crate) mod secret;

@@ -3,7 +3,7 @@
 
 mod sending;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, open_telemetry};
 use crate::edge::draw;
 use crate::live::Live;
 use anyhow::{Context, bail};
@@ -97,11 +97,21 @@ impl Traces {
     pub(crate) fn begin(live: &Live) -> anyhow::Result<Option<Arc<Self>>> {
         let config = live.now().config.traces.clone();
         if config.endpoint.is_empty() {
+            if let Err(why) = open_telemetry::endpoint() {
+                tracing::warn!(why, "spans are not sent where OpenTelemetry's variables say");
+            }
             return Ok(None);
         }
         let counts = Arc::new(Counts::default());
         let address = format!("{}/v1/traces", config.endpoint.trim_end_matches('/'));
-        let collector = Collector::new(&address, headers(&config.headers)?, counts.clone())?;
+        let collector = match Collector::new(&address, headers(&config.headers)?, counts.clone()) {
+            Ok(collector) => collector,
+            Err(error) => {
+                // Rides matter more than spans of them.
+                tracing::error!(why = format!("{error:#}"), "no spans are sent");
+                return Ok(None);
+            }
+        };
         let batches = BatchConfigBuilder::default()
             .with_max_queue_size(WAITING_MAX + BATCH_MAX)
             .with_max_export_batch_size(BATCH_MAX)
@@ -137,13 +147,6 @@ impl Traces {
             tracing::warn!(%error, "the last spans were not sent");
         }
     }
-
-    fn is_sampled(&self, trace_id: u128) -> bool {
-        let sampler = self.sampler.read().unwrap_or_else(PoisonError::into_inner);
-        let trace_id = TraceId::from_bytes(trace_id.to_be_bytes());
-        let result = sampler.should_sample(None, trace_id, "", &SpanKind::Server, &[], &[]);
-        result.decision == SamplingDecision::RecordAndSample
-    }
 }
 
 impl Tracer for Traces {
@@ -156,9 +159,16 @@ impl Tracer for Traces {
         trace::mix(self.next.fetch_add(1, Ordering::Relaxed)).max(1)
     }
 
+    fn samples(&self, trace_id: u128) -> bool {
+        let sampler = self.sampler.read().unwrap_or_else(PoisonError::into_inner);
+        let trace_id = TraceId::from_bytes(trace_id.to_be_bytes());
+        let result = sampler.should_sample(None, trace_id, "", &SpanKind::Server, &[], &[]);
+        result.decision == SamplingDecision::RecordAndSample
+    }
+
     fn begin(&self) -> Traceparent {
         let trace_id = (u128::from(self.draw()) << 64) | u128::from(self.draw());
-        let begun = Traceparent::new(trace_id, self.draw(), self.is_sampled(trace_id));
+        let begun = Traceparent::new(trace_id, self.draw(), self.samples(trace_id));
         begun.expect("what is drawn is never zero")
     }
 

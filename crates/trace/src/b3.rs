@@ -18,6 +18,14 @@ pub(crate) fn of_headers<'h>(header: impl Fn(&str) -> Option<&'h str>) -> Option
     context(header("x-b3-traceid")?.trim(), header("x-b3-spanid")?.trim(), sampled)
 }
 
+/// Whether a context is there and leaves it to whoever gets it whether spans are kept.
+pub(crate) fn is_undecided<'h>(header: impl Fn(&str) -> Option<&'h str>) -> bool {
+    match header("b3") {
+        Some(text) => text.trim().split('-').count() == 2,
+        None => header("x-b3-sampled").is_none() && header("x-b3-flags").map(str::trim) != Some("1"),
+    }
+}
+
 /// `<trace>-<span>-<sampled>-<parent>`, the last two not always there. A lone `0` says that there is no trace.
 fn single(text: &str) -> Option<Traceparent> {
     let parts: Vec<&str> = text.split('-').collect();
@@ -88,6 +96,22 @@ mod tests {
             "f0822d011502e17é-713eea59bf2e94cb-1",
         ] {
             check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn who_says_nothing_of_sampling_leaves_it_open() {
+        let is_undecided = |headers: &[(&str, &'static str)]| {
+            super::is_undecided(|name| {
+                headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+            })
+        };
+        let several = [("x-b3-traceid", "f0822d011502e179"), ("x-b3-spanid", "713eea59bf2e94cb")];
+        assert!(is_undecided(&[("b3", "f0822d011502e179-713eea59bf2e94cb")]) && is_undecided(&several));
+        for decided in
+            [("b3", "f0822d011502e179-713eea59bf2e94cb-0"), ("x-b3-sampled", "0"), ("x-b3-flags", "1")]
+        {
+            assert!(!is_undecided(&[several[0], several[1], decided]), "{decided:?}");
         }
     }
 

@@ -34,8 +34,20 @@ impl Traceparent {
     /// What a request or a message says of its trace: `traceparent`, else B3 in one header, else in several. `header` gives
     /// the one of that name.
     pub fn of_headers<'h>(header: impl Fn(&str) -> Option<&'h str>) -> Option<Self> {
-        let w3c = header("traceparent").and_then(|text| Self::parse(text.trim()));
-        w3c.or_else(|| crate::b3::of_headers(header))
+        Self::of_headers_or(header, |_| false)
+    }
+
+    /// The same; where it is left open whether spans are kept, which B3 may do, `is_sampled` decides by the trace's id.
+    pub fn of_headers_or<'h>(
+        header: impl Fn(&str) -> Option<&'h str>,
+        is_sampled: impl FnOnce(u128) -> bool,
+    ) -> Option<Self> {
+        if let Some(w3c) = header("traceparent").and_then(|text| Self::parse(text.trim())) {
+            return Some(w3c);
+        }
+        let read = crate::b3::of_headers(&header)?;
+        let is_sampled = read.is_sampled() || (crate::b3::is_undecided(header) && is_sampled(read.trace_id));
+        Some(Self { flags: if is_sampled { SAMPLED } else { 0 }, ..read })
     }
 
     pub fn trace_id(&self) -> u128 {

@@ -20,6 +20,8 @@ pub trait Tracer: Send + Sync {
     fn now(&self) -> SystemTime;
     /// A number that no other span has.
     fn draw(&self) -> u64;
+    /// Whether spans of a trace are kept, where nobody has decided that yet.
+    fn samples(&self, trace_id: u128) -> bool;
     /// The context of a trace that begins here; whether it is sampled is decided once and for all.
     fn begin(&self) -> Traceparent;
     fn tell(&self, span: Span);

@@ -25,7 +25,9 @@ impl Answering {
     /// brings none begins one here.
     pub fn begin(tracing: Tracing, service: &'static str, headers: &mut HeaderMap) -> Option<Self> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let given = Traceparent::of_headers(header);
+        let given = Traceparent::of_headers_or(header, |trace_id| {
+            tracing.as_ref().is_some_and(|tracer| tracer.samples(trace_id))
+        });
         let Some(tracer) = tracing else {
             carry(headers, given);
             return None;

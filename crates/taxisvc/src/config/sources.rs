@@ -1,6 +1,6 @@
 //! Where every setting comes from: the defaults, under a file, under the environment, under flags.
 
-use super::{Config, mistake, secret};
+use super::{Config, mistake, open_telemetry, secret};
 use anyhow::{Context, anyhow, bail};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,9 +15,6 @@ const FILE: &str = "taxisvc.toml";
 const PREFIX: &str = "TAXISVC_";
 /// The original's name for `log`.
 const ORDER_LOG_LEVEL: &str = "ORDER_LOG_LEVEL";
-/// OpenTelemetry's own names, by which operators of a cluster set all programs at once.
-const OPEN_TELEMETRY: [(&str, &str); 2] =
-    [("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.endpoint"), ("OTEL_EXPORTER_OTLP_HEADERS", "traces.headers")];
 
 /// What was said on the command line.
 #[derive(Debug, Clone, Default)]
@@ -171,10 +168,8 @@ impl Layers {
         if let Some(level) = environment(ORDER_LOG_LEVEL) {
             self.lay("log", &level.to_lowercase(), Source::Environment(ORDER_LOG_LEVEL.to_owned()))?;
         }
-        for (name, path) in OPEN_TELEMETRY {
-            if let Some(text) = environment(name) {
-                self.lay(path, &text, Source::Environment(name.to_owned()))?;
-            }
+        if let Ok(Some((name, endpoint))) = open_telemetry::endpoint() {
+            self.lay("traces.endpoint", &endpoint, Source::Environment(name.to_owned()))?;
         }
         let known = paths(&self.table, "");
         // What others have there need not be text, and is passed over.

@@ -12,7 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry::KeyValue;
 use opentelemetry_http::{HttpClient, HttpError};
-use opentelemetry_otlp::{SpanExporter as ToCollector, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{Protocol, SpanExporter as ToCollector, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
@@ -84,6 +84,7 @@ impl Collector {
             let exporter = ToCollector::builder()
                 .with_http()
                 .with_http_client(SharedSender(sender.clone()))
+                .with_protocol(Protocol::HttpBinary)
                 .with_endpoint(address)
                 .with_timeout(SEND_TIMEOUT)
                 .build();
@@ -130,6 +131,10 @@ impl SpanExporter for Collector {
         for (service, spans) in by_service {
             let count = spans.len() as u64;
             let result = match self.exporters.get(service.as_str()) {
+                // One that does not answer is not waited for once more for each service.
+                Some(_) if all.is_err() => {
+                    Err(OTelSdkError::InternalFailure("it was away a moment ago".into()))
+                }
                 Some(exporter) => exporter.export(spans).await,
                 None => Err(OTelSdkError::InternalFailure(format!("{service} is not known"))),
             };
