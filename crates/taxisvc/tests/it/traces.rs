@@ -1,6 +1,6 @@
 //! Spans: one trace from a rider's request to the last that follows from it, told to a collector by OTLP.
 
-use crate::world::collector::Collector;
+use crate::world::collector::{Collector, WAY_TO_THE_REFUND};
 use crate::world::http::Ask;
 use crate::world::{World, number, until};
 use serde_json::Value;
@@ -45,21 +45,7 @@ fn a_call_that_is_undone_is_one_trace_from_the_click_to_the_refund() {
     trace.is_connected_below(CLIENT);
     let services = ["call", "drive", "gateway", "payment", "provider", "view"];
     assert_eq!(trace.services().into_iter().collect::<Vec<_>>(), services, "{trace}");
-    let way = trace.way_to("payment FareRefunded");
-    let expected = [
-        "POST call",
-        "POST /calls",
-        "call CallRequested",
-        "payment FareAsked",
-        "ask take",
-        "payment FarePaid",
-        "drive DriveNotAvailable",
-        "call CallCancelled",
-        "payment FareReturning",
-        "ask back",
-        "payment FareRefunded",
-    ];
-    assert_eq!(way, expected, "{trace}");
+    assert_eq!(trace.way_to("payment FareRefunded"), WAY_TO_THE_REFUND, "{trace}");
     for (event, traceparent) in traceparents(&world, call) {
         let traceparent = traceparent.unwrap_or_else(|| panic!("{event} has no trace"));
         let span = traceparent.split('-').nth(2).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::world::cluster::Cluster;
 use crate::world::cluster::outside::Outside;
-use crate::world::collector::Collector;
+use crate::world::collector::{Collector, WAY_TO_THE_REFUND};
 use crate::world::http::Ask;
 use crate::world::number;
 
@@ -23,24 +23,7 @@ fn a_call_that_is_undone_is_one_trace_across_all_services() {
     trace.is_connected_below(CLIENT);
     let services = ["call", "drive", "gateway", "payment", "provider", "view"];
     assert_eq!(trace.services().into_iter().collect::<Vec<_>>(), services, "{trace}");
-    let way = trace.way_to("payment FareRefunded");
-    assert_eq!(
-        way,
-        [
-            "POST call",
-            "POST /calls",
-            "call CallRequested",
-            "payment FareAsked",
-            "ask take",
-            "payment FarePaid",
-            "drive DriveNotAvailable",
-            "call CallCancelled",
-            "payment FareReturning",
-            "ask back",
-            "payment FareRefunded"
-        ],
-        "{trace}"
-    );
+    assert_eq!(trace.way_to("payment FareRefunded"), WAY_TO_THE_REFUND, "{trace}");
     let messages = cluster.outside().messages();
     let told = messages.iter().filter(|message| message.key == call.to_string());
     let traceparents: Vec<&str> = told.map(|message| message.headers["traceparent"].as_str()).collect();

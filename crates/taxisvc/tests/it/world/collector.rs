@@ -16,6 +16,21 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+/// The spans of a call that is too far, from the click on.
+pub(crate) const WAY_TO_THE_REFUND: [&str; 11] = [
+    "POST call",
+    "POST /calls",
+    "call CallRequested",
+    "payment FareAsked",
+    "ask take",
+    "payment FarePaid",
+    "drive DriveNotAvailable",
+    "call CallCancelled",
+    "payment FareReturning",
+    "ask back",
+    "payment FareRefunded",
+];
+
 /// A span, with who told it.
 #[derive(Debug, Clone)]
 pub(crate) struct Span {
