@@ -15,7 +15,7 @@ use engine_postgres::import::{self, Import, ImportError, Stage};
 use operator::time::At;
 use serde::Serialize;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,10 +35,11 @@ const HELP: &str = "\
 Examples:
   taxisvc import /var/lib/taxisvc --config fleet.toml
 
-Reads a data directory on which no server runs, or a backup of one, and fills the four databases of the fleet whose settings it \
+Reads a data directory on which no server runs and fills the four databases of the fleet whose settings it \
 is given (store.kind = \"postgres\", postgres.call and so on): new ones, with nothing in them. Everything moves: events at \
 their positions under their logs' ids, states, deadlines, what the provider has not answered, remembered answers, what was \
-put aside, the provider's book and the view. store.shards must be that of the directory.
+put aside, the provider's book and the view. store.shards must be that of the directory. A backup is refused: its logs would go \
+on under ids and numbers that the directory has used since. `taxisvc restore` makes a data directory of it, which moves.
 
 Each database is filled in one transaction, and no service can use any of them before all are filled and their audit is clean. \
 Cut off, the same command goes on where it was. Deadlines that would run out at once, or while the topic is being told \
@@ -51,7 +52,7 @@ Exit codes: 0 when the fleet can be started, 1 when not.";
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Options {
-    /// The data directory, or a backup of one
+    /// The data directory
     directory: PathBuf,
     /// How long no deadline runs out, from now on [default: 2 minutes, and one second more for every 5,000 events]
     #[arg(long, value_name = "SECONDS")]
@@ -108,6 +109,7 @@ pub(crate) fn run(
             "give the settings of the fleet: store.kind is \"sqlite\" here, and the databases are those of postgres.call and so on"
         );
     }
+    refuse_backup(&options.directory)?;
     let _held = data_dir::hold(&options.directory)?;
     let source = Source::open(config, options)?;
     let grace_ms = options.grace.map_or_else(
@@ -132,14 +134,12 @@ pub(crate) fn run(
         let finished = import::finish(&databases::options(config, &services), source.import(name, drawn));
         finished.map_err(|error| explain(config, name, error))?;
     }
-    if copies::Manifest::read(&options.directory)?.is_none() {
-        copies::note_moved(&options.directory).with_context(|| {
-            format!(
-                "all is moved, but that cannot be noted in {}: let nobody run on it",
-                options.directory.display()
-            )
-        })?;
-    }
+    copies::note_moved(&options.directory).with_context(|| {
+        format!(
+            "all is moved, but that cannot be noted in {}: let nobody run on it",
+            options.directory.display()
+        )
+    })?;
     let took_ms = u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX);
     let no_deadline_before = At(no_deadline_before);
     let told = Told { databases, content: source.content, on_the_way, no_deadline_before, took_ms };
@@ -149,6 +149,19 @@ pub(crate) fn run(
         print::text(&text(&told)?)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What goes back in time has other ids and numbers afterwards, which only a restore gives it; and where it comes from may
+/// still be served.
+fn refuse_backup(directory: &Path) -> anyhow::Result<()> {
+    if copies::is_backup(directory) {
+        let name = directory.display();
+        bail!(
+            "{name} is a backup, and the directory that it is of may have gone on since: restore it first \
+             (`taxisvc restore {name} --data DIRECTORY`), then import that"
+        );
+    }
+    Ok(())
 }
 
 impl Source {

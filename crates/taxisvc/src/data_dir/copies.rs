@@ -57,10 +57,15 @@ impl Manifest {
     }
 }
 
+/// Whether a directory is a backup that `taxisvc backup` has taken.
+pub(crate) fn is_backup(directory: &Path) -> bool {
+    directory.join(BACKUP_FILE).exists()
+}
+
 /// Refuses to run on what is a backup, or has been restored by half.
 pub(super) fn refuse_to_run_on(directory: &Path) -> anyhow::Result<()> {
     let name = directory.display();
-    if directory.join(BACKUP_FILE).exists() {
+    if is_backup(directory) {
         bail!(
             "{name} is a backup, and what runs on it would go on under positions that others know: \
              `taxisvc restore {name} --data DIRECTORY` makes a data directory of it"

@@ -3,7 +3,7 @@
 
 use crate::killed_and_resumed::{PATIENT, end_of, replay, replay_all, sample_day};
 use crate::world::http::{Answer, Ask, Events};
-use crate::world::process::{Ended, Server, Settings, ended, run, set, taxisvc};
+use crate::world::process::{Ended, Server, Settings, ended, run, set, settings, taxisvc};
 use crate::world::{World, number, until};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -219,6 +219,10 @@ fn a_copy_is_its_owners_and_nobody_runs_on_it() {
     refused(&world.backup(&world.data().join("copy"), &[]), "lies in the data directory");
     refused(&world.backup(&world.folder().join("nowhere/copy"), &[]), "there is no directory");
     refused(&world.restore(&copy, &[]), "is not empty");
+    // Nor does it move as it is: the directory that it is of may have gone on. No database is looked for.
+    let fleet = [world.settings().clone(), settings(&[("STORE_KIND", "postgres")])].concat();
+    let imported = run(world.folder(), &fleet, &["import", text(&copy)]);
+    refused(&imported, "restore it first");
 }
 
 #[test]
