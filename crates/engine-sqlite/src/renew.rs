@@ -12,7 +12,7 @@ use std::path::Path;
 pub struct Renewal<'a> {
     /// The logs of all of them, as they are called so far and from now on.
     pub logs: &'a [(LogId, LogId)],
-    /// Numbers that a service does not give any more: those below this one.
+    /// Numbers that a service does not give any more: those below this one. What the file says already is never lowered.
     pub numbers: Option<(&'static str, u64)>,
 }
 
@@ -66,6 +66,7 @@ pub fn renew(
     if let Some((service, least)) = renewal.numbers
         && schemas.iter().any(|schema| schema.service == service)
     {
+        let least = least.max(least_number(&transaction, service)?);
         transaction.execute(set, params![numbers_name(service), least.to_string()])?;
     }
     transaction.commit()?;

@@ -208,6 +208,11 @@ fn a_renewed_log_is_renewed_wherever_it_is_spoken_of() {
     let order = open(0, LogId(17));
     assert_eq!(order.next_number("order").unwrap(), 5_000);
     assert_eq!(order.store().unwrap().reserve("order", 1, 1).unwrap(), 5_000);
+    drop(order);
+    // A later renewal does not give again what an earlier one has left out.
+    let again = Renewal { logs: &[(LogId(17), LogId(27))], numbers: Some(("order", 3)) };
+    renew(&files.members[0].path, (&[ORDER], PROGRAM), &again).unwrap();
+    assert_eq!(open(0, LogId(27)).next_number("order").unwrap(), 5_000);
     let stock = open(1, LogId(18));
     let mut writer = stock.store().unwrap();
     let renewed = Source { log: LogId(17), ..source() };

@@ -54,6 +54,11 @@ impl Content {
         Ok(content)
     }
 
+    /// When the last event was.
+    pub(super) fn last(&self) -> Option<Timestamp> {
+        self.last_event_at.map(|at| at.0)
+    }
+
     pub(super) fn write(&self, text: &mut String) -> std::fmt::Result {
         let Self { events, ends, last_event_at, calls, dead_letters, .. } = self;
         let last = last_event_at.map_or_else(|| "none yet".to_owned(), |at| at.to_string());

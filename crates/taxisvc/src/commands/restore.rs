@@ -6,9 +6,8 @@ use crate::config::{Config, Kind};
 use crate::data_dir::copies::{self, Manifest, Restoring};
 use crate::data_dir::{self, token};
 use anyhow::{Context, bail};
-use engine::clock::Timestamp;
+use engine::clock::{Clock, SystemClock, Timestamp};
 use engine::log::LogId;
-use engine::store::{Order, Query, Reader, Start, Stored};
 use engine_sqlite::copy::Moment;
 use operator::time::At;
 use serde::Serialize;
@@ -16,10 +15,13 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wiring::audit::{self, Report, audit_readers};
-use wiring::{Readers, call, drive, payment, view};
+use wiring::{Readers, call};
 
-/// Numbers of calls that are left out beyond the highest in the copy: some may have been given after it was taken.
+/// Numbers of calls that are left out beyond the last that the copy knows of: some may have been given after it was taken.
 const NUMBERS_LEFT_OUT: u64 = 1_000_000;
+/// And for each millisecond since then, so many more, which is faster than any server gives them: whoever goes back to the
+/// same copy a second time begins beyond all that was given since the first.
+const NUMBERS_LEFT_OUT_PER_MS: u64 = 10;
 /// The highest that a first number can be, as `store.first_id`.
 const FIRST_NUMBER_MAX: u64 = 1 << 52;
 
@@ -32,7 +34,7 @@ Makes the data directory of the settings, which must not be there yet or be empt
 directory on which nobody runs). The copy is read through, its invariants are checked, and nothing is left behind where they \
 do not hold. Then every log gets another id: positions and event ids that clients have kept are refused (another-log), and \
 none is taken for one of a log that goes on from here. New calls are numbered beyond those that may have been given after \
-the copy was taken. It says what is in the copy, and until when; what happened after that is gone.
+the copy was taken, also by what was restored from the same copy before. It says what is in the copy, and until when; what happened after that is gone.
 
 Exit codes: 0 when the directory is ready to be started, 1 when nothing is there.";
 
@@ -41,7 +43,7 @@ Exit codes: 0 when the directory is ready to be started, 1 when nothing is there
 pub(crate) struct Options {
     /// The backup
     copy: PathBuf,
-    /// The first number that a new call can have [default: 1,000,000 beyond the highest in the copy]
+    /// The first number that a new call can have [default: 1,000,000 beyond the last in the copy, and 10 for each millisecond since it was taken]
     #[arg(long, value_name = "NUMBER")]
     first_id: Option<u64>,
     /// Restore it also where its audit is not clean
@@ -143,7 +145,8 @@ fn put_there(
             "the copy's audit is not clean, so nothing was restored (--force does it all the same):\n{report}"
         );
     }
-    let first_number = first_number(&readers, options.first_id)?;
+    let taken_at = manifest.map(|manifest| Timestamp(manifest.taken_at));
+    let first_number = first_number(config, options.first_id, taken_at.or(content.last()))?;
     Ok((content, report, first_number))
 }
 
@@ -152,33 +155,21 @@ pub(super) fn audited(config: &Config, readers: &Readers) -> anyhow::Result<Repo
     Ok(audit_readers(readers, None, &options)?)
 }
 
-/// The first number of a new call: beyond those that are known, and by default far enough beyond them.
-pub(super) fn first_number(readers: &Readers, asked: Option<u64>) -> anyhow::Result<u64> {
-    let mut highest = 0;
-    for service in [call::NAME, payment::NAME, drive::NAME, view::NAME] {
-        highest = highest.max(highest_id(&**readers.of(service), service)?);
-    }
-    let first = asked.unwrap_or(highest + NUMBERS_LEFT_OUT);
-    if first <= highest || first > FIRST_NUMBER_MAX {
-        bail!(
-            "--first-id {first} is not from {} to {FIRST_NUMBER_MAX}: call {highest} is there already",
-            highest + 1
-        );
+/// The first number of a new call: not below the one that the copy would give next, and by default far enough beyond it for
+/// all that may have been given since the copy was taken.
+fn first_number(config: &Config, asked: Option<u64>, taken_at: Option<Timestamp>) -> anyhow::Result<u64> {
+    let next = data_dir::next_numbers(config)?.into_iter().map(|(_, next)| next).max().unwrap_or(1);
+    let first = asked.unwrap_or_else(|| next + left_out(taken_at, SystemClock.now()));
+    if first < next || first > FIRST_NUMBER_MAX {
+        bail!("--first-id {first} is not from {next} to {FIRST_NUMBER_MAX}: lower ones may be given already");
     }
     Ok(first)
 }
 
-fn highest_id(reader: &dyn Reader, service: &'static str) -> Stored<u64> {
-    let query = Query {
-        service,
-        kind: service,
-        order: Order::Id,
-        descending: true,
-        tag: None,
-        start: Start::First { skip: 0 },
-        limit: 1,
-    };
-    Ok(reader.list(&query)?.first().map_or(0, |row| row.key.id))
+/// How many numbers are left out.
+fn left_out(taken_at: Option<Timestamp>, now: Timestamp) -> u64 {
+    let since_ms = taken_at.map_or(0, |taken_at| u64::try_from(now.0 - taken_at.0).unwrap_or(0));
+    NUMBERS_LEFT_OUT + since_ms * NUMBERS_LEFT_OUT_PER_MS
 }
 
 /// A copy that somebody has put in the place of the data directory by hand.
@@ -190,7 +181,8 @@ pub(super) fn in_place(
     let readers = data_dir::look(config)?.readers;
     let report = audited(config, &readers)?;
     let content = Content::read(&readers, config.store.shards)?;
-    let first_number = first_number(&readers, first_id)?;
+    let taken_at = Manifest::read(&config.data)?.map(|manifest| Timestamp(manifest.taken_at));
+    let first_number = first_number(config, first_id, taken_at.or(content.last()))?;
     drop(readers);
     let mut told = told(config, (content, &report), first_number)?;
     if !is_dry_run {

@@ -73,7 +73,7 @@ pub(crate) struct Options {
     /// Whose database was restored; none for a data directory
     #[arg(value_enum)]
     service: Option<Service>,
-    /// The first number that a new call can have, in a data directory [default: 1,000,000 beyond the highest]
+    /// The first number that a new call can have, in a data directory [default: as restore has it]
     #[arg(long, value_name = "NUMBER")]
     first_id: Option<u64>,
     /// Only say what was lost

@@ -266,7 +266,7 @@ fn what_is_damaged_or_wrong_is_not_restored() {
         &["restore", text(&copy), "--data", text(&world.data())],
     );
     refused(&shards, "store.shards = 1");
-    refused(&world.restore(&copy, &["--first-id", "1"]), "call 1 is there already");
+    refused(&world.restore(&copy, &["--first-id", "1"]), "lower ones may be given already");
     assert!(!world.data().join("version").exists());
 
     let database = Connection::open(copy.join("taxisvc.db")).unwrap();
@@ -278,6 +278,34 @@ fn what_is_damaged_or_wrong_is_not_restored() {
     assert_eq!(forced["isClean"], false);
     let database = Connection::open(world.data().join("taxisvc.db")).unwrap();
     database.execute_batch("UPDATE payment_counter SET count = count - 1").unwrap();
+}
+
+#[test]
+fn what_is_restored_twice_gives_no_number_twice() {
+    let (mut world, copy) = copied();
+    let mut given = Vec::new();
+    for _ in 0..2 {
+        std::fs::remove_dir_all(world.data()).unwrap();
+        let first = json(world.restore(&copy, &[]))["firstNumber"].as_u64().unwrap();
+        world.start_again();
+        for _ in 0..3 {
+            given.push(world.call(10.0));
+            assert!(*given.last().unwrap() >= first, "{given:?} from {first}");
+        }
+        world.kill();
+    }
+    assert!(given.is_sorted_by(|one, next| one < next), "{given:?}");
+    // What was restored knows which numbers were left out, also where no call has come yet.
+    let first = world.folder().join("first");
+    let far = 9_000_000_000_000;
+    std::fs::remove_dir_all(world.data()).unwrap();
+    json(world.restore(&copy, &["--first-id", &far.to_string()]));
+    json(world.backup(&first, &[]));
+    std::fs::remove_dir_all(world.data()).unwrap();
+    refused(&world.restore(&first, &["--first-id", &(far - 1).to_string()]), "may be given already");
+    json(world.restore(&first, &[]));
+    world.start_again();
+    assert!(world.call(10.0) > far);
 }
 
 #[test]
