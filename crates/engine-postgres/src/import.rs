@@ -15,9 +15,10 @@ use crate::value::{column, integer, stored_text, text};
 use crate::writes::Writes;
 use crate::{Database, OpenError, Options, SET_LOG, view};
 use engine::carry::{Carried, Changes, Filling, carry};
+use engine::clock::Timestamp;
 use engine::dead_letter::DeadLetter;
 use engine::log::{LogId, ShardName, Source};
-use engine::store::{Snapshot, StoreError, Stored, WriteSet};
+use engine::store::{Schema, Snapshot, StoreError, Stored, WriteSet};
 
 /// How far an import has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +76,10 @@ pub struct Import<'a> {
 
 const MARK: &str = "SELECT value FROM engine.meta WHERE name = 'import'";
 const SET_MARK: &str = "INSERT INTO engine.meta (name, value) VALUES ('import', $1) \
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+/// Before which time none of its timers runs out.
+const TIME: &str = "SELECT value FROM engine.meta WHERE name = 'import_no_timer_before'";
+const SET_TIME: &str = "INSERT INTO engine.meta (name, value) VALUES ('import_no_timer_before', $1) \
     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 /// Whoever opens a database waits for this, and then sees the mark.
 const ALONE: &str = "SELECT pg_advisory_xact_lock($1)";
@@ -210,21 +215,47 @@ pub fn open_loaded(options: &Options) -> Result<Database, OpenError> {
     Ok(Database::with(layout, server, options))
 }
 
-/// From now on anybody may use it.
-pub fn finish(options: &Options, import: Import<'_>) -> Result<(), ImportError> {
+/// From now on anybody may use it. Its timers were put off when they were loaded, which may be long ago: none runs out
+/// before the given time. Returns that which counts: it is an earlier one where this was done before.
+pub fn finish(
+    options: &Options,
+    import: Import<'_>,
+    no_timer_before: Option<Timestamp>,
+) -> Result<Option<Timestamp>, ImportError> {
     let server = Server::of(options)?;
     let (session, _) = Session::connect(&server, Purpose::Opening, "").map_err(OpenError::from)?;
+    session.be_patient(true);
+    let layout = Layout::check(&session, &options.schemas, MIGRATIONS)?;
     view::make(&session, &options.views);
     session.run("BEGIN")?;
     session.query(ALONE, vec![Box::new(OPENING_LOCK)])?;
     match mark(&session)? {
         Some((Stage::Loaded, origin)) if origin == import.origin => {}
-        Some((Stage::Done, origin)) if origin == import.origin => return Ok(()),
+        Some((Stage::Done, origin)) if origin == import.origin => return Ok(noted_time(&session)?),
         found => return Err(ImportError::Other(format!("{found:?}"))),
+    }
+    if let Some(least) = no_timer_before {
+        for tables in layout.services() {
+            let Schema { service, kinds, .. } = tables.schema;
+            for kind in kinds {
+                let sql = format!("UPDATE engine.\"{service}_entity_{kind}\" SET due = $1 WHERE due < $1");
+                session.query(&sql, vec![Box::new(least.0)])?;
+            }
+        }
+        session.query(SET_TIME, vec![Box::new(least.0.to_string())])?;
     }
     session.ask(&[set_mark(Stage::Done, import.origin)])?;
     session.run("COMMIT")?;
-    Ok(())
+    Ok(no_timer_before)
+}
+
+/// Before which time no timer runs out, as it was said when this was done.
+fn noted_time(session: &Session) -> Answer<Option<Timestamp>> {
+    let rows = session.query(TIME, Vec::new())?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let said = text(row, 0)?;
+    let noted = said.parse().map(Timestamp);
+    noted.map(Some).map_err(|_| Failure::Broken(format!("the time of its import is {said:?}")))
 }
 
 /// The rows of a store on their way into the tables, within the transaction that was begun.

@@ -108,7 +108,7 @@ fn same_after_import(store: &MemoryStore) {
     let snapshot = reader.snapshot().unwrap();
     assert_eq!(import::begin(&options, IMPORT).unwrap(), Stage::Begun);
     import::load(&options, IMPORT, (&*snapshot, Changes::default(), &[("order", 70)])).unwrap();
-    import::finish(&options, IMPORT).unwrap();
+    import::finish(&options, IMPORT, None).unwrap();
     let database = Database::create_or_open(&options, LogId(9)).unwrap();
     assert_eq!(database.log(), LOG);
     assert_eq!(database.store().reserve("order", 1, 1).unwrap(), 70);
@@ -230,11 +230,14 @@ fn no_timer_runs_out_before_it_may_and_the_next_letter_comes_after_the_last() {
     let changes = Changes { no_timer_before: Some(Timestamp(1_000)) };
     let carried = import::load(&options, IMPORT, (&*snapshot, changes, &[])).unwrap();
     assert_eq!((carried.timers_moved, carried.entities, carried.answers), (1, 1, 1));
-    import::finish(&options, IMPORT).unwrap();
+    // It was loaded some time ago.
+    assert_eq!(import::finish(&options, IMPORT, Some(Timestamp(5_000))).unwrap(), Some(Timestamp(5_000)));
+    // What is done is done, and says of which time it is.
+    assert_eq!(import::finish(&options, IMPORT, Some(Timestamp(9_000))).unwrap(), Some(Timestamp(5_000)));
     let database = Database::create_or_open(&options, LogId(9)).unwrap();
     let key = EntityKey { kind: "item", id: 3 };
     let row = database.reader().get("stock", key).unwrap().unwrap();
-    assert_eq!(row.timer.unwrap().due, Timestamp(1_000));
+    assert_eq!(row.timer.unwrap().due, Timestamp(5_000));
     let shard = ShardName { service: "stock", index: 0 };
     let mut letters = snapshot.dead_letters(shard).unwrap();
     letters.iter_mut().for_each(|letter| letter.number = 0);
@@ -284,8 +287,8 @@ fn what_is_half_there_is_used_by_nobody_and_taken_up_again() {
     assert_eq!(import::open_loaded(&options).unwrap().log(), LOG);
     let other = Import { origin: "order.0.8", ..IMPORT };
     assert!(matches!(import::begin(&options, other), Err(ImportError::Other(_))));
-    import::finish(&options, IMPORT).unwrap();
-    import::finish(&options, IMPORT).unwrap();
+    import::finish(&options, IMPORT, None).unwrap();
+    import::finish(&options, IMPORT, None).unwrap();
     assert_eq!(import::begin(&options, IMPORT).unwrap(), Stage::Done);
     assert_eq!(Database::create_or_open(&options, LogId(5)).unwrap().log(), LOG);
 }

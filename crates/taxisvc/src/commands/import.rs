@@ -54,7 +54,7 @@ Exit codes: 0 when the fleet can be started, 1 when not.";
 pub(crate) struct Options {
     /// The data directory
     directory: PathBuf,
-    /// How long no deadline runs out, from now on [default: 2 minutes, and one second more for every 5,000 events]
+    /// How long no deadline runs out once all is moved [default: 2 minutes, and one second more for every 5,000 events]
     #[arg(long, value_name = "SECONDS")]
     grace: Option<u32>,
     /// Print what was moved as JSON
@@ -70,7 +70,8 @@ struct Told {
     content: Content,
     /// Nothing where an earlier try has verified it.
     on_the_way: Option<u64>,
-    no_deadline_before: At,
+    /// Nothing where deadlines stay as they are.
+    no_deadline_before: Option<At>,
     took_ms: u64,
 }
 
@@ -116,8 +117,8 @@ pub(crate) fn run(
         || GRACE_MS + i64::try_from(source.content.events / TOLD_PER_SECOND).unwrap_or(0) * 1_000,
         |seconds| i64::from(seconds) * 1_000,
     );
-    let no_deadline_before = SystemClock.now().plus_ms(grace_ms);
-    let changes = Changes { no_timer_before: Some(no_deadline_before).filter(|_| grace_ms > 0) };
+    let changes =
+        Changes { no_timer_before: Some(SystemClock.now().plus_ms(grace_ms)).filter(|_| grace_ms > 0) };
     let drawn = LogId(draw());
     check_all(config, &source, drawn)?;
     let mut stages = Vec::new();
@@ -130,18 +131,15 @@ pub(crate) fn run(
     // Once the first of them can be used, it may have been.
     let is_verified = stages.contains(&Stage::Done);
     let on_the_way = if is_verified { None } else { Some(verify(config, &source)?) };
-    for (name, services) in Layout::Apart.groups() {
-        let finished = import::finish(&databases::options(config, &services), source.import(name, drawn));
-        finished.map_err(|error| explain(config, name, error))?;
-    }
-    copies::note_moved(&options.directory).with_context(|| {
-        format!(
-            "all is moved, but that cannot be noted in {}: let nobody run on it",
-            options.directory.display()
-        )
+    // Loading may have taken long, and an earlier try may have done it: the time counts from now.
+    let from_now = Some(SystemClock.now().plus_ms(grace_ms)).filter(|_| grace_ms > 0);
+    let no_deadline_before = release(&options.directory, |name, services| {
+        let import = source.import(name, drawn);
+        import::finish(&databases::options(config, services), import, from_now)
+            .map_err(|error| explain(config, name, error))
     })?;
     let took_ms = u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let no_deadline_before = At(no_deadline_before);
+    let no_deadline_before = no_deadline_before.map(At);
     let told = Told { databases, content: source.content, on_the_way, no_deadline_before, took_ms };
     if options.json {
         print::json(&told)?;
@@ -149,6 +147,23 @@ pub(crate) fn run(
         print::text(&text(&told)?)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lets services use the databases, one after the other. That nobody is to run on the directory is on the disk before the first
+/// can be used, so there is no moment at which both could go on. Returns before which time no deadline runs out in any.
+fn release(
+    directory: &Path,
+    mut finish: impl FnMut(&'static str, &[&'static str]) -> anyhow::Result<Option<Timestamp>>,
+) -> anyhow::Result<Option<Timestamp>> {
+    copies::note_moved(directory).with_context(|| {
+        format!("that all is moved cannot be noted in {}, so no service may use it yet", directory.display())
+    })?;
+    let mut earliest: Option<Timestamp> = None;
+    for (name, services) in Layout::Apart.groups() {
+        let time = finish(name, &services)?;
+        earliest = earliest.into_iter().chain(time).min();
+    }
+    Ok(earliest)
 }
 
 /// What goes back in time has other ids and numbers afterwards, which only a restore gives it; and where it comes from may
@@ -323,14 +338,43 @@ fn text(told: &Told) -> Result<String, std::fmt::Error> {
         )?;
     }
     content.write(&mut text)?;
-    let Some(on_the_way) = on_the_way else {
-        return writeln!(text, "all of it was imported already: nothing was changed").map(|()| text);
-    };
-    writeln!(text, "audit   clean, {on_the_way} on the way, which go on")?;
-    writeln!(text, "no deadline runs out before {no_deadline_before}; all of it took {took_ms} ms")?;
+    match on_the_way {
+        Some(on_the_way) => writeln!(text, "audit   clean, {on_the_way} on the way, which go on")?,
+        None => writeln!(text, "an earlier try has imported it and found its audit clean")?,
+    }
+    match no_deadline_before {
+        Some(time) => writeln!(text, "no deadline runs out before {time}; all of it took {took_ms} ms")?,
+        None => writeln!(text, "deadlines stay as they are; all of it took {took_ms} ms")?,
+    }
     writeln!(
         text,
         "start the fleet: the topic is told everything, and services drop what they know. Nobody runs on the directory any more"
     )?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_runs_on_the_directory_before_a_service_can_use_the_first_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let moved = folder.path().join("moved");
+        let cut_off = release(folder.path(), |_, _| {
+            assert!(moved.exists(), "it is noted before");
+            bail!("the first database is away")
+        });
+        assert!(cut_off.is_err() && moved.exists());
+        let mut times = [None, Some(Timestamp(9)), Some(Timestamp(7)), None].into_iter();
+        let mut names = Vec::new();
+        let again = release(folder.path(), |name, _| {
+            names.push(name);
+            Ok(times.next().flatten())
+        });
+        assert_eq!(again.unwrap(), Some(Timestamp(7)), "it goes on, and the earliest time counts");
+        assert_eq!(names.len(), 4);
+        let nowhere = release(&folder.path().join("nowhere"), |_, _| unreachable!("it cannot be noted"));
+        assert!(nowhere.is_err());
+    }
 }
