@@ -107,15 +107,27 @@ fn set_mark<'a>(stage: Stage, origin: &str) -> Call<'a> {
     Call::new(SET_MARK, vec![Box::new(format!("{} {origin}", stage.name()))])
 }
 
+/// What an import finds: nothing at all, or tables of this program. Those of an older one are not brought up to this one, for
+/// they are somebody's.
+fn is_new(checked: Result<Layout, OpenError>) -> Result<Option<Layout>, ImportError> {
+    match checked {
+        Ok(layout) => Ok(Some(layout)),
+        Err(OpenError::Empty) => Ok(None),
+        Err(OpenError::Older { found, .. }) => {
+            Err(ImportError::NotEmpty(format!("it has tables of version {found}, which an older program made")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Looks whether something can be imported into a database, and changes nothing.
 pub fn check(options: &Options, import: Import<'_>) -> Result<(), ImportError> {
     let server = Server::of(options)?;
     let (session, _) = Session::connect(&server, Purpose::Opening, "").map_err(OpenError::from)?;
-    match Layout::check(&session, &options.schemas, MIGRATIONS) {
-        Ok(layout) => may_begin(&session, &layout, import).map(drop),
+    match is_new(Layout::check(&session, &options.schemas, MIGRATIONS))? {
+        Some(layout) => may_begin(&session, &layout, import).map(drop),
         // What is missing is made.
-        Err(OpenError::Empty | OpenError::Older { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
+        None => Ok(()),
     }
 }
 
@@ -124,7 +136,10 @@ pub fn check(options: &Options, import: Import<'_>) -> Result<(), ImportError> {
 pub fn begin(options: &Options, import: Import<'_>) -> Result<Stage, ImportError> {
     let server = Server::of(options)?;
     let (session, _) = Session::connect(&server, Purpose::Opening, "").map_err(OpenError::from)?;
-    let layout = Layout::prepare(&session, (options, import.drawn), MIGRATIONS)?;
+    let layout = match is_new(Layout::check(&session, &options.schemas, MIGRATIONS))? {
+        Some(layout) => layout,
+        None => Layout::prepare(&session, (options, import.drawn), MIGRATIONS)?,
+    };
     session.run("BEGIN")?;
     session.query(ALONE, vec![Box::new(OPENING_LOCK)])?;
     if let Some(stage) = may_begin(&session, &layout, import)? {
@@ -340,5 +355,18 @@ impl Filling for Loading<'_> {
 
     fn fill_passed_over(&mut self, shard: ShardName, passed: &[(Source, u64)]) -> Stored<()> {
         self.try_passed_over(shard, passed).map_err(Failure::into_store_error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_an_older_program_are_left_as_they_are() {
+        let older = is_new(Err(OpenError::Older { found: 1, known: 2 }));
+        assert!(matches!(&older, Err(ImportError::NotEmpty(why)) if why.contains("version 1")), "{older:?}");
+        assert!(matches!(is_new(Err(OpenError::Empty)), Ok(None)));
+        assert!(matches!(is_new(Err(OpenError::Importing)), Err(ImportError::Open(_))));
     }
 }
