@@ -19,14 +19,70 @@ use std::path::{Path, PathBuf};
 
 /// What makes a directory a backup, which nobody runs on: its log would go on under positions that others know.
 const BACKUP_FILE: &str = "backup.json";
-/// In a directory that is being restored: which logs it has, and how each is called from then on.
+/// In a directory that is being restored: by which command, which logs it has, and how each is called from then on.
 const RESTORING_FILE: &str = "restoring";
+/// Becomes the one above once it is whole.
+const RESTORING_FILE_NEW: &str = "restoring.new";
 /// In a directory that was imported into PostgreSQL.
 const MOVED_FILE: &str = "moved";
 /// What a directory is called until its copy is whole.
 const UNFINISHED: &str = "unfinished";
 /// What may lie in a directory into which a copy is put back.
-const NOT_IN_THE_WAY: [&str; 3] = [LOCK_FILE, token::FILE, "lost+found"];
+const NOT_IN_THE_WAY: [&str; 4] = [LOCK_FILE, token::FILE, "lost+found", RESTORING_FILE_NEW];
+
+/// Who makes a data directory of a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Restorer {
+    /// `taxisvc restore`, which has put the files there and can do it again.
+    Restore,
+    /// `taxisvc restored`: somebody has put them there by hand, and they may be all that there is.
+    Restored,
+}
+
+impl Restorer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Restore => "restore",
+            Self::Restored => "restored",
+        }
+    }
+}
+
+/// What is noted of a restoration that is not over.
+#[derive(Debug, PartialEq, Eq)]
+struct Noted {
+    restorer: Restorer,
+    logs: Vec<(LogId, LogId)>,
+}
+
+impl Noted {
+    fn read(directory: &Path) -> anyhow::Result<Option<Self>> {
+        let path = directory.join(RESTORING_FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        Self::parse(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let name = lines.next()?.strip_prefix("by ")?;
+        let restorer =
+            [Restorer::Restore, Restorer::Restored].into_iter().find(|restorer| restorer.name() == name)?;
+        let pair = |line: &str| {
+            let (old, new) = line.split_once(' ')?;
+            Some((old.parse().ok()?, new.parse().ok()?))
+        };
+        Some(Self { restorer, logs: lines.map(pair).collect::<Option<_>>()? })
+    }
+
+    fn text(&self) -> String {
+        let logs = self.logs.iter().map(|(old, new)| format!("{old} {new}\n"));
+        std::iter::once(format!("by {}\n", self.restorer.name())).chain(logs).collect()
+    }
+}
 
 /// What a backup says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,8 +155,14 @@ pub(crate) fn refuse_half(directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The files of a directory's databases, with what is in them.
+/// The files of a directory's databases, with what is in them, to copy them. Of what is half restored nothing is copied: some
+/// of its logs have their old names and some have new ones.
 pub(crate) fn members(config: &Config) -> anyhow::Result<Vec<Member>> {
+    refuse_half(&config.data)?;
+    files(config)
+}
+
+fn files(config: &Config) -> anyhow::Result<Vec<Member>> {
     check(config)?;
     refuse_other_layout(config)?;
     let member = |(name, services): (&str, Vec<&'static str>)| Member {
@@ -179,6 +241,7 @@ impl Drop for Unfinished {
 /// A data directory that is being made of a copy: nobody runs on it before it is finished.
 pub(crate) struct Restoring {
     directory: PathBuf,
+    restorer: Restorer,
     _lock: File,
 }
 
@@ -188,7 +251,9 @@ impl Restoring {
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
         let directory = config.data.clone();
         let name = directory.display();
-        if is_there(&directory) && !directory.join(RESTORING_FILE).exists() {
+        let noted = Noted::read(&directory)?;
+        refuse_what_is_there_by_hand(&directory, noted.as_ref())?;
+        if is_there(&directory) && noted.is_none() {
             let entries = std::fs::read_dir(&directory).with_context(|| format!("cannot read {name}"))?;
             for entry in entries {
                 let entry = entry.with_context(|| format!("cannot read {name}"))?.file_name();
@@ -202,8 +267,10 @@ impl Restoring {
         }
         make(&directory).with_context(|| format!("cannot make {name}"))?;
         let lock = lock(&directory)?;
-        let restoring = Self { directory, _lock: lock };
-        restoring.note(&[])?;
+        // Somebody may have had it until now.
+        refuse_what_is_there_by_hand(&directory, Noted::read(&directory)?.as_ref())?;
+        let restoring = Self { directory, restorer: Restorer::Restore, _lock: lock };
+        restoring.note(Vec::new())?;
         // What was left of an earlier try.
         restoring.clear(config)?;
         Ok(restoring)
@@ -213,16 +280,14 @@ impl Restoring {
     pub(crate) fn in_place(config: &Config) -> anyhow::Result<Self> {
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
         check(config)?;
-        let restoring = Self { directory: config.data.clone(), _lock: lock(&config.data)? };
-        if restoring.directory.join(RESTORING_FILE).exists() && restoring.noted()?.is_empty() {
+        let lock = lock(&config.data)?;
+        // One that is cut off is finished as whoever began it.
+        let noted = Noted::read(&config.data)?;
+        if noted.as_ref().is_some_and(|noted| noted.logs.is_empty()) {
             bail!("putting the copy back was cut off: give the same `taxisvc restore` again");
         }
-        // It is a data directory again, and no backup.
-        let mark = restoring.directory.join(BACKUP_FILE);
-        if mark.exists() {
-            std::fs::remove_file(&mark).with_context(|| format!("cannot remove {}", mark.display()))?;
-        }
-        Ok(restoring)
+        let restorer = noted.map_or(Restorer::Restored, |noted| noted.restorer);
+        Ok(Self { directory: config.data.clone(), restorer, _lock: lock })
     }
 
     fn clear(&self, config: &Config) -> anyhow::Result<()> {
@@ -251,30 +316,30 @@ impl Restoring {
         write_version(&self.directory).with_context(|| format!("cannot write {}", self.directory.display()))
     }
 
-    fn note(&self, logs: &[(LogId, LogId)]) -> anyhow::Result<()> {
-        let path = self.directory.join(RESTORING_FILE);
-        let text: String = logs.iter().map(|(old, new)| format!("{old} {new}\n")).collect();
-        let mut file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| sync_entries(&self.directory))
-            .with_context(|| format!("cannot write {}", path.display()))
+    /// All of it or nothing: half a note would be taken for another one.
+    fn note(&self, logs: Vec<(LogId, LogId)>) -> anyhow::Result<()> {
+        let (path, new) = (self.directory.join(RESTORING_FILE), self.directory.join(RESTORING_FILE_NEW));
+        let text = Noted { restorer: self.restorer, logs }.text();
+        let write = || {
+            let mut file = File::create(&new)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&new, &path)?;
+            sync_entries(&self.directory)
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// The names that were drawn when this was cut off.
-    fn noted(&self) -> anyhow::Result<Vec<(LogId, LogId)>> {
-        let path = self.directory.join(RESTORING_FILE);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        };
-        let pair = |line: &str| {
-            let (old, new) = line.split_once(' ')?;
-            Some((old.parse().ok()?, new.parse().ok()?))
-        };
-        let pairs: Option<Vec<_>> = text.lines().map(pair).collect();
-        pairs.with_context(|| format!("{} is damaged", path.display()))
+    /// It is a data directory again, and no backup. What is noted keeps everybody from it as the mark did, so it is never
+    /// without one of them.
+    fn is_no_backup(&self) -> anyhow::Result<()> {
+        let mark = self.directory.join(BACKUP_FILE);
+        if !mark.exists() {
+            return Ok(());
+        }
+        std::fs::remove_file(&mark)
+            .and_then(|()| sync_entries(&self.directory))
+            .with_context(|| format!("cannot remove {}", mark.display()))
     }
 
     /// Gives every log another name, in all files and wherever they speak of one, and lets the directory go. Cut off, it goes
@@ -284,16 +349,17 @@ impl Restoring {
         config: &Config,
         (numbers, mut draw): ((&'static str, u64), impl FnMut() -> u64),
     ) -> anyhow::Result<Vec<(LogId, LogId)>> {
-        let members = members(config)?;
-        let mut logs = self.noted()?;
+        let members = files(config)?;
+        let mut logs = Noted::read(&self.directory)?.map(|noted| noted.logs).unwrap_or_default();
         if logs.is_empty() {
             for member in &members {
                 let opened = engine_sqlite::Database::open_read_only(&member.path, &member.schemas, VERSION);
                 let old = opened.with_context(|| format!("cannot use {}", member.path.display()))?.log();
                 logs.push((old, LogId(draw())));
             }
-            self.note(&logs)?;
+            self.note(logs.clone())?;
         }
+        self.is_no_backup()?;
         for Member { path, schemas } in &members {
             let schemas: &[Schema] = schemas;
             renew(path, (schemas, VERSION), &Renewal { logs: &logs, numbers: Some(numbers) })
@@ -307,8 +373,82 @@ impl Restoring {
     }
 }
 
+/// What was put there by hand is nowhere else, maybe: a restore does not clear it away.
+fn refuse_what_is_there_by_hand(directory: &Path, noted: Option<&Noted>) -> anyhow::Result<()> {
+    if noted.is_some_and(|noted| noted.restorer == Restorer::Restored) {
+        let name = directory.display();
+        bail!(
+            "{name} holds a copy that was put there by hand, and `taxisvc restored` was cut off: give that again, or put it \
+             elsewhere first"
+        );
+    }
+    Ok(())
+}
+
 /// Whether two places lie in one file system.
 pub(crate) fn share_a_disk(one: &Path, other: &Path) -> bool {
     let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
     device(one).is_some_and(|one| device(other) == Some(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOGS: [(LogId, LogId); 2] = [(LogId(7), LogId(17)), (LogId(8), LogId(18))];
+
+    #[test]
+    fn what_is_noted_is_read_again() {
+        for (restorer, logs) in [
+            (Restorer::Restore, Vec::new()),
+            (Restorer::Restored, LOGS.to_vec()),
+            (Restorer::Restore, LOGS.to_vec()),
+        ] {
+            let noted = Noted { restorer, logs };
+            assert_eq!(Noted::parse(&noted.text()), Some(noted));
+        }
+        for damaged in ["", "by nobody\n", "by restore\n7", "0000000000000007 0000000000000011\n"] {
+            assert_eq!(Noted::parse(damaged), None, "{damaged:?}");
+        }
+    }
+
+    /// A directory as `restored` leaves it when it is cut off: it has its mark, a database and its version.
+    fn cut_off(restorer: Restorer, logs: &[(LogId, LogId)]) -> (tempfile::TempDir, Config) {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { data: folder.path().to_owned(), ..Config::default() };
+        write_version(&config.data).unwrap();
+        std::fs::write(config.data.join(BACKUP_FILE), "{}").unwrap();
+        std::fs::write(config.data.join("taxisvc.db"), "by hand").unwrap();
+        let restoring = Restoring { restorer, ..Restoring::in_place(&config).unwrap() };
+        assert!(is_backup(&config.data), "it is a backup until something else keeps everybody from it");
+        restoring.note(logs.to_vec()).unwrap();
+        (folder, config)
+    }
+
+    #[test]
+    fn what_was_put_there_by_hand_is_not_cleared_away() {
+        let (_folder, config) = cut_off(Restorer::Restored, &LOGS);
+        let refused = Restoring::begin(&config).err().expect("it is somebody's").to_string();
+        assert!(refused.contains("`taxisvc restored` was cut off"), "{refused}");
+        assert!(config.data.join("taxisvc.db").exists() && is_backup(&config.data));
+        let restoring = Restoring::in_place(&config).unwrap();
+        assert_eq!(restoring.restorer, Restorer::Restored);
+        restoring.is_no_backup().unwrap();
+        assert!(!is_backup(&config.data) && refuse_to_run_on(&config.data).is_err(), "another mark is there");
+        drop(restoring);
+        // What a restore has put there it puts there again.
+        let (_folder, config) = cut_off(Restorer::Restore, &LOGS);
+        drop(Restoring::begin(&config).unwrap());
+        assert!(!config.data.join("taxisvc.db").exists());
+    }
+
+    #[test]
+    fn what_is_half_restored_is_not_copied() {
+        for restorer in [Restorer::Restore, Restorer::Restored] {
+            let (_folder, config) = cut_off(restorer, &LOGS);
+            assert!(files(&config).is_ok());
+            let refused = members(&config).expect_err("its logs have names of two times").to_string();
+            assert!(refused.contains("is being restored"), "{refused}");
+        }
+    }
 }
