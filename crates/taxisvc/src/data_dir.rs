@@ -49,12 +49,19 @@ pub(crate) fn open(config: &Config, draw: impl FnMut() -> u64, failing: &Failing
     copies::refuse_to_run_on(path)?;
     refuse_what_is_not_ours(path)?;
     make(path).with_context(|| format!("cannot make the data directory {}", path.display()))?;
-    let lock = lock(path)?;
+    let lock = lock_to_run(path)?;
     listening::forget(path)?;
     check_version(path, true)?;
     privacy::close(config);
     let databases = open_all(config, draw, failing)?;
     Ok(DataDir { databases, _lock: lock })
+}
+
+/// Whoever had the directory until now may have made something of it on which nobody runs, after it was looked at first.
+fn lock_to_run(directory: &Path) -> anyhow::Result<File> {
+    let lock = lock(directory)?;
+    copies::refuse_to_run_on(directory)?;
+    Ok(lock)
 }
 
 /// A directory that holds something else is not made ours: its owner would not look for us there, nor find what is theirs.
@@ -316,6 +323,18 @@ mod tests {
         check_version(&directory, false).unwrap();
         assert_eq!(std::fs::read_to_string(directory.join(VERSION_FILE)).unwrap(), "1\n");
         assert!(!directory.join(VERSION_FILE_NEW).exists());
+    }
+
+    #[test]
+    fn what_was_moved_before_it_was_locked_is_not_run_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        drop(lock_to_run(directory).unwrap());
+        // Between the first look and the lock.
+        copies::note_moved(directory).unwrap();
+        let refused = lock_to_run(directory).unwrap_err().to_string();
+        assert!(refused.contains("was imported into PostgreSQL"), "{refused}");
+        drop(lock(directory).unwrap());
     }
 
     #[test]

@@ -251,24 +251,11 @@ impl Restoring {
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
         let directory = config.data.clone();
         let name = directory.display();
-        let noted = Noted::read(&directory)?;
-        refuse_what_is_there_by_hand(&directory, noted.as_ref())?;
-        if is_there(&directory) && noted.is_none() {
-            let entries = std::fs::read_dir(&directory).with_context(|| format!("cannot read {name}"))?;
-            for entry in entries {
-                let entry = entry.with_context(|| format!("cannot read {name}"))?.file_name();
-                if !NOT_IN_THE_WAY.iter().any(|known| entry == *known) {
-                    bail!(
-                        "{name} is not empty ({} is in it): put that elsewhere first, or name another by --data",
-                        entry.display()
-                    );
-                }
-            }
-        }
+        refuse_what_is_in_the_way(&directory)?;
         make(&directory).with_context(|| format!("cannot make {name}"))?;
         let lock = lock(&directory)?;
         // Somebody may have had it until now.
-        refuse_what_is_there_by_hand(&directory, Noted::read(&directory)?.as_ref())?;
+        refuse_what_is_in_the_way(&directory)?;
         let restoring = Self { directory, restorer: Restorer::Restore, _lock: lock };
         restoring.note(Vec::new())?;
         // What was left of an earlier try.
@@ -373,14 +360,26 @@ impl Restoring {
     }
 }
 
-/// What was put there by hand is nowhere else, maybe: a restore does not clear it away.
-fn refuse_what_is_there_by_hand(directory: &Path, noted: Option<&Noted>) -> anyhow::Result<()> {
-    if noted.is_some_and(|noted| noted.restorer == Restorer::Restored) {
-        let name = directory.display();
-        bail!(
+/// A restore takes an empty directory, or one in which it was cut off. What was put there by hand is nowhere else, maybe.
+fn refuse_what_is_in_the_way(directory: &Path) -> anyhow::Result<()> {
+    let name = directory.display();
+    match Noted::read(directory)?.map(|noted| noted.restorer) {
+        Some(Restorer::Restore) => return Ok(()),
+        Some(Restorer::Restored) => bail!(
             "{name} holds a copy that was put there by hand, and `taxisvc restored` was cut off: give that again, or put it \
              elsewhere first"
-        );
+        ),
+        None if !is_there(directory) => return Ok(()),
+        None => {}
+    }
+    for entry in std::fs::read_dir(directory).with_context(|| format!("cannot read {name}"))? {
+        let entry = entry.with_context(|| format!("cannot read {name}"))?.file_name();
+        if !NOT_IN_THE_WAY.iter().any(|known| entry == *known) {
+            bail!(
+                "{name} is not empty ({} is in it): put that elsewhere first, or name another by --data",
+                entry.display()
+            );
+        }
     }
     Ok(())
 }
