@@ -310,11 +310,27 @@ impl Restoring {
         let write = || {
             let mut file = File::create(&new)?;
             file.write_all(text.as_bytes())?;
+            // Whoever cannot give files away is told so before there are any.
+            token::give(&file, &token::keeper(&self.directory)?)?;
             file.sync_all()?;
             std::fs::rename(&new, &path)?;
-            sync_entries(&self.directory)
+            anyhow::Ok(sync_entries(&self.directory)?)
         };
         write().with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Root restores, and somebody else runs the server: what is ours here is theirs from now on.
+    fn give_all(&self) -> anyhow::Result<()> {
+        let own = rustix::process::geteuid().as_raw();
+        let keeper = token::keeper(&self.directory)?;
+        for entry in std::fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            if metadata.is_file() && metadata.uid() == own && own != keeper.uid() {
+                token::give(&File::open(entry.path())?, &keeper)?;
+            }
+        }
+        Ok(())
     }
 
     /// It is a data directory again, and no backup. What is noted keeps everybody from it as the mark did, so it is never
@@ -352,6 +368,9 @@ impl Restoring {
             renew(path, (schemas, VERSION), &Renewal { logs: &logs, numbers: Some(numbers) })
                 .with_context(|| format!("cannot use {}", path.display()))?;
         }
+        self.give_all().with_context(|| {
+            format!("cannot give what is in {} to whoever has it", self.directory.display())
+        })?;
         let mark = self.directory.join(RESTORING_FILE);
         std::fs::remove_file(&mark)
             .and_then(|()| sync_entries(&self.directory))
@@ -439,6 +458,21 @@ mod tests {
         let (_folder, config) = cut_off(Restorer::Restore, &LOGS);
         drop(Restoring::begin(&config).unwrap());
         assert!(!config.data.join("taxisvc.db").exists());
+    }
+
+    #[test]
+    fn what_root_restores_is_whose_directory_it_is() {
+        const SOMEBODY: u32 = 60_123;
+        let (folder, config) = cut_off(Restorer::Restored, &LOGS);
+        if std::os::unix::fs::chown(folder.path(), Some(SOMEBODY), Some(SOMEBODY)).is_err() {
+            // Whoever is not root can give nothing away; the token's tests look at what is said then.
+            return;
+        }
+        Restoring::in_place(&config).unwrap().give_all().unwrap();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(entry.metadata().unwrap().uid(), SOMEBODY, "{entry:?}");
+        }
     }
 
     #[test]

@@ -123,23 +123,23 @@ fn remove(file: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Something of whoever runs the server, who has to be able to read the token: they made what is in the directory, or have
+/// Something of whoever runs the server, who has to be able to read what is made for them: they made what is in the directory, or have
 /// it. Root may have put one of the two there for them.
-fn keeper(directory: &Path) -> std::io::Result<Metadata> {
+pub(super) fn keeper(directory: &Path) -> std::io::Result<Metadata> {
     let directory_itself = std::fs::metadata(directory)?;
     let version = std::fs::metadata(directory.join(super::VERSION_FILE));
     Ok(version.ok().filter(|version| version.uid() != ROOT).unwrap_or(directory_itself))
 }
 
 /// Gives the file to whoever keeps the directory.
-fn give(file: &File, keeper: &Metadata) -> anyhow::Result<()> {
+pub(super) fn give(file: &File, keeper: &Metadata) -> anyhow::Result<()> {
     let owner = keeper.uid();
     if file.metadata()?.uid() == owner {
         return Ok(());
     }
     match fchown(file, Some(owner), Some(keeper.gid())) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => bail!(
-            "the directory is user {owner}'s, who could not read a token of ours: do this as that user, or as root"
+            "the directory is user {owner}'s, who could not use a file of ours: do this as that user, or as root"
         ),
         given => Ok(given?),
     }
