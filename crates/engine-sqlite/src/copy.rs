@@ -122,22 +122,27 @@ impl Moment {
         Ok(None)
     }
 
-    /// Copies the file at a place of those that were named to where there is none yet, has the copy on the disk, and looks
-    /// whether it is whole. Returns how many bytes there are.
-    pub fn copy(&self, place: usize, to: &Path) -> Result<u64, CopyError> {
+    /// Copies the file at a place of those that were named to where there is none yet. It is a copy once it is settled, which
+    /// wants no moment any more.
+    pub fn copy(&self, place: usize, to: &Path) -> Result<(), CopyError> {
         let file = &self.files[place];
         let opened = |error: rusqlite::Error| failed(to, error);
         let mut copy = Connection::open(to).map_err(opened)?;
+        copy.execute_batch("PRAGMA synchronous = OFF").map_err(opened)?;
         // All pages in one go: the transaction of the moment is open already, and nobody waits for it.
         let step =
             Backup::new(&file.connection, &mut copy).and_then(|backup| backup.step(-1)).map_err(opened)?;
         if step != StepResult::Done {
             return Err(CopyError::NotWhole { path: to.to_owned(), why: format!("SQLite says {step:?}") });
         }
-        drop(copy);
-        close_and_check(to)?;
-        Ok(std::fs::metadata(to).map_err(|error| failed(to, OpenError::from(error)))?.len())
+        Ok(())
     }
+}
+
+/// Has a copy on the disk, and looks whether it is whole. Returns how many bytes there are.
+pub fn settle(copy: &Path) -> Result<u64, CopyError> {
+    close_and_check(copy)?;
+    Ok(std::fs::metadata(copy).map_err(|error| failed(copy, OpenError::from(error)))?.len())
 }
 
 /// What is copied says of itself that it has a WAL; without one it is whole by itself, also where nothing can be written.

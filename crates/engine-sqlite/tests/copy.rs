@@ -9,7 +9,7 @@ use engine::store::{
     Commit, EntityRow, EntityWrite, InboxKey, InboxMove, LetterSkip, NewEvent, Schema, Store, WriteSet,
 };
 use engine_sqlite::Database;
-use engine_sqlite::copy::{CopyError, Member, Moment, check};
+use engine_sqlite::copy::{CopyError, Member, Moment, check, settle};
 use engine_sqlite::renew::{Renewal, renew};
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -99,7 +99,13 @@ fn copy(files: &Files, name: &str) -> Vec<Member> {
         moment.copy(place, &path).unwrap();
         Member { path, schemas: member.schemas.clone() }
     });
-    copied.collect()
+    let copied: Vec<Member> = copied.collect();
+    // The moment is over, and what was copied is of it.
+    drop(moment);
+    for Member { path, .. } in &copied {
+        assert_eq!(settle(path).unwrap(), std::fs::metadata(path).unwrap().len());
+    }
+    copied
 }
 
 #[test]

@@ -100,13 +100,11 @@ fn copy(members: &[Member], to: &Path) -> anyhow::Result<(u64, i64, u64)> {
     let stopwatch = Stopwatch::start();
     let moment = Moment::find(members, copies::program())?;
     let taken_at = SystemClock.now().0;
-    let mut bytes = 0;
-    for (place, member) in members.iter().enumerate() {
-        let name = member.path.file_name().context("a database has a name")?;
-        bytes += moment.copy(place, &to.join(name))?;
-    }
+    let copied = copies::copy_all(&moment, members, to)?;
+    // A disk that is slow to sync, or a large file that is read through, keeps no WAL from starting over.
     drop(moment);
-    Ok((bytes, taken_at, u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX)))
+    let held_ms = u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok((copies::settle_all(&copied)?, taken_at, held_ms))
 }
 
 /// What is in the copy, as it can be read again.

@@ -5,10 +5,10 @@ use super::print;
 use crate::config::{Config, Kind};
 use crate::data_dir::copies::{self, Manifest, Restoring};
 use crate::data_dir::{self, token};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use engine::clock::{Clock, SystemClock, Timestamp};
 use engine::log::LogId;
-use engine_sqlite::copy::Moment;
+use engine_sqlite::copy::{Member, Moment};
 use operator::time::At;
 use serde::Serialize;
 use std::fmt::Write;
@@ -88,7 +88,7 @@ pub(crate) fn run(config: &Config, options: &Options, draw: impl FnMut() -> u64)
     }
     let moment = Moment::find(&members, copies::program())?;
     let restoring = Restoring::begin(config)?;
-    let put = put_there(config, (&moment, &members), manifest.as_ref(), options);
+    let put = put_there(config, (moment, &members), manifest.as_ref(), options);
     let (content, report, first_number) = match put {
         Ok(put) => put,
         Err(error) => {
@@ -96,7 +96,6 @@ pub(crate) fn run(config: &Config, options: &Options, draw: impl FnMut() -> u64)
             return Err(error);
         }
     };
-    drop(moment);
     restoring.is_copied()?;
     let logs = restoring.renew(config, ((call::NAME, first_number), draw))?;
     let taken_at = manifest.map(|manifest| At(Timestamp(manifest.taken_at)));
@@ -123,14 +122,13 @@ fn check_manifest(source: &Config) -> anyhow::Result<Option<Manifest>> {
 /// Copies all files, reads them through, and looks whether everything holds.
 fn put_there(
     config: &Config,
-    (moment, members): (&Moment, &[engine_sqlite::copy::Member]),
+    (moment, members): (Moment, &[Member]),
     manifest: Option<&Manifest>,
     options: &Options,
 ) -> anyhow::Result<(Content, Report, u64)> {
-    for (place, member) in members.iter().enumerate() {
-        let name = member.path.file_name().context("a database has a name")?;
-        moment.copy(place, &config.data.join(name))?;
-    }
+    let copied = copies::copy_all(&moment, members, &config.data)?;
+    drop(moment);
+    copies::settle_all(&copied)?;
     let readers = data_dir::read(config)?;
     let report = audited(config, &readers)?;
     let content = Content::read(&readers, config.store.shards)?;

@@ -8,7 +8,7 @@ use crate::config::Config;
 use anyhow::{Context, bail};
 use engine::log::LogId;
 use engine::store::Schema;
-use engine_sqlite::copy::Member;
+use engine_sqlite::copy::{Member, Moment, settle};
 use engine_sqlite::renew::{Renewal, renew};
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
@@ -170,6 +170,26 @@ fn files(config: &Config) -> anyhow::Result<Vec<Member>> {
         schemas: schemas(&services, config),
     };
     Ok(config.layout().groups().into_iter().map(member).collect())
+}
+
+/// Copies all files of a moment into a directory; where each is.
+pub(crate) fn copy_all(moment: &Moment, members: &[Member], to: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut copied = Vec::new();
+    for (place, member) in members.iter().enumerate() {
+        let path = to.join(member.path.file_name().context("a database has a name")?);
+        moment.copy(place, &path)?;
+        copied.push(path);
+    }
+    Ok(copied)
+}
+
+/// Has all that was copied on the disk, and looks whether it is whole; how many bytes there are. The moment may be over.
+pub(crate) fn settle_all(copied: &[PathBuf]) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for path in copied {
+        bytes += settle(path)?;
+    }
+    Ok(bytes)
 }
 
 /// The program's version of what is stored.
