@@ -15,7 +15,7 @@ use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use wiring::audit::{self, audit_readers};
+use wiring::audit::{self, Report, audit_readers};
 
 const HELP: &str = "\
 Examples:
@@ -32,14 +32,16 @@ keep the data directory.
 With store.kind = \"postgres\" each database is backed up by PostgreSQL's own tools while everything runs: `pg_dump \
 --format=custom`, or `pg_basebackup` with its WAL. See operations.md.
 
-Exit codes: 0 when the copy is there and whole, 1 when nothing is.";
+With --audit a copy in which an invariant is broken is kept, too, and says so: it may be the best that there is.
+
+Exit codes: 0 when the copy is there and whole, 1 when nothing is, or when its audit is not clean.";
 
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Options {
     /// Where the copy is to be; nothing may be there yet
     directory: PathBuf,
-    /// Check every invariant of the copy, too, and keep none in which one is broken
+    /// Check every invariant of the copy, too, and say in it whether all hold
     #[arg(long)]
     audit: bool,
     /// Print what was copied as JSON
@@ -59,6 +61,8 @@ struct Told {
     #[serde(flatten)]
     content: Content,
     is_audited: bool,
+    /// Nothing where it was not audited.
+    is_clean: Option<bool>,
 }
 
 pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
@@ -76,7 +80,8 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
     let unfinished = Unfinished::make(&options.directory)?;
     let (bytes, taken_at, held_ms) = copy(&members, &unfinished.directory)?;
     let copied = Config { data: unfinished.directory.clone(), ..config.clone() };
-    let (content, is_audited) = look(&copied, options.audit)?;
+    let (content, report) = look(&copied, options.audit)?;
+    let is_clean = report.as_ref().map(Report::is_clean);
     unfinished.finish(&Manifest {
         taken_at,
         version: VERSION.to_owned(),
@@ -84,13 +89,22 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
         shards: config.store.shards,
         events: content.events,
         bytes,
+        is_clean,
     })?;
     let took_ms = u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let told = Told { directory: options.directory.clone(), bytes, took_ms, held_ms, content, is_audited };
+    let is_audited = report.is_some();
+    let told =
+        Told { directory: options.directory.clone(), bytes, took_ms, held_ms, content, is_audited, is_clean };
     if options.json {
         print::json(&told)?;
     } else {
         print::text(&text(&told)?)?;
+    }
+    if let Some(report) = report.filter(|report| !report.is_clean()) {
+        bail!(
+            "the copy {} is kept, but its audit is not clean, so neither is the data directory (`taxisvc audit`):\n{report}",
+            options.directory.display()
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -107,18 +121,13 @@ fn copy(members: &[Member], to: &Path) -> anyhow::Result<(u64, i64, u64)> {
     Ok((copies::settle_all(&copied)?, taken_at, held_ms))
 }
 
-/// What is in the copy, as it can be read again.
-fn look(copied: &Config, is_audited: bool) -> anyhow::Result<(Content, bool)> {
+/// What is in the copy, as it can be read again, and whether everything holds, where that is asked.
+fn look(copied: &Config, is_audited: bool) -> anyhow::Result<(Content, Option<Report>)> {
     // Its version is written last.
     let readers = data_dir::read(copied)?;
-    if is_audited {
-        let options = audit::Options { rules: copied.rules(), ..audit::Options::default() };
-        let report = audit_readers(&readers, None, &options)?;
-        if !report.is_clean() {
-            bail!("the copy is not kept, because its audit is not clean:\n{report}");
-        }
-    }
-    Ok((Content::read(&readers, copied.store.shards)?, is_audited))
+    let options = audit::Options { rules: copied.rules(), ..audit::Options::default() };
+    let report = if is_audited { Some(audit_readers(&readers, None, &options)?) } else { None };
+    Ok((Content::read(&readers, copied.store.shards)?, report))
 }
 
 /// A copy in the directory itself would be in the way of its next start.
@@ -159,9 +168,14 @@ fn refuse_without_room(config: &Config, members: &[Member], target: &Path) -> an
 }
 
 fn text(told: &Told) -> Result<String, std::fmt::Error> {
-    let Told { directory, bytes, took_ms, held_ms, content, is_audited } = told;
+    let Told { directory, bytes, took_ms, held_ms, content, is_clean, .. } = told;
     let mut text = String::new();
-    let (directory, audited) = (directory.display(), if *is_audited { ", its audit is clean" } else { "" });
+    let audited = match is_clean {
+        Some(true) => ", its audit is clean",
+        Some(false) => ", its audit is NOT CLEAN",
+        None => "",
+    };
+    let directory = directory.display();
     writeln!(
         text,
         "{directory} is whole{audited}: {} in {took_ms} ms, one moment held for {held_ms} ms",

@@ -96,6 +96,9 @@ pub(crate) struct Manifest {
     pub(crate) shards: u16,
     pub(crate) events: u64,
     pub(crate) bytes: u64,
+    /// Whether every invariant held, where that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) is_clean: Option<bool>,
 }
 
 impl Manifest {

@@ -281,6 +281,29 @@ fn what_is_damaged_or_wrong_is_not_restored() {
 }
 
 #[test]
+fn a_copy_in_which_something_is_broken_is_kept_and_says_so() {
+    let (world, copy) = copied();
+    let manifest = |copy: &Path| -> Value {
+        serde_json::from_slice(&std::fs::read(copy.join("backup.json")).unwrap()).unwrap()
+    };
+    assert_eq!(manifest(&copy)["isClean"], Value::Null, "nobody has looked");
+    let audited = world.folder().join("audited");
+    assert_eq!(json(world.backup(&audited, &["--audit"]))["isClean"], true);
+    assert_eq!(manifest(&audited)["isClean"], true);
+    let database = Connection::open(world.data().join("taxisvc.db")).unwrap();
+    database.execute_batch("UPDATE payment_counter SET count = count + 1").unwrap();
+    drop(database);
+    let broken = world.folder().join("broken");
+    refused(&world.backup(&broken, &["--audit"]), "is kept, but its audit is not clean");
+    assert_eq!(manifest(&broken)["isClean"], false);
+    std::fs::remove_dir_all(world.data()).unwrap();
+    refused(&world.restore(&broken, &[]), "--force does it all the same");
+    json(world.restore(&broken, &["--force"]));
+    let database = Connection::open(world.data().join("taxisvc.db")).unwrap();
+    database.execute_batch("UPDATE payment_counter SET count = count - 1").unwrap();
+}
+
+#[test]
 fn what_is_restored_twice_gives_no_number_twice() {
     let (mut world, copy) = copied();
     let mut given = Vec::new();
