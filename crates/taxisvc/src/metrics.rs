@@ -22,6 +22,7 @@ use engine_postgres::connections::Connections;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -139,9 +140,16 @@ impl api::Health for Health {
     }
 
     fn metrics(&self, exposition: Exposition) -> String {
+        self.told(self.ready().is_ok(), exposition)
+    }
+}
+
+impl Health {
+    /// Its figures, of a process that is ready or is not.
+    pub(crate) fn told(&self, is_ready: bool, exposition: Exposition) -> String {
         let mut text = String::new();
         // Writing into a string cannot fail, and a figure that could not be told is no reason to tell none.
-        if let Err(error) = self.write(&mut text) {
+        if let Err(error) = self.write(is_ready, &mut text) {
             tracing::error!(%error, "figures cannot be told");
         }
         match exposition {
@@ -149,12 +157,12 @@ impl api::Health for Health {
             Exposition::Text => text::of_prometheus(&text),
         }
     }
-}
 
-impl Health {
-    fn write(&self, text: &mut String) -> fmt::Result {
+    fn write(&self, is_ready: bool, text: &mut String) -> fmt::Result {
         let mut registry = Registry::with_prefix("taxisvc");
         process::register_build(&mut registry);
+        let ready = ConstGauge::new(i64::from(is_ready));
+        registry.register("ready", "Whether it can serve requests, as /health/ready says", ready);
         let lost = ConstCounter::new(log::lines_lost());
         registry.register("log_lines_lost", "Lines of the log that nobody took from standard error", lost);
         registry.register_collector(Box::new(settings::Settings(self.live.status())));

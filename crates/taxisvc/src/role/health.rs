@@ -60,6 +60,35 @@ impl api::Health for LateHealth {
     }
 
     fn metrics(&self, exposition: Exposition) -> String {
-        self.now().metrics(exposition)
+        self.now().told(self.ready().is_ok(), exposition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::sources::InForce;
+    use api::Health as _;
+
+    /// Nothing else is told of a database that was never there, and somebody must hear of it all the same.
+    #[test]
+    fn whoever_waits_for_its_database_says_that_it_is_not_ready() {
+        let (_stopping, stopped) = watch::channel(false);
+        let live = Live::new(&InForce::of_defaults(), |_| Ok(()));
+        let health = LateHealth::new(live.clone(), None, stopped.clone());
+        let tells = |line: &str| health.metrics(Exposition::OpenMetrics).lines().any(|told| told == line);
+        assert!(health.ready().is_err() && tells("taxisvc_ready 0"));
+        let engines = Vec::new();
+        let begun = Health {
+            engines,
+            gateway: None,
+            services: None,
+            looking: None,
+            live,
+            traces: None,
+            stopping: stopped,
+        };
+        health.set(begun);
+        assert!(health.ready().is_ok() && tells("taxisvc_ready 1"));
     }
 }

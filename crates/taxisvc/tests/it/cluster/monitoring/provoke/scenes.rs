@@ -141,6 +141,19 @@ pub(super) const ALL: &[Scene] = &[
         },
     },
     Scene {
+        how: "a process of call started while PostgreSQL was away",
+        alerts: &["TaxisvcNotReady"],
+        begin: |stage| {
+            stage.cluster.kill("call", 0);
+            stage.cluster.outside().kill(Which::Postgres);
+            stage.cluster.start_again("call", 0);
+        },
+        end: |stage| {
+            stage.cluster.outside().start(Which::Postgres);
+            stage.cluster.wait_until_ready();
+        },
+    },
+    Scene {
         how: "a table of payment locked by hand, for 45 s",
         alerts: &["TaxisvcTimersOverdue"],
         begin: |stage| {
