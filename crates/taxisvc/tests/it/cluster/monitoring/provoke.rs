@@ -19,7 +19,7 @@ const RESOLVES_WITHIN: Duration = Duration::from_secs(90);
 
 /// What the rules are turned into, so that it takes minutes and not days; the expressions are the shipped ones but for these
 /// numbers. What somebody would wait for is not waited for: `for` is a second, always.
-const SHORTER: [(&str, &str); 5] = [
+const SHORTER: [(&str, &str); 8] = [
     // TaxisvcCommitsSlow: a machine on which all of this runs at once is slow by itself.
     (
         "(taxisvc_commit_duration_seconds_bucket[5m]))) > 0.1",
@@ -29,6 +29,11 @@ const SHORTER: [(&str, &str); 5] = [
     ("{status=\"payRequest\"}) > 120", "{status=\"payRequest\"}) > 30"),
     // TaxisvcCallsStuckUndriven, whose deadline is ten.
     ("{status=\"driveRequest\"}) > 720", "{status=\"driveRequest\"}) > 30"),
+    // TaxisvcRidersWait, which is half of that.
+    ("{status=\"driveRequest\"}) > 300", "{status=\"driveRequest\"}) > 30"),
+    // TaxisvcPaymentsFail, twice: riders elsewhere call and pay all the while.
+    ("{type=\"PaymentFailed\"}[15m]", "{type=\"PaymentFailed\"}[20s]"),
+    ("{type=\"CallRequested\"}[15m]", "{type=\"CallRequested\"}[20s]"),
     // TaxisvcLedgerNotCompared.
     ("(taxisvc_ledger_round_age_seconds) > 86400", "(taxisvc_ledger_round_age_seconds) > 20"),
     // TaxisvcKafkaLag.

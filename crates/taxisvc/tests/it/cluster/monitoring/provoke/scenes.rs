@@ -49,9 +49,22 @@ pub(super) const ALL: &[Scene] = &[
     },
     Scene {
         how: "both processes of drive killed, while riders call",
-        alerts: &["TaxisvcCallsStuckUndriven"],
+        alerts: &["TaxisvcCallsStuckUndriven", "TaxisvcRidersWait"],
         begin: |stage| stage.kill_all_of("drive"),
         end: |stage| stage.start_all_of("drive"),
+    },
+    Scene {
+        how: "a process whose provider refuses every fare (`provider.refuse_per_mille` at 1,000), and riders who call there",
+        alerts: &["TaxisvcPaymentsFail"],
+        begin: |stage| {
+            stage.add(&[("PROVIDER_REFUSE_PER_MILLE", "1000")], |_, _| (), true);
+            let address = stage.extra.as_ref().expect("it was added").address;
+            until("it to be scraped", || stage.prometheus().finds(&scraped(address)).then_some(()));
+            let rider = move || (0..60_000).for_each(|_| drop(Ask::post("/calls", CALL).of(address)));
+            // Whoever asks of one that is gone is refused at once.
+            (0..4).for_each(|_| drop(std::thread::spawn(rider)));
+        },
+        end: Stage::take_away,
     },
     Scene {
         how: "a settings file that is not understood",
