@@ -17,7 +17,16 @@ const NEWEST: u32 = 100;
 /// Payments that are kept in mind because they are wrong; further ones are found again when these are mended.
 const WRONG_MAX: usize = 1_000;
 
-/// Sums over all payments, in won.
+/// A round over all of them is to take no longer than this, so that a process that is started anew each day ends some.
+const ROUND_WITHIN: Duration = Duration::from_secs(6 * 3_600);
+/// How long they are compared each time at least, which is whole rounds of a small firm.
+const PATIENCE_MIN: Duration = Duration::from_millis(50);
+/// And at most: the other figures wait for it, and who asks for them waits no longer than twice that.
+const PATIENCE_MAX: Duration = Duration::from_millis(250);
+/// Of a core, one part of so many.
+const PART_OF_CORE: u32 = 10;
+
+/// Sums over all payments that can be read, in won.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sums {
     pub held: i64,
@@ -27,6 +36,8 @@ pub struct Sums {
     pub at_provider: i64,
     /// By how much the book and the payments differ while an answer is out.
     pub in_flight: i64,
+    /// Payments that this program cannot read, or whose accounts it cannot: they are in none of the sums.
+    pub unreadable: u64,
 }
 
 /// What is known of the money.
@@ -36,6 +47,8 @@ pub struct Seen {
     pub sums: Option<Sums>,
     /// How long ago that was, or since when nobody has come to an end.
     pub round_age: Duration,
+    /// Rounds that came to their end since the start.
+    pub rounds: u64,
     /// Payments that contradict themselves or the provider's book.
     pub wrong: u64,
 }
@@ -47,7 +60,12 @@ pub struct Books {
     last: Option<u64>,
     sums: Sums,
     round: Option<Sums>,
+    rounds: u64,
     since: Stopwatch,
+    /// When it was looked last.
+    looked: Stopwatch,
+    /// How long a payment took to compare, then.
+    cost: Duration,
     /// Those that did not agree when they were looked at, as they were then.
     amiss: BTreeMap<u64, Amiss>,
 }
@@ -65,7 +83,8 @@ struct Amiss {
 enum Verdict {
     Agree,
     Amiss,
-    Broken,
+    /// Mostly written by a newer program: that is no money lost. Dead letters and the audit tell of it.
+    Unreadable,
 }
 
 impl Books {
@@ -75,9 +94,18 @@ impl Books {
             last: None,
             sums: Sums::default(),
             round: None,
+            rounds: 0,
             since: Stopwatch::start(),
+            looked: Stopwatch::start(),
+            cost: Duration::ZERO,
             amiss: BTreeMap::new(),
         }
+    }
+
+    /// Goes on for as long as it takes to come round all of so many payments in time, if that is not too long.
+    pub fn look_in_time(&mut self, payments: u64) -> Stored<Seen> {
+        let gap = std::mem::replace(&mut self.looked, Stopwatch::start()).elapsed();
+        self.look(patience(gap, payments, self.cost))
     }
 
     /// Goes on for about as long as it may, and at most to the end of this round.
@@ -91,7 +119,8 @@ impl Books {
         self.compare(newest)?;
         while stopwatch.elapsed() < patience && !self.go_on()? {}
         let wrong = self.amiss.values().filter(|amiss| amiss.is_wrong).count();
-        Ok(Seen { sums: self.round, round_age: self.since.elapsed(), wrong: wrong as u64 })
+        let (sums, rounds, round_age) = (self.round, self.rounds, self.since.elapsed());
+        Ok(Seen { sums, round_age, rounds, wrong: wrong as u64 })
     }
 
     /// Whether the round has come to its end.
@@ -100,15 +129,20 @@ impl Books {
             Some(id) => Start::After { tag: String::new(), id },
             None => Start::First { skip: 0 },
         };
+        let stopwatch = Stopwatch::start();
         let rows = self.list(start, false, SLICE)?;
         let is_over = rows.len() < SLICE as usize;
-        self.last = rows.last().map(|row| row.key.id).or(self.last);
+        let last = rows.last().map(|row| row.key.id).or(self.last);
         let sums = self.compare(rows)?;
         self.sums.add(sums);
+        self.last = last;
         if is_over {
+            self.rounds += 1;
             self.round = Some(std::mem::take(&mut self.sums));
             self.since = Stopwatch::start();
             self.last = None;
+        } else {
+            self.cost = stopwatch.elapsed() / SLICE;
         }
         Ok(is_over)
     }
@@ -140,11 +174,10 @@ impl Books {
     fn keep_in_mind(&mut self, payment: EntityRow, account: Option<EntityRow>, verdict: &Verdict) {
         let id = payment.key.id;
         let is_wrong = match verdict {
-            Verdict::Agree => {
+            Verdict::Agree | Verdict::Unreadable => {
                 self.amiss.remove(&id);
                 return;
             }
-            Verdict::Broken => true,
             Verdict::Amiss => {
                 let known = self.amiss.get(&id);
                 known.is_some_and(|known| known.payment == payment && known.account == account)
@@ -166,16 +199,24 @@ impl Sums {
         self.returned += other.returned;
         self.at_provider += other.at_provider;
         self.in_flight += other.in_flight;
+        self.unreadable += other.unreadable;
     }
+}
+
+/// As long as it takes of a round, after such a gap; within bounds.
+fn patience(gap: Duration, payments: u64, cost: Duration) -> Duration {
+    let due = payments as f64 * gap.as_secs_f64() / ROUND_WITHIN.as_secs_f64();
+    let needed = Duration::try_from_secs_f64(due * cost.as_secs_f64()).unwrap_or(PATIENCE_MAX);
+    needed.min(gap / PART_OF_CORE).clamp(PATIENCE_MIN, PATIENCE_MAX)
 }
 
 /// By the same rules as an audit, of what stands in the rows alone.
 fn judge(row: &EntityRow, account: Option<&EntityRow>, sums: &mut Sums) -> Verdict {
-    let Ok(payment) = serde_json::from_str::<Payment>(&row.state) else { return Verdict::Broken };
-    let account = match account.map(|row| serde_json::from_str::<Account>(&row.state)) {
-        None => None,
-        Some(Ok(account)) => Some(account),
-        Some(Err(_)) => return Verdict::Broken,
+    let payment = serde_json::from_str::<Payment>(&row.state);
+    let account = account.map(|row| serde_json::from_str::<Account>(&row.state)).transpose();
+    let (Ok(payment), Ok(account)) = (payment, account) else {
+        sums.unreadable += 1;
+        return Verdict::Unreadable;
     };
     let at_provider = account.as_ref().map_or(0, balance);
     let owed = (payment.accounts.held + payment.accounts.earned).0;
@@ -185,10 +226,9 @@ fn judge(row: &EntityRow, account: Option<&EntityRow>, sums: &mut Sums) -> Verdi
     sums.returned += if payment.stage == Stage::Refunded { payment.fare.0 } else { 0 };
     sums.at_provider += at_provider;
     sums.in_flight += if is_open { (at_provider - owed).abs() } else { 0 };
-    if check(&payment).is_err() {
-        return Verdict::Broken;
-    }
-    let agrees = if is_open {
+    let agrees = if check(&payment).is_err() {
+        false
+    } else if is_open {
         at_provider == owed || at_provider == 0 || at_provider == payment.fare.0
     } else {
         at_provider == owed && is_in_the_book(account.as_ref(), &payment)
@@ -202,4 +242,22 @@ pub(crate) fn is_in_the_book(account: Option<&Account>, payment: &Payment) -> bo
         || account.is_some_and(|account| account.take.is_some() && account.fare == payment.fare.0);
     let back = payment.back != Errand::Answered || account.is_some_and(|account| account.back);
     take && back
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_ends_in_time_and_costs_little() {
+        let gap = Duration::from_secs(15);
+        let cost = Duration::from_micros(20);
+        assert_eq!(patience(gap, 1_000, cost), PATIENCE_MIN);
+        // Ten million in 1,440 readings are 6,944 each.
+        let of_many = patience(gap, 10_000_000, cost);
+        assert!(of_many > Duration::from_millis(138) && of_many < Duration::from_millis(140), "{of_many:?}");
+        assert_eq!(patience(gap, u64::MAX, cost), PATIENCE_MAX);
+        assert_eq!(patience(Duration::from_secs(1), u64::MAX, cost), Duration::from_millis(100));
+        assert_eq!(patience(Duration::ZERO, 0, Duration::ZERO), PATIENCE_MIN);
+    }
 }

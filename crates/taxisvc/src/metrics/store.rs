@@ -9,6 +9,7 @@ use engine::log::LogId;
 use engine::store::{Backlog, Order, Query, Start, StoreError};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,9 +24,6 @@ use wiring::books::{self, Books};
 const FRESH_FOR: Duration = Duration::from_secs(1);
 /// How long whoever asks waits for the store.
 const WAIT_MAX: Duration = Duration::from_millis(500);
-
-/// How long the payments and the provider's book are compared, each time that figures are read.
-const COMPARE_FOR: Duration = Duration::from_millis(50);
 
 /// A timer that has run out is seen to many times a second; one that is late by so much is not seen to.
 const OVERDUE_AFTER_MS: i64 = 10_000;
@@ -149,15 +147,15 @@ impl From {
             Ok((*service, self.readers.of(service).backlog(service, overdue_before)?))
         };
         let backlogs = self.services.iter().map(backlog).collect::<Result<_, StoreError>>()?;
-        let money = match &self.books {
-            Some(books) => Some(books.lock().unwrap_or_else(PoisonError::into_inner).look(COMPARE_FOR)?),
-            None => None,
-        };
+        let payments = self.counts(wiring::payment::NAME, &PayStatus::ALL.map(PayStatus::as_str))?;
+        let all = payments.iter().map(|(_, count)| count).sum();
+        let books = self.books.as_ref().map(|books| books.lock().unwrap_or_else(PoisonError::into_inner));
+        let money = books.map(|mut books| books.look_in_time(all)).transpose()?;
         let ages = OPEN.into_iter().filter(|_| self.has(wiring::call::NAME));
         let age = |status: CallStatus| Ok((status.as_str(), self.oldest_age_seconds(status)?));
         Ok(Seen {
             calls: self.counts(wiring::call::NAME, &CallStatus::ALL.map(CallStatus::as_str))?,
-            payments: self.counts(wiring::payment::NAME, &PayStatus::ALL.map(PayStatus::as_str))?,
+            payments,
             drives: self.counts(wiring::drive::NAME, &DriveStatus::ALL.map(DriveStatus::as_str))?,
             oldest_age_seconds: ages.map(age).collect::<Result<_, StoreError>>()?,
             backlogs,
@@ -250,7 +248,11 @@ fn encode_money(encoder: &mut DescriptorEncoder<'_>, money: &books::Seen, read: 
         ];
         let all = accounts.map(|(account, won)| ([("account", account)], ConstGauge::new(won)));
         tell(encoder, ("ledger_won", "Money of all payments, by account"), &all)?;
+        let help = "Payments that this program cannot read, or whose accounts it cannot";
+        tell_one(encoder, ("ledger_payments_unreadable", help), &gauge(sums.unreadable))?;
     }
+    let help = "Rounds over all payments that came to their end";
+    tell_one(encoder, ("ledger_rounds", help), &ConstCounter::new(money.rounds))?;
     let help = "Payments that contradict themselves or the provider's book";
     tell_one(encoder, ("ledger_payments_wrong", help), &gauge(money.wrong))?;
     let help = "How long ago all payments had been compared with the provider's book";

@@ -115,7 +115,31 @@ fn five_won_are_found_wherever_they_are_written() {
     check("account", UNDER_WAY, |state| add(&mut state["fare"], 5));
     check("account", TOO_FAR, |state| state["back"] = Value::from(false));
     check("account", REFUSED, |state| state["take"] = Value::from("taken"));
-    check("account", UNDER_WAY, |state| *state = Value::from("nonsense"));
+}
+
+/// A newer program's row is no theft: it is counted apart, and nobody is told of money.
+#[test]
+fn what_cannot_be_read_is_counted_apart() {
+    let check = |kind: &'static str| {
+        let reader = busy(|_| ()).reader().clone();
+        let forge: Forge = |state| *state = Value::from("nonsense");
+        let seen =
+            look_twice(Arc::new(Forged { reader, kind, id: UNDER_WAY, forge, mended: Arc::default() }));
+        assert_eq!((seen.wrong, seen.sums.expect("a round is over").unreadable), (0, 1), "{kind}");
+    };
+    check("payment");
+    check("account");
+}
+
+/// Also what contradicts itself: the first look alone tells of nothing.
+#[test]
+fn what_is_wrong_is_so_twice() {
+    let reader = busy(|_| ()).reader().clone();
+    let forge: Forge = |state| add(&mut state["accounts"]["held"], 5);
+    let forged = Forged { reader, kind: "payment", id: UNDER_WAY, forge, mended: Arc::default() };
+    let mut books = Books::new(Arc::new(forged));
+    assert_eq!(books.look(Duration::ZERO).unwrap().wrong, 0);
+    assert_eq!(books.look(Duration::ZERO).unwrap().wrong, 1);
 }
 
 /// What is mended is forgotten.

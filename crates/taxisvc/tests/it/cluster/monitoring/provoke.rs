@@ -19,7 +19,7 @@ const RESOLVES_WITHIN: Duration = Duration::from_secs(90);
 
 /// What the rules are turned into, so that it takes minutes and not days; the expressions are the shipped ones but for these
 /// numbers. What somebody would wait for is not waited for: `for` is a second, always.
-const SHORTER: [(&str, &str); 8] = [
+const SHORTER: [(&str, &str); 9] = [
     // TaxisvcCommitsSlow: a machine on which all of this runs at once is slow by itself.
     (
         "(taxisvc_commit_duration_seconds_bucket[5m]))) > 0.1",
@@ -35,7 +35,8 @@ const SHORTER: [(&str, &str); 8] = [
     ("{type=\"PaymentFailed\"}[15m]", "{type=\"PaymentFailed\"}[20s]"),
     ("{type=\"CallRequested\"}[15m]", "{type=\"CallRequested\"}[20s]"),
     // TaxisvcLedgerNotCompared.
-    ("(taxisvc_ledger_round_age_seconds) > 86400", "(taxisvc_ledger_round_age_seconds) > 20"),
+    ("(taxisvc_ledger_rounds_total[1d])", "(taxisvc_ledger_rounds_total[20s])"),
+    ("(taxisvc_ledger_rounds_total offset 1d)", "(taxisvc_ledger_rounds_total offset 20s)"),
     // TaxisvcKafkaLag.
     ("(taxisvc_kafka_partition_lag) > 1000", "(taxisvc_kafka_partition_lag) > 100"),
 ];
