@@ -7,7 +7,7 @@ mod provoke;
 mod riders;
 
 use self::panels::{Panel, of_dashboards};
-use self::prometheus::{Job, Prometheus};
+use self::prometheus::{Alert, Job, Prometheus};
 use self::riders::Riders;
 use crate::world::World;
 use crate::world::cluster::outside::Outside;
@@ -20,6 +20,14 @@ const RIDERS: usize = 4;
 const TRACES: [(&str, &str); 2] = [("TRACES_ENDPOINT", "http://127.0.0.1:9"), ("TRACES_SAMPLE_RATIO", "0")];
 const SINGLE: &str = "taxisvc";
 const FLEET: &str = "call|payment|drive|view|gateway";
+
+/// What somebody would only be told of after longer than this test takes, and why that may be so here.
+const MAY_BE_PENDING: [(&str, &str); 4] = [
+    ("TaxisvcCommitsSlow", "a machine on which all of this runs at once is slow by itself"),
+    ("TaxisvcLatencyBudgetBurnsFast", "as above"),
+    ("TaxisvcLatencyBudgetBurnsSlowly", "as above"),
+    ("TaxisvcDiskFilling", "what a minute of load writes is held against three days"),
+];
 
 fn root() -> PathBuf {
     let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -71,14 +79,29 @@ fn every_panel_and_alert_finds_its_figures() {
             prometheus.finds(&compared).then_some(())
         });
     }
-    let alerts = prometheus.alerts();
+    let alerts = becomes_quiet(&prometheus);
     println!(
         "{} alerts found what they compare; {} calls, and not quiet: {alerts:?}",
         rules.len(),
         riders.iter().map(Riders::rides).sum::<u64>()
     );
-    assert!(!alerts.iter().any(|alert| alert.is_firing), "nothing is amiss, and yet {alerts:?}");
     riders.into_iter().for_each(Riders::end);
+}
+
+/// Nothing is amiss: nothing fires, and what is on its way to firing when everything has just started ends by itself. What goes on
+/// being pending would have fired if this test took as long as the rule waits.
+fn becomes_quiet(prometheus: &Prometheus) -> Vec<Alert> {
+    let mut last = Vec::new();
+    until("nothing to be pending that may not be", || {
+        let alerts = prometheus.alerts();
+        assert!(!alerts.iter().any(|alert| alert.is_firing), "nothing is amiss, and yet {alerts:?}");
+        if alerts != last {
+            println!("not quiet: {alerts:?}");
+            last.clone_from(&alerts);
+        }
+        let may_be = |alert: &Alert| MAY_BE_PENDING.iter().any(|(name, _)| *name == alert.name);
+        alerts.iter().all(may_be).then_some(alerts)
+    })
 }
 
 /// Until each of a panel's curves has a number, as Grafana would draw it for these jobs.
