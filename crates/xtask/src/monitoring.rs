@@ -96,8 +96,8 @@ fn check_expressions(root: &Path, work: &Path) -> anyhow::Result<usize> {
     let expressions = lint::expressions(root)?;
     let mut text = String::from("groups:\n  - name: panels\n    rules:\n");
     for (place, expression) in expressions.iter().enumerate() {
-        let expression =
-            expression.replace("$__rate_interval", "1m").replace("$job", ".+").replace("$instance", ".+");
+        let expression = expression.replace("$__rate_interval", "1m").replace("$namespace", ".*");
+        let expression = expression.replace("$job", ".+").replace("$instance", ".+");
         let quoted = serde_json::to_string(&expression).context("text is JSON")?;
         writeln!(text, "      - record: panel:{place}\n        expr: {quoted}")?;
     }

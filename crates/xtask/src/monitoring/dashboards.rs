@@ -34,7 +34,7 @@ struct Panel {
     whose: Whose,
 }
 
-/// An expression, in which `@` stands for the jobs and instances that were chosen, and what its curves are called.
+/// An expression, in which `@` stands for the namespaces, jobs and instances that were chosen, and what its curves are called.
 struct Curve(&'static str, &'static str);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,9 @@ enum Whose {
 /// What the descriptions of panels end in that not everybody can fill; the trial over a running system reads it.
 const ONE_PROCESS: &str = " Where everything is one process.";
 const FLEET: &str = " Of services by themselves.";
+
+/// What the variables choose.
+pub(super) const CHOSEN: &str = "namespace=~\"$namespace\", job=~\"$job\", instance=~\"$instance\"";
 
 const HEIGHT: u64 = 8;
 const COLUMNS: u64 = 24;
@@ -102,8 +105,14 @@ impl Dashboard {
             "tags": [TAG],
             "templating": {"list": [
                 datasource(),
-                variable("job", "service", "label_values(taxisvc_build_info, job)"),
-                variable("instance", "process", "label_values(taxisvc_build_info{job=~\"$job\"}, instance)"),
+                // Where there are no namespaces, all that have none are meant.
+                variable(("namespace", "namespace"), ".*", "label_values(taxisvc_build_info, namespace)"),
+                variable(("job", "service"), ".+", "label_values(taxisvc_build_info{namespace=~\"$namespace\"}, job)"),
+                variable(
+                    ("instance", "process"),
+                    ".+",
+                    "label_values(taxisvc_build_info{namespace=~\"$namespace\", job=~\"$job\"}, instance)",
+                ),
             ]},
             "time": {"from": "now-1h", "to": "now"},
             "timepicker": {},
@@ -215,7 +224,7 @@ impl Curve {
         json!({
             "datasource": datasource_of_all(),
             "editorMode": "code",
-            "expr": expression.replace('@', "job=~\"$job\", instance=~\"$instance\""),
+            "expr": expression.replace('@', CHOSEN),
             "instant": kind != Kind::Curves,
             "legendFormat": legend,
             "range": kind == Kind::Curves,
@@ -235,9 +244,9 @@ fn datasource() -> Value {
     })
 }
 
-fn variable(name: &str, label: &str, query: &str) -> Value {
+fn variable((name, label): (&str, &str), all: &str, query: &str) -> Value {
     json!({
-        "allValue": ".+", "current": {"selected": true, "text": ["All"], "value": ["$__all"]},
+        "allValue": all, "current": {"selected": true, "text": ["All"], "value": ["$__all"]},
         "datasource": datasource_of_all(), "definition": query, "hide": 0, "includeAll": true, "label": label, "multi": true,
         "name": name, "options": [], "query": {"query": query, "refId": "Variable"}, "refresh": 2, "regex": "", "sort": 1,
         "type": "query",

@@ -10,10 +10,10 @@ use std::path::Path;
 
 const COLUMNS: u64 = 24;
 /// Of a curve that asks for what the variables say.
-const CHOSEN: &str = "{job=~\"$job\", instance=~\"$instance\"";
-/// What rules record is by job.
-const CHOSEN_RECORDED: &str = "{job=~\"$job\"";
-const VARIABLES: [&str; 3] = ["datasource", "job", "instance"];
+const CHOSEN: &str = "{namespace=~\"$namespace\", job=~\"$job\", instance=~\"$instance\"";
+/// What rules record is by namespace and job.
+const CHOSEN_RECORDED: &str = "{namespace=~\"$namespace\", job=~\"$job\"";
+const VARIABLES: [&str; 4] = ["datasource", "namespace", "job", "instance"];
 
 pub(super) fn faults(root: &Path) -> anyhow::Result<Vec<String>> {
     let (mut faults, mut ids) = (Vec::new(), BTreeSet::new());
@@ -181,7 +181,7 @@ mod tests {
                 "{expression}: {faults}"
             );
         };
-        let chosen = |text: &str| text.replace('@', "job=~\"$job\", instance=~\"$instance\"");
+        let chosen = |text: &str| text.replace('@', crate::monitoring::dashboards::CHOSEN);
         check(&chosen("sum(rate(taxisvc_a_total{@}[$__rate_interval]))"), "");
         check(&chosen("sum(rate(taxisvc_a_total{@}[5m]))"), "window of its own");
         check(&chosen("sum(taxisvc_a_total{@})"), "only ever grows");

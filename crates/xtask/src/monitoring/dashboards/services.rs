@@ -139,8 +139,14 @@ const ERRORS: &[Panel] = &[
         title: "Error budget of 30 days spent at this pace",
         about: "How many times faster than allowed failures spend the month's share of 0.1 %, over five minutes and an hour; above 14.4 somebody is woken.",
         curves: &[
-            Curve("taxisvc:requests_failed:ratio_rate5m{job=~\"$job\"} / 0.001", "5 min {{job}}"),
-            Curve("taxisvc:requests_failed:ratio_rate1h{job=~\"$job\"} / 0.001", "1 h {{job}}"),
+            Curve(
+                "taxisvc:requests_failed:ratio_rate5m{namespace=~\"$namespace\", job=~\"$job\"} / 0.001",
+                "5 min {{job}}",
+            ),
+            Curve(
+                "taxisvc:requests_failed:ratio_rate1h{namespace=~\"$namespace\", job=~\"$job\"} / 0.001",
+                "1 h {{job}}",
+            ),
         ],
         limits: Some((1.0, 14.4)),
         ..PANEL

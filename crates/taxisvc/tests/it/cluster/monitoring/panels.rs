@@ -39,7 +39,8 @@ fn of(panel: &Value, dashboard: &Value) -> Panel {
 
 /// With the variables as Grafana puts them in; `$__rate_interval` is four times the interval of scraping, at least.
 pub(super) fn filled_in(expression: &str, job: &str) -> String {
-    expression.replace("$__rate_interval", "4s").replace("$job", job).replace("$instance", ".+")
+    let expression = expression.replace("$__rate_interval", "4s").replace("$namespace", ".*");
+    expression.replace("$job", job).replace("$instance", ".+")
 }
 
 /// What an alert compares: a quiet one comes to nothing, and so would one that asks for what there is not.
