@@ -113,9 +113,9 @@ fn is_new(checked: Result<Layout, OpenError>) -> Result<Option<Layout>, ImportEr
     match checked {
         Ok(layout) => Ok(Some(layout)),
         Err(OpenError::Empty) => Ok(None),
-        Err(OpenError::Older { found, .. }) => {
-            Err(ImportError::NotEmpty(format!("it has tables of version {found}, which an older program made")))
-        }
+        Err(OpenError::Older { found, .. }) => Err(ImportError::NotEmpty(format!(
+            "it has tables of version {found}, which an older program made"
+        ))),
         Err(error) => Err(error.into()),
     }
 }
