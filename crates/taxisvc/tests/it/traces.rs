@@ -41,7 +41,7 @@ fn a_call_that_is_undone_is_one_trace_from_the_click_to_the_refund() {
     let call = number(&world.ask(&traced(Ask::post("/calls", TOO_FAR), "01")).with(201));
     world.comes_to(call, ["requestCancel", "refunded", "requestCancel"]);
     let trace =
-        collector.until_told(TRACE, &["payment FareRefunded", "view FareRefunded", "view CallPlaced"]);
+        collector.until_told(TRACE, &["payment FareRefunded", "view FareRefunded", "view CallCancelled"]);
     trace.is_connected_below(CLIENT);
     let services = ["call", "drive", "gateway", "payment", "provider", "view"];
     assert_eq!(trace.services().into_iter().collect::<Vec<_>>(), services, "{trace}");

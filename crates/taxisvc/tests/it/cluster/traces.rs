@@ -18,7 +18,7 @@ fn a_call_that_is_undone_is_one_trace_across_all_services() {
     let ask = Ask::post("/calls", TOO_FAR).header("traceparent", &format!("00-{TRACE}-{CLIENT}-01"));
     let call = number(&ask.of(cluster.gateway).unwrap());
     cluster.comes_to(call, ["requestCancel", "refunded", "requestCancel"]);
-    let last = ["payment FareRefunded", "view FareRefunded", "view CallPlaced"];
+    let last = ["payment FareRefunded", "view FareRefunded", "view CallCancelled"];
     let trace = collector.until_told(TRACE, &last);
     trace.is_connected_below(CLIENT);
     let services = ["call", "drive", "gateway", "payment", "provider", "view"];

@@ -89,7 +89,7 @@ impl Collector {
         Trace(spans.map(|span| (span.id.clone(), span)).collect())
     }
 
-    /// Waits until spans of all these names are there, and every span's parent but that of the first: each process sends its own.
+    /// Waits until spans of all these names are there, and the parents of all: each process sends its own.
     #[track_caller]
     pub(crate) fn until_told(&self, trace: &str, names: &[&str]) -> Trace {
         let mut seen = 0;
@@ -98,8 +98,7 @@ impl Collector {
             if trace.0.len() != std::mem::replace(&mut seen, trace.0.len()) {
                 println!("{trace}");
             }
-            let is_whole = trace.orphans() == 1;
-            (is_whole && names.iter().all(|name| trace.has(name))).then_some(trace)
+            (trace.is_whole() && names.iter().all(|name| trace.has(name))).then_some(trace)
         })
     }
 
@@ -125,9 +124,10 @@ impl Trace {
         found.unwrap_or_else(|| panic!("no span {name:?} among\n{self}"))
     }
 
-    /// How many spans have no parent here.
-    fn orphans(&self) -> usize {
-        self.0.values().filter(|span| !self.0.contains_key(&span.parent)).count()
+    /// Whether all have their parents here but the gateway's, where it came in.
+    fn is_whole(&self) -> bool {
+        let has_parent = |span: &Span| self.0.contains_key(&span.parent) || span.service == "gateway";
+        !self.0.is_empty() && self.0.values().all(has_parent)
     }
 
     pub(crate) fn services(&self) -> BTreeSet<&str> {
