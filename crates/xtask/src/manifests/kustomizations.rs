@@ -60,7 +60,7 @@ impl Kustomization {
 fn fitting(component: &str) -> Vec<&'static str> {
     match component {
         "storage-class" => vec!["single"],
-        "prometheus" | "traces" | "grafana" => [&WHOLE[..], &["single"]].concat(),
+        "prometheus" | "grafana" => [&WHOLE[..], &["single"]].concat(),
         _ => WHOLE.to_vec(),
     }
 }
