@@ -184,7 +184,8 @@ fn trace_wanted<S: Service>(lane: &Lane<S>, input: &Input<S>) -> Option<(EntityK
         Input::Due(_) | Input::Again(_) => Some((due_key(lane, input)?, NEWEST)),
         // Only for a link to what the entity had been through.
         Input::Command(request) => {
-            let is_told = lane.tracing.is_some() && request.origin.trace.is_some();
+            let trace = request.origin.trace.as_deref().filter(|_| lane.tracing.is_some());
+            let is_told = trace.and_then(Traceparent::parse).is_some_and(|trace| trace.is_sampled());
             is_told.then(|| Some((*lane.service.entities(&request.command).first()?, NEWEST))).flatten()
         }
         Input::Event { .. } | Input::Passed { .. } | Input::Answer(_) | Input::Skip(_) => None,
