@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The manifests, copied to where this test may spoil them.
+/// The manifests, copied to where this test may spoil them, with what they take from beside them.
 struct Copy {
     check: Check,
     _folder: tempfile::TempDir,
@@ -13,8 +13,8 @@ impl Copy {
         let root = crate::root();
         packages::ensure(&packages::for_manifests()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let manifests = folder.path().join("kubernetes");
-        copy(&root.join(MANIFESTS), &manifests);
+        let manifests = folder.path().join(MANIFESTS);
+        copy(&root.join("deploy"), &folder.path().join("deploy"));
         let check = Check {
             manifests,
             work: folder.path().join("rendered"),
