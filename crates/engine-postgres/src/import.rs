@@ -120,14 +120,14 @@ fn is_new(checked: Result<Layout, OpenError>) -> Result<Option<Layout>, ImportEr
     }
 }
 
-/// Looks whether something can be imported into a database, and changes nothing.
-pub fn check(options: &Options, import: Import<'_>) -> Result<(), ImportError> {
+/// Looks whether something can be imported into a database, and changes nothing. Says how far this import is there already.
+pub fn check(options: &Options, import: Import<'_>) -> Result<Option<Stage>, ImportError> {
     let server = Server::of(options)?;
     let (session, _) = Session::connect(&server, Purpose::Opening, "").map_err(OpenError::from)?;
     match is_new(Layout::check(&session, &options.schemas, MIGRATIONS))? {
-        Some(layout) => may_begin(&session, &layout, import).map(drop),
+        Some(layout) => may_begin(&session, &layout, import),
         // What is missing is made.
-        None => Ok(()),
+        None => Ok(None),
     }
 }
 

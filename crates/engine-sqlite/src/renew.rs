@@ -73,6 +73,16 @@ pub fn renew(
     Ok(())
 }
 
+/// Takes back what a renewal had begun to write into a file and did not come to an end with. Whoever only reads cannot, and could
+/// not read it.
+pub fn roll_back(path: &Path) -> Result<(), OpenError> {
+    let _lock = lock(path)?;
+    let connection = Connection::open_with_flags(path, crate::flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
+    // The first who reads it finds the journal.
+    let _: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(())
+}
+
 impl Database {
     /// The first number that the service would give next.
     pub fn next_number(&self, service: &str) -> Result<u64, OpenError> {

@@ -53,6 +53,9 @@ pub struct Check {
     /// What is missing because an operator passed a dead letter over.
     pub skipped: u64,
     pub note: String,
+    /// How many of those that failed are broken, and neither put aside nor late.
+    #[serde(skip)]
+    pub broken: u64,
     #[serde(skip)]
     findings: Vec<Finding>,
 }
@@ -67,12 +70,14 @@ impl Check {
             in_flight: 0,
             skipped: 0,
             note: String::new(),
+            broken: 0,
             findings: Vec::new(),
         }
     }
 
     pub fn find(&mut self, sort: Sort, what: impl fmt::Display, detail: impl fmt::Display) {
         self.failed += 1;
+        self.broken += u64::from(sort == Sort::Broken);
         if self.findings.len() < FINDINGS_LISTED_MAX {
             self.findings.push(Finding {
                 sort,

@@ -2,7 +2,9 @@
 
 pub(crate) mod copies;
 pub(crate) mod listening;
+pub(crate) mod moved;
 mod privacy;
+pub(crate) mod restoring;
 pub(crate) mod token;
 
 use crate::config::{Config, Layout};
@@ -331,7 +333,7 @@ mod tests {
         let directory = folder.path();
         drop(lock_to_run(directory).unwrap());
         // Between the first look and the lock.
-        copies::note_moved(directory).unwrap();
+        moved::note_moved(directory, "call postgres://db/call\n").unwrap();
         let refused = lock_to_run(directory).unwrap_err().to_string();
         assert!(refused.contains("was imported into PostgreSQL"), "{refused}");
         drop(lock(directory).unwrap());

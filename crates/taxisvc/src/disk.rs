@@ -135,6 +135,11 @@ impl Disk {
         });
     }
 
+    /// The data directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     pub(crate) fn seen(&self) -> Seen {
         self.lock().1
     }

@@ -36,7 +36,7 @@ const PROMETHEUS: Package = Package {
     is_there: || runs("promtool", "--version") && runs("prometheus", "--version"),
 };
 
-const FOR_TESTS: [Package; 7] = [
+const FOR_TESTS: [Package; 8] = [
     VENV,
     NODE,
     NPM,
@@ -45,6 +45,11 @@ const FOR_TESTS: [Package; 7] = [
         name: "faketime",
         wanted_for: "a clock that is set",
         is_there: || runs("faketime", "--version"),
+    },
+    Package {
+        name: "strace",
+        wanted_for: "commands that are killed between two steps",
+        is_there: || runs("strace", "--version"),
     },
     Package { name: "e2fsprogs", wanted_for: "a disk that is full", is_there: || runs("mkfs.ext4", "-V") },
     Package { name: "mount", wanted_for: "a disk that is full", is_there: || runs("losetup", "--version") },

@@ -5,12 +5,11 @@ use super::print;
 use crate::config::{Config, Kind};
 use crate::data_dir;
 use crate::data_dir::copies::{self, Manifest, Unfinished};
-use crate::disk::{Size, mib};
+use crate::disk::mib;
 use crate::version::VERSION;
 use anyhow::{Context, bail};
-use engine::clock::{Clock, Stopwatch, SystemClock};
+use engine::clock::{Clock, Stopwatch, SystemClock, Timestamp};
 use engine_sqlite::copy::{Member, Moment};
-use rustix::fs::statvfs;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -32,9 +31,10 @@ keep the data directory.
 With store.kind = \"postgres\" each database is backed up by PostgreSQL's own tools while everything runs: `pg_dump \
 --format=custom`, or `pg_basebackup` with its WAL. See operations.md.
 
-With --audit a copy in which an invariant is broken is kept, too, and says so: it may be the best that there is.
+With --audit a copy in which an invariant is broken is kept, too, and says so: it may be the best that there is. A dead letter \
+that waits, or what is late, is nothing broken.
 
-Exit codes: 0 when the copy is there and whole, 1 when nothing is, or when its audit is not clean.";
+Exit codes: 0 when the copy is there and whole, 1 when nothing is, or when an invariant is broken in it.";
 
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = HELP)]
@@ -60,9 +60,8 @@ struct Told {
     held_ms: u64,
     #[serde(flatten)]
     content: Content,
-    is_audited: bool,
-    /// Nothing where it was not audited.
-    is_clean: Option<bool>,
+    /// Whether every invariant holds; nothing where that was not looked at.
+    holds: Option<bool>,
 }
 
 pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
@@ -76,12 +75,15 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
     let stopwatch = Stopwatch::start();
     let members = copies::members(config)?;
     refuse_inside(&config.data, &options.directory)?;
-    refuse_without_room(config, &members, &options.directory)?;
+    let beside = beside(&options.directory);
+    // On the server's disk nobody is to be alarmed by it, let alone turned away.
+    let for_server = copies::share_a_disk(beside, &config.data).then_some(config.store.room_warn_bytes);
+    copies::refuse_without_room(&members, beside, for_server)?;
     let unfinished = Unfinished::make(&options.directory)?;
     let (bytes, taken_at, held_ms) = copy(&members, &unfinished.directory)?;
     let copied = Config { data: unfinished.directory.clone(), ..config.clone() };
     let (content, report) = look(&copied, options.audit)?;
-    let is_clean = report.as_ref().map(Report::is_clean);
+    let holds = report.as_ref().map(Report::holds);
     unfinished.finish(&Manifest {
         taken_at,
         version: VERSION.to_owned(),
@@ -89,20 +91,23 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
         shards: config.store.shards,
         events: content.events,
         bytes,
-        is_clean,
+        holds,
     })?;
+    if holds != Some(false)
+        && let Err(error) = copies::note_backed_up(&config.data, Timestamp(taken_at))
+    {
+        tracing::warn!(%error, "that a backup was taken cannot be noted in the data directory");
+    }
     let took_ms = u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let is_audited = report.is_some();
-    let told =
-        Told { directory: options.directory.clone(), bytes, took_ms, held_ms, content, is_audited, is_clean };
+    let told = Told { directory: options.directory.clone(), bytes, took_ms, held_ms, content, holds };
     if options.json {
         print::json(&told)?;
     } else {
         print::text(&text(&told)?)?;
     }
-    if let Some(report) = report.filter(|report| !report.is_clean()) {
+    if let Some(report) = report.filter(|report| !report.holds()) {
         bail!(
-            "the copy {} is kept, but its audit is not clean, so neither is the data directory (`taxisvc audit`):\n{report}",
+            "the copy {} is kept, but something is broken in it, and so in the data directory (`taxisvc audit`):\n{report}",
             options.directory.display()
         );
     }
@@ -132,7 +137,7 @@ fn look(copied: &Config, is_audited: bool) -> anyhow::Result<(Content, Option<Re
 
 /// A copy in the directory itself would be in the way of its next start.
 fn refuse_inside(data: &Path, target: &Path) -> anyhow::Result<()> {
-    let beside = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = beside(target);
     let beside =
         beside.canonicalize().with_context(|| format!("there is no directory {}", beside.display()))?;
     if data.canonicalize().is_ok_and(|data| beside.starts_with(data)) {
@@ -141,38 +146,17 @@ fn refuse_inside(data: &Path, target: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A disk that a copy fills up is the server's too, where it is the same: what that keeps for itself stays.
-fn refuse_without_room(config: &Config, members: &[Member], target: &Path) -> anyhow::Result<()> {
-    let length = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let wal = |path: &Path| length(&path.with_extension("db-wal"));
-    let wanted: u64 = members.iter().map(|member| length(&member.path) + wal(&member.path)).sum();
-    let beside = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let stat = statvfs(beside).with_context(|| format!("cannot look at the disk of {}", beside.display()))?;
-    let Some(Size { left, .. }) = Size::of(&stat) else { return Ok(()) };
-    let kept = if copies::share_a_disk(beside, &config.data) { config.store.room_min_bytes } else { 0 };
-    if left < wanted.saturating_add(kept) {
-        let for_server = match kept {
-            0 => String::new(),
-            kept => {
-                format!(", and {} are kept for the server on the same disk (store.room_min_bytes)", mib(kept))
-            }
-        };
-        bail!(
-            "the disk of {} has {} left, the copy takes up to {}{for_server}: make room, or name another disk",
-            beside.display(),
-            mib(left),
-            mib(wanted)
-        );
-    }
-    Ok(())
+/// The directory that a copy comes to lie in.
+fn beside(target: &Path) -> &Path {
+    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn text(told: &Told) -> Result<String, std::fmt::Error> {
-    let Told { directory, bytes, took_ms, held_ms, content, is_clean, .. } = told;
+    let Told { directory, bytes, took_ms, held_ms, content, holds } = told;
     let mut text = String::new();
-    let audited = match is_clean {
-        Some(true) => ", its audit is clean",
-        Some(false) => ", its audit is NOT CLEAN",
+    let audited = match holds {
+        Some(true) => ", every invariant holds",
+        Some(false) => ", something is BROKEN in it",
         None => "",
     };
     let directory = directory.display();

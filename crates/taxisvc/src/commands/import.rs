@@ -1,16 +1,17 @@
 //! `taxisvc import`: everything in a data directory moves into the PostgreSQL databases of a fleet.
 
 use super::content::Content;
-use super::print;
+use super::{print, restore};
 use crate::config::{Config, Kind};
-use crate::data_dir::copies;
-use crate::{data_dir, databases};
+use crate::data_dir::{copies, moved, restoring};
+use crate::{data_dir, databases, kafka};
 use anyhow::{Context, anyhow, bail};
 use engine::carry::{Carried, Changes};
 use engine::clock::{Clock, Stopwatch, SystemClock, Timestamp};
 use engine::handle::Doorbell;
 use engine::log::LogId;
-use engine::store::Reader;
+use engine::store::{Reader, Visit};
+use engine_kafka::scan::{ScanError, ScanFrom, Sight, scan};
 use engine_postgres::import::{self, Import, ImportError, Stage};
 use operator::time::At;
 use serde::Serialize;
@@ -38,10 +39,11 @@ Examples:
 Reads a data directory on which no server runs and fills the four databases of the fleet whose settings it \
 is given (store.kind = \"postgres\", postgres.call and so on): new ones, with nothing in them. Everything moves: events at \
 their positions under their logs' ids, states, deadlines, what the provider has not answered, remembered answers, what was \
-put aside, the provider's book and the view. store.shards must be that of the directory. A backup is refused: its logs would go \
+put aside, the provider's book and the view. store.shards must be that of the directory, and kafka.topic one that is not there \
+yet, or empty: what another fleet has told there would be heard by this one. A backup is refused: its logs would go \
 on under ids and numbers that the directory has used since. `taxisvc restore` makes a data directory of it, which moves.
 
-Each database is filled in one transaction, and no service can use any of them before all are filled and their audit is clean. \
+Each database is filled in one transaction, and no service can use any of them before all are filled and every invariant holds. \
 Cut off, the same command goes on where it was. Deadlines that would run out at once, or while the topic is being told \
 everything, are put off: --grace says until when.
 
@@ -111,7 +113,9 @@ pub(crate) fn run(
         );
     }
     refuse_backup(&options.directory)?;
+    let addresses = addresses(config);
     let _held = data_dir::hold(&options.directory)?;
+    moved::refuse_moved_elsewhere(&options.directory, &addresses)?;
     let source = Source::open(config, options)?;
     let grace_ms = options.grace.map_or_else(
         || GRACE_MS + i64::try_from(source.content.events / TOLD_PER_SECOND).unwrap_or(0) * 1_000,
@@ -120,7 +124,10 @@ pub(crate) fn run(
     let changes =
         Changes { no_timer_before: Some(SystemClock.now().plus_ms(grace_ms)).filter(|_| grace_ms > 0) };
     let drawn = LogId(draw());
-    check_all(config, &source, drawn)?;
+    // Once one of them can be used, its service may have told something.
+    if !check_all(config, &source, drawn)?.contains(&Some(Stage::Done)) {
+        refuse_told_topic(config)?;
+    }
     let mut stages = Vec::new();
     for (name, services) in Layout::Apart.groups() {
         let import = source.import(name, drawn);
@@ -133,7 +140,7 @@ pub(crate) fn run(
     let on_the_way = if is_verified { None } else { Some(verify(config, &source)?) };
     // Loading may have taken long, and an earlier try may have done it: the time counts from now.
     let from_now = Some(SystemClock.now().plus_ms(grace_ms)).filter(|_| grace_ms > 0);
-    let no_deadline_before = release(&options.directory, |name, services| {
+    let no_deadline_before = release(&options.directory, &addresses, |name, services| {
         let import = source.import(name, drawn);
         import::finish(&databases::options(config, services), import, from_now)
             .map_err(|error| explain(config, name, error))
@@ -153,9 +160,10 @@ pub(crate) fn run(
 /// can be used, so there is no moment at which both could go on. Returns before which time no deadline runs out in any.
 fn release(
     directory: &Path,
+    addresses: &str,
     mut finish: impl FnMut(&'static str, &[&'static str]) -> anyhow::Result<Option<Timestamp>>,
 ) -> anyhow::Result<Option<Timestamp>> {
-    copies::note_moved(directory).with_context(|| {
+    moved::note_moved(directory, addresses).with_context(|| {
         format!("that all is moved cannot be noted in {}, so no service may use it yet", directory.display())
     })?;
     let mut earliest: Option<Timestamp> = None;
@@ -164,6 +172,13 @@ fn release(
         earliest = earliest.into_iter().chain(time).min();
     }
     Ok(earliest)
+}
+
+/// Where the databases lie, one in a line.
+fn addresses(config: &Config) -> String {
+    let groups = Layout::Apart.groups().into_iter();
+    let address = |name| crate::config::secret::without_password(config.postgres.url(name));
+    groups.map(|(name, _)| format!("{name} {}\n", address(name))).collect()
 }
 
 /// What goes back in time has other ids and numbers afterwards, which only a restore gives it; and where it comes from may
@@ -181,13 +196,21 @@ fn refuse_backup(directory: &Path) -> anyhow::Result<()> {
 
 impl Source {
     fn open(config: &Config, options: &Options) -> anyhow::Result<Self> {
-        copies::refuse_half(&options.directory)?;
+        restoring::refuse_half(&options.directory)?;
         let mut own = Config { data: options.directory.clone(), ..config.clone() };
         own.store.kind = Kind::Sqlite;
         own.store.layout = data_dir::layout_of(&options.directory);
         let readers = data_dir::look(&own)?.readers;
         let content = Content::read(&readers, own.store.shards)?;
-        let origin = content.all_ends.join(" ");
+        // Before anything is loaded, which may take long, and while there is time to mend it.
+        let report = restore::audited(&own, &readers)?;
+        if !report.holds() {
+            bail!(
+                "something is broken in {}, so nothing is imported:\n{report}",
+                options.directory.display()
+            );
+        }
+        let origin = format!("{} letters.{}", content.all_ends.join(" "), content.dead_letters);
         let next_numbers = data_dir::next_numbers(&own)?;
         Ok(Self { config: own, readers, content, origin, next_numbers })
     }
@@ -198,14 +221,40 @@ impl Source {
     }
 }
 
-/// Nothing is changed in any of them before all can be filled.
-fn check_all(config: &Config, source: &Source, drawn: LogId) -> anyhow::Result<()> {
-    for (name, services) in Layout::Apart.groups() {
+/// Nothing is changed in any of them before all can be filled. How far each is already.
+fn check_all(config: &Config, source: &Source, drawn: LogId) -> anyhow::Result<Vec<Option<Stage>>> {
+    let check = |(name, services): (&'static str, Vec<&'static str>)| {
         let import = source.import(name, drawn);
         when_alone(|| import::check(&databases::options(config, &services), import))
-            .map_err(|error| explain(config, name, error))?;
+            .map_err(|error| explain(config, name, error))
+    };
+    Layout::Apart.groups().into_iter().map(check).collect()
+}
+
+/// What another fleet has told there, a trial maybe, would be heard by this one: calls that are none of its own, under numbers
+/// that it gives itself one day.
+fn refuse_told_topic(config: &Config) -> anyhow::Result<()> {
+    let topic = &config.kafka.topic;
+    let mut is_told = false;
+    let looked = scan(
+        &kafka::settings(config, call::NAME),
+        &kafka::wire(config),
+        &ScanFrom::Beginning,
+        &mut |sight| {
+            is_told = matches!(sight, Sight::Message { .. });
+            if is_told || matches!(sight, Sight::CaughtUp) { Visit::Enough } else { Visit::On }
+        },
+    );
+    match looked {
+        Ok(()) if is_told => bail!(
+            "there are messages on the topic {topic:?}, and the fleet would take them for its own: name another one (kafka.topic), \
+             or delete it while nobody runs on it"
+        ),
+        Ok(()) | Err(ScanError::NoTopic(_)) => Ok(()),
+        Err(error) => {
+            Err(anyhow!(error).context("whether the topic is empty cannot be seen: Kafka must be there"))
+        }
     }
-    Ok(())
 }
 
 /// What was just closed may be there for another moment.
@@ -309,7 +358,7 @@ fn verify(config: &Config, source: &Source) -> anyhow::Result<u64> {
     let content = Content::read(&readers, config.store.shards)?;
     if content != source.content {
         bail!(
-            "what is in the databases is not what is in the directory: {content:?} and {:?}",
+            "what is in the databases is not what is in the directory, so make them anew: {content:?} and {:?}",
             source.content
         );
     }
@@ -319,8 +368,10 @@ fn verify(config: &Config, source: &Source) -> anyhow::Result<u64> {
         ..audit::Options::default()
     };
     let report = audit_readers(&readers, None::<Timestamp>, &options)?;
-    if !report.is_clean() {
-        bail!("the audit of the databases is not clean, so no service may use them yet:\n{report}");
+    if !report.holds() {
+        bail!(
+            "something is broken in the databases, so no service may use them yet: make them anew\n{report}"
+        );
     }
     Ok(report.in_flight())
 }
@@ -339,8 +390,10 @@ fn text(told: &Told) -> Result<String, std::fmt::Error> {
     }
     content.write(&mut text)?;
     match on_the_way {
-        Some(on_the_way) => writeln!(text, "audit   clean, {on_the_way} on the way, which go on")?,
-        None => writeln!(text, "an earlier try has imported it and found its audit clean")?,
+        Some(on_the_way) => {
+            writeln!(text, "audit   every invariant holds, {on_the_way} on the way, which go on")?
+        }
+        None => writeln!(text, "an earlier try has imported it, and found that every invariant holds")?,
     }
     match no_deadline_before {
         Some(time) => writeln!(text, "no deadline runs out before {time}; all of it took {took_ms} ms")?,
@@ -361,20 +414,20 @@ mod tests {
     fn nobody_runs_on_the_directory_before_a_service_can_use_the_first_database() {
         let folder = tempfile::tempdir().unwrap();
         let moved = folder.path().join("moved");
-        let cut_off = release(folder.path(), |_, _| {
+        let cut_off = release(folder.path(), "call postgres://db/call\n", |_, _| {
             assert!(moved.exists(), "it is noted before");
             bail!("the first database is away")
         });
         assert!(cut_off.is_err() && moved.exists());
         let mut times = [None, Some(Timestamp(9)), Some(Timestamp(7)), None].into_iter();
         let mut names = Vec::new();
-        let again = release(folder.path(), |name, _| {
+        let again = release(folder.path(), "call postgres://db/call\n", |name, _| {
             names.push(name);
             Ok(times.next().flatten())
         });
         assert_eq!(again.unwrap(), Some(Timestamp(7)), "it goes on, and the earliest time counts");
         assert_eq!(names.len(), 4);
-        let nowhere = release(&folder.path().join("nowhere"), |_, _| unreachable!("it cannot be noted"));
+        let nowhere = release(&folder.path().join("nowhere"), "", |_, _| unreachable!("it cannot be noted"));
         assert!(nowhere.is_err());
     }
 }

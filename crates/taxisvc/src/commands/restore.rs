@@ -3,7 +3,8 @@
 use super::content::Content;
 use super::print;
 use crate::config::{Config, Kind};
-use crate::data_dir::copies::{self, Manifest, Restoring};
+use crate::data_dir::copies::{self, Manifest};
+use crate::data_dir::restoring::{Restoring, refuse_half};
 use crate::data_dir::{self, token};
 use anyhow::bail;
 use engine::clock::{Clock, SystemClock, Timestamp};
@@ -46,7 +47,7 @@ pub(crate) struct Options {
     /// The first number that a new call can have [default: 1,000,000 beyond the last in the copy, and 10 for each millisecond since it was taken]
     #[arg(long, value_name = "NUMBER")]
     first_id: Option<u64>,
-    /// Restore it also where its audit is not clean
+    /// Restore it also where an invariant is broken in it
     #[arg(long)]
     force: bool,
     /// Print what was restored as JSON
@@ -63,7 +64,8 @@ pub(super) struct Told {
     taken_at: Option<At>,
     #[serde(flatten)]
     content: Content,
-    is_clean: bool,
+    /// Whether every invariant holds.
+    holds: bool,
     /// What one service has said and another has not heard yet, or the provider has not answered.
     on_the_way: u64,
     money: audit::Money,
@@ -86,6 +88,7 @@ pub(crate) fn run(config: &Config, options: &Options, draw: impl FnMut() -> u64)
     if data_dir::is_in_use(&source)? {
         bail!("a server runs on {}: it is no copy (`taxisvc backup` takes one)", source.data.display());
     }
+    copies::refuse_without_room(&members, copies::there_or_above(&config.data), None)?;
     let moment = Moment::find(&members, copies::program())?;
     let restoring = Restoring::begin(config)?;
     let put = put_there(config, (moment, &members), manifest.as_ref(), options);
@@ -138,9 +141,9 @@ fn put_there(
         let events = content.events;
         bail!("the copy has {events} events and says that it has {}: it was changed since", manifest.events);
     }
-    if !report.is_clean() && !options.force {
+    if !report.holds() && !options.force {
         bail!(
-            "the copy's audit is not clean, so nothing was restored (--force does it all the same):\n{report}"
+            "something is broken in the copy, so nothing was restored (--force does it all the same):\n{report}"
         );
     }
     let taken_at = manifest.map(|manifest| Timestamp(manifest.taken_at));
@@ -176,6 +179,13 @@ pub(super) fn in_place(
     (first_id, is_dry_run, is_json): (Option<u64>, bool, bool),
     draw: impl FnMut() -> u64,
 ) -> anyhow::Result<ExitCode> {
+    // What was cut off is not looked at as it is: some of its logs have new names by then, and a file may be half written.
+    let restoring = if is_dry_run {
+        refuse_half(&config.data)?;
+        None
+    } else {
+        Some(Restoring::in_place(config)?)
+    };
     let readers = data_dir::look(config)?.readers;
     let report = audited(config, &readers)?;
     let content = Content::read(&readers, config.store.shards)?;
@@ -183,8 +193,7 @@ pub(super) fn in_place(
     let first_number = first_number(config, first_id, taken_at.or(content.last()))?;
     drop(readers);
     let mut told = told(config, (content, &report), first_number)?;
-    if !is_dry_run {
-        let restoring = Restoring::in_place(config)?;
+    if let Some(restoring) = restoring {
         told.logs = restoring.renew(config, ((call::NAME, first_number), draw))?;
     }
     say(&told, is_json)
@@ -200,7 +209,7 @@ pub(super) fn told(
         directory: config.data.clone(),
         taken_at: None,
         content,
-        is_clean: report.is_clean(),
+        holds: report.holds(),
         on_the_way: report.in_flight(),
         money: report.money,
         logs: Vec::new(),
@@ -219,16 +228,15 @@ fn say(told: &Told, is_json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn text(told: &Told) -> Result<String, std::fmt::Error> {
-    let Told { directory, taken_at, content, is_clean, on_the_way, money, logs, first_number, has_token } =
-        told;
+    let Told { directory, taken_at, content, holds, on_the_way, money, logs, first_number, has_token } = told;
     let mut text = String::new();
     let directory: &Path = directory;
     if let Some(taken_at) = taken_at {
         writeln!(text, "taken at {taken_at}")?;
     }
     content.write(&mut text)?;
-    let clean = if *is_clean { "clean" } else { "NOT CLEAN" };
-    writeln!(text, "audit   {clean}, {on_the_way} on the way, which go on")?;
+    let holds = if *holds { "every invariant holds" } else { "something is BROKEN" };
+    writeln!(text, "audit   {holds}, {on_the_way} on the way, which go on")?;
     writeln!(
         text,
         "money   {} won taken = {} held + {} earned + {} returned; the simulated provider's book went back too, a real one's \

@@ -19,8 +19,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use wiring::{Layout, call, drive, payment, view};
 
-/// Numbers of calls that are left out beyond the highest that the topic knows: what was accepted last may not have been told.
-const NUMBERS_LEFT_OUT: u64 = 100_000;
+/// Numbers of calls that are left out beyond the highest that the topic knows. What was accepted last may not have been told,
+/// and each replica gives numbers of a block of its own, of which nothing may have been told yet.
+const NUMBERS_LEFT_OUT: u64 = 1_000_000;
 /// Calls that the text names; with --json all of them are.
 const CALLS_NAMED: usize = 100;
 
@@ -250,7 +251,7 @@ mod tests {
             is_of_this_log: calls > 0,
             highest_call: 7,
         };
-        Told { service: "call", log: LogId(7), new_log, first_number: new_log.map(|_| 100_007), lost }
+        Told { service: "call", log: LogId(7), new_log, first_number: new_log.map(|_| 1_000_007), lost }
     }
 
     #[test]
@@ -260,7 +261,7 @@ call/0 ends at 40; the topic was told of it up to 44
 lost: 4 events that others have heard, about 2 calls; look at each: taxisvc explain NUMBER
   call 1: CallRequested, CallPlaced
   call 2: CallRequested, CallPlaced; the database knows nothing of it
-the next call's number is 100007 or above
+the next call's number is 1000007 or above
 the log is 0000000000000008 now, and was 0000000000000007
 start the replicas: everything in the log is told to the topic again, and others drop what they know
 what was accepted after the backup and not told to the topic is lost without a trace

@@ -1,6 +1,7 @@
-//! The figures of the machine under the process: its disk, where the data is in files, and its clock.
+//! The figures of the machine under the process: its disk, where the data is in files, when that was backed up, and its clock.
 
 use super::tell_one;
+use crate::data_dir::copies::backed_up_at;
 use crate::disk::{Disk, Room, Size};
 use engine::clock::steady::SteadyClock;
 use prometheus_client::collector::Collector;
@@ -43,6 +44,11 @@ impl Collector for Machine {
         for (name, help, value) in gauges {
             tell_one(&mut encoder, (name, help), &ConstGauge::new(value))?;
         }
+        // Not a number where there never was one: who copies the directory in a way of his own is not alerted.
+        let backed_up = backed_up_at(disk.directory()).map_or(f64::NAN, |at| at.0 as f64 / 1e3);
+        let help =
+            "When the last backup of the data directory was taken in which nothing was found to be broken";
+        tell_one(&mut encoder, ("backup_last_success_timestamp_seconds", help), &ConstGauge::new(backed_up))?;
         Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! A backup is taken in the middle of a day, beside the server; everything else is lost. Restored, the day goes on, and every
 //! trip ends as it does when nothing is lost.
 
+mod cut_off;
+
+use crate::commands::dead_letters::poison;
 use crate::killed_and_resumed::{PATIENT, end_of, replay, replay_all, sample_day};
 use crate::world::http::{Answer, Ask, Events};
 use crate::world::process::{Ended, Server, Settings, ended, run, set, settings, taxisvc};
@@ -183,27 +186,37 @@ fn as_the_unit_has_it(world: &World, name: &str, (backups, keep): (&Path, &str))
 fn the_unit_takes_a_backup_and_keeps_the_last_ones() {
     let world = World::start();
     world.call(10.0);
-    let backups = world.folder().join("backups");
-    for older in ["taxisvc-20260101T040000Z", "taxisvc-20260102T040000Z", "taxisvc-20260103T040000Z"] {
-        std::fs::create_dir_all(backups.join(older)).unwrap();
-    }
+    let backups = world.folder().join("all our backups");
+    let keep_one = |day: u8, manifest: &str| {
+        let older = backups.join(format!("taxisvc-2026010{day}T040000Z"));
+        std::fs::create_dir_all(&older).unwrap();
+        std::fs::write(older.join("backup.json"), manifest).unwrap();
+    };
+    (1..=3).for_each(|day| keep_one(day, "{\n  \"holds\": true\n}\n"));
+    // Something was broken in these: they take no place from those.
+    (4..=7).for_each(|day| keep_one(day, "{\n  \"holds\": false\n}\n"));
     std::fs::create_dir_all(backups.join("taxisvc-20260103T040000Z.unfinished/half")).unwrap();
     for keep in ["0", "", "-1"] {
         refused(&as_the_unit_has_it(&world, "ExecStartPre=", (&backups, keep)), "1 backup or more");
     }
-    for name in ["ExecStartPre=", "ExecStart=", "ExecStartPost="] {
+    for name in ["ExecStartPre=", "ExecStart=", "ExecStopPost="] {
         done(as_the_unit_has_it(&world, name, (&backups, "2")));
     }
     let names = std::fs::read_dir(&backups).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
     names.sort_unstable();
-    assert!(names.len() == 2 && names[0] == "taxisvc-20260103T040000Z", "{names:?}");
-    assert!(backups.join(&names[1]).join("backup.json").exists());
+    let left = [3, 6, 7].map(|day| format!("taxisvc-2026010{day}T040000Z"));
+    assert!(names.len() == 4 && names[..3] == left, "{names:?}");
+    assert!(backups.join(&names[3]).join("backup.json").exists());
 }
 
 /// A world with a few calls, stopped, and a copy of it.
 fn copied() -> (World, PathBuf) {
-    let mut world = World::start();
+    copied_with(&[])
+}
+
+fn copied_with(settings: &[(&str, &str)]) -> (World, PathBuf) {
+    let mut world = World::with(settings);
     let call = world.call(10.0);
     world.comes_to(call, ["driveStart", "paid", "start"]);
     let copy = world.folder().join("copy");
@@ -288,10 +301,10 @@ fn what_is_damaged_or_wrong_is_not_restored() {
     let database = Connection::open(copy.join("taxisvc.db")).unwrap();
     database.execute_batch("UPDATE payment_counter SET count = count + 1").unwrap();
     drop(database);
-    refused(&world.restore(&copy, &[]), "the copy's audit is not clean");
+    refused(&world.restore(&copy, &[]), "something is broken in the copy");
     assert!(!world.data().join("taxisvc.db").exists(), "nothing is left behind");
     let forced = json(world.restore(&copy, &["--force"]));
-    assert_eq!(forced["isClean"], false);
+    assert_eq!(forced["holds"], false);
     let database = Connection::open(world.data().join("taxisvc.db")).unwrap();
     database.execute_batch("UPDATE payment_counter SET count = count - 1").unwrap();
 }
@@ -302,21 +315,57 @@ fn a_copy_in_which_something_is_broken_is_kept_and_says_so() {
     let manifest = |copy: &Path| -> Value {
         serde_json::from_slice(&std::fs::read(copy.join("backup.json")).unwrap()).unwrap()
     };
-    assert_eq!(manifest(&copy)["isClean"], Value::Null, "nobody has looked");
+    assert_eq!(manifest(&copy)["holds"], Value::Null, "nobody has looked");
     let audited = world.folder().join("audited");
-    assert_eq!(json(world.backup(&audited, &["--audit"]))["isClean"], true);
-    assert_eq!(manifest(&audited)["isClean"], true);
+    assert_eq!(json(world.backup(&audited, &["--audit"]))["holds"], true);
+    assert_eq!(manifest(&audited)["holds"], true);
     let database = Connection::open(world.data().join("taxisvc.db")).unwrap();
     database.execute_batch("UPDATE payment_counter SET count = count + 1").unwrap();
     drop(database);
     let broken = world.folder().join("broken");
-    refused(&world.backup(&broken, &["--audit"]), "is kept, but its audit is not clean");
-    assert_eq!(manifest(&broken)["isClean"], false);
+    refused(&world.backup(&broken, &["--audit"]), "is kept, but something is broken in it");
+    assert_eq!(manifest(&broken)["holds"], false);
     std::fs::remove_dir_all(world.data()).unwrap();
     refused(&world.restore(&broken, &[]), "--force does it all the same");
     json(world.restore(&broken, &["--force"]));
     let database = Connection::open(world.data().join("taxisvc.db")).unwrap();
     database.execute_batch("UPDATE payment_counter SET count = count - 1").unwrap();
+}
+
+#[test]
+fn when_it_was_taken_is_told() {
+    let world = World::start();
+    let told = || {
+        let metrics = Ask::get("/metrics").of(world.address("gateway")).unwrap().with(200).body;
+        let name = "taxisvc_backup_last_success_timestamp_seconds ";
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)).expect("it is told");
+        value.parse::<f64>().unwrap()
+    };
+    assert!(told().is_nan(), "there is none");
+    let copy = world.folder().join("copy");
+    json(world.backup(&copy, &[]));
+    let manifest: Value = serde_json::from_slice(&std::fs::read(copy.join("backup.json")).unwrap()).unwrap();
+    let taken_at = manifest["takenAt"].as_i64().unwrap();
+    assert_eq!((told() * 1e3).round() as i64, taken_at);
+    let other = world.folder().join("no place").join("copy");
+    refused(&world.backup(&other, &[]), "there is no directory");
+    assert_eq!((told() * 1e3).round() as i64, taken_at, "one that failed is none");
+}
+
+#[test]
+fn what_was_put_aside_is_in_the_copy_and_nothing_broken() {
+    let (world, copy) = copied();
+    let data = world.data();
+    poison(&data, || drop(world.run(&["rebuild", "view", "--data", text(&data)])));
+    assert_eq!(world.run(&["audit", "--data", text(&data)]).code, Some(1), "somebody has to see to it");
+    let aside = world.folder().join("aside");
+    let told = json(world.backup(&aside, &["--audit"]));
+    assert!(told["holds"] == true && told["deadLetters"] != 0, "{told}");
+    std::fs::remove_dir_all(&data).unwrap();
+    assert_eq!(json(world.restore(&aside, &[]))["deadLetters"], told["deadLetters"]);
+    // As it was before.
+    std::fs::remove_dir_all(&data).unwrap();
+    json(world.restore(&copy, &[]));
 }
 
 #[test]
@@ -347,18 +396,23 @@ fn what_is_restored_twice_gives_no_number_twice() {
     assert!(world.call(10.0) > far);
 }
 
+/// In the place of the data directory.
+fn put_back_by_hand(copy: &Path, data: &Path) {
+    std::fs::remove_dir_all(data).unwrap();
+    std::fs::create_dir(data).unwrap();
+    std::fs::set_permissions(data, Permissions::from_mode(0o700)).unwrap();
+    for entry in std::fs::read_dir(copy).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), data.join(entry.file_name())).unwrap();
+    }
+}
+
 #[test]
 fn a_copy_that_was_put_back_by_hand_goes_on_as_another_log() {
     let (mut world, copy) = copied();
     let data = world.data();
     let before = logs_of(&data);
-    std::fs::remove_dir_all(&data).unwrap();
-    std::fs::create_dir(&data).unwrap();
-    std::fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
-    for entry in std::fs::read_dir(&copy).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), data.join(entry.file_name())).unwrap();
-    }
+    put_back_by_hand(&copy, &data);
     let settings = world.settings().clone();
     let folder = world.folder().to_owned();
     let restored =

@@ -50,6 +50,11 @@ impl Report {
         self.findings.is_empty() && self.unlisted == 0
     }
 
+    /// Whether every invariant holds. What was put aside, or is late, waits for somebody, and is as it must be.
+    pub fn holds(&self) -> bool {
+        self.checks.iter().all(|check| check.broken == 0)
+    }
+
     /// How much is on its way.
     pub fn in_flight(&self) -> u64 {
         self.checks.iter().map(|check| check.in_flight).sum()

@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// On a stopped server, has the view read a `FarePaid` that nobody can read, and put it aside; afterwards the log is as
 /// it was. Returns the message as it should have been.
-pub(super) fn poison(data: &Path, rebuild: impl FnOnce()) -> Parcel {
+pub(crate) fn poison(data: &Path, rebuild: impl FnOnce()) -> Parcel {
     let file = data.join("taxisvc.db");
     let schemas: Vec<_> = wiring::SERVICES.iter().map(|service| wiring::schema(service, 1)).collect();
     let database = Database::open_read_only(&file, &schemas, u32::MAX).unwrap();

@@ -1,7 +1,7 @@
 //! The command line as an operator uses it: with a server beside it and without one, for people and for programs.
 
 mod config;
-mod dead_letters;
+pub(crate) mod dead_letters;
 mod doctor;
 pub(crate) mod document;
 mod events;

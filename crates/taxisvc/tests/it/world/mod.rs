@@ -3,6 +3,7 @@
 pub(crate) mod by_hand;
 pub(crate) mod cluster;
 pub(crate) mod collector;
+pub(crate) mod cut_off;
 pub(crate) mod entry;
 pub(crate) mod http;
 pub(crate) mod process;

@@ -188,6 +188,19 @@ impl Outside {
         })
     }
 
+    /// The one text that a query of a service's database finds.
+    pub(crate) fn ask(&self, service: &str, query: &str) -> Result<String, Error> {
+        let database = self.database(service);
+        runtime().block_on(async {
+            let (client, connection) = tokio_postgres::connect(&database, NoTls).await?;
+            let talk = tokio::spawn(connection);
+            let found = client.query_one(query, &[]).await.map(|row| row.get(0));
+            drop(client);
+            talk.await.expect("a connection does not panic")?;
+            found
+        })
+    }
+
     /// All that is on the topic now, in the order of each partition.
     pub(crate) fn messages(&self) -> Vec<Message> {
         let consumer: BaseConsumer = ClientConfig::new()
