@@ -128,6 +128,22 @@ pub(super) const ALL: &[Scene] = &[
         end: |stage| stage.files.drain(..).for_each(|file| std::fs::remove_file(file).unwrap()),
     },
     Scene {
+        how: "the last backup noted to be two days old",
+        alerts: &["TaxisvcBackupOld"],
+        begin: |stage| {
+            let now_ms = std::fs::metadata(stage.world.data().join("lock")).unwrap().modified().unwrap();
+            let now_ms = now_ms.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+            let two_days_ago = now_ms - 2 * 86_400_000;
+            std::fs::write(stage.world.data().join("backed-up"), two_days_ago.to_string()).unwrap();
+        },
+        end: |stage| {
+            let (data, copies) = (stage.world.data(), tempfile::tempdir().unwrap());
+            let copy = copies.path().join("copy").display().to_string();
+            let ended = stage.world.run(&["backup", &copy, "--data", &data.display().to_string()]);
+            assert_eq!(ended.code, Some(0), "{ended:?}");
+        },
+    },
+    Scene {
         how: "a file system that takes no writes (`fsfreeze`)",
         alerts: &["TaxisvcEngineSilent"],
         begin: |stage| {
@@ -256,10 +272,13 @@ pub(super) const ALL: &[Scene] = &[
         begin: |stage| {
             stage.kill_all_of("view");
             calls_go_on(stage, 50);
+            // What the others had not read yet would be lost to them too, and the audit says so of those calls ever after.
+            stage.riders_go();
+            until("all but view to have heard everything", || stage.is_heard_but_by("view").then_some(()));
             stage.cluster.outside().forget_messages();
             stage.start_all_of("view");
         },
-        end: |_| (),
+        end: Stage::riders_come,
     },
     Scene {
         how: "the topic deleted",

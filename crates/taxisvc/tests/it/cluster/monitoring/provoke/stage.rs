@@ -91,11 +91,30 @@ impl Stage {
 
     /// Riders come, and nothing is amiss.
     pub(super) fn comes_to_life(&mut self) {
+        self.riders_come();
+        let firing = self.firing();
+        assert!(firing.is_empty(), "nothing is amiss, and yet {firing:?}");
+    }
+
+    pub(super) fn riders_come(&mut self) {
         let riders = Riders::start(self.cluster.gateway, RIDERS);
         until("a hundred calls", || (riders.rides() > 100).then_some(()));
         self.riders = Some(riders);
-        let firing = self.firing();
-        assert!(firing.is_empty(), "nothing is amiss, and yet {firing:?}");
+    }
+
+    pub(super) fn riders_go(&mut self) {
+        self.riders.take().into_iter().for_each(Riders::end);
+    }
+
+    /// Whether nothing is on its way to anybody but this service, which is away.
+    pub(super) fn is_heard_but_by(&self, away: &str) -> bool {
+        let report = self.cluster.audit();
+        let others = |part: &str, whose: &str, field: &str| -> u64 {
+            let rows = report[part].as_array().unwrap_or_else(|| panic!("an audit has {part}: {report}"));
+            let rows = rows.iter().filter(|row| row[whose] != away);
+            rows.map(|row| row[field].as_u64().expect("it is a number")).sum()
+        };
+        others("checks", "service", "inFlight") + others("transit", "to", "events") == 0
     }
 
     pub(super) fn firing(&self) -> BTreeSet<String> {
@@ -169,12 +188,7 @@ impl Stage {
     }
 
     pub(super) fn text(&self, service: &str, query: &str) -> String {
-        let database = self.cluster.outside().database(service);
-        runtime().block_on(async {
-            let (client, connection) = tokio_postgres::connect(&database, NoTls).await.unwrap();
-            tokio::spawn(connection);
-            client.query_one(query, &[]).await.unwrap().get(0)
-        })
+        self.cluster.outside().ask(service, query).unwrap()
     }
 
     /// A call in the fleet that is driven and not ended.
@@ -185,7 +199,7 @@ impl Stage {
     /// Riders go, and the processes after them.
     pub(super) fn clear(&mut self) {
         self.prometheus = None;
-        self.riders.take().into_iter().for_each(Riders::end);
+        self.riders_go();
     }
 }
 
