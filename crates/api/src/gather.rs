@@ -199,6 +199,10 @@ mod tests {
             Ok(Backlog::default())
         }
 
+        fn armed(&self, _: &'static str, _: u32) -> Stored<Vec<EntityRow>> {
+            Ok(Vec::new())
+        }
+
         fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
             unreachable!("nobody asks for a moment")
         }

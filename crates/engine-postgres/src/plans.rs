@@ -65,6 +65,7 @@ fn nothing_is_scanned_and_no_page_is_sorted() {
         (&kind.update, "order_order_entity_key"),
         (&kind.move_timer, "order_order_entity_key"),
         (&kind.drop_some, "order_order_entity_key"),
+        (&kind.armed, "order_order_by_due"),
         (&read.published_last, "order_event_by_entity"),
         (&read.traces, "order_event_by_entity"),
         (&read.inbox_rows, "order_inbox_pkey"),

@@ -474,6 +474,18 @@ pub(crate) fn backlog(session: &Session, tables: &Tables, overdue_before: Timest
     Ok(backlog)
 }
 
+pub(crate) fn armed(session: &Session, tables: &Tables, limit: u32) -> Answer<Vec<EntityRow>> {
+    let shards = i32::from(tables.schema.shards);
+    let mut found = Vec::new();
+    for kind in &tables.kinds {
+        let rows = session.query(&kind.armed, vec![Box::new(shards), Box::new(i64::from(limit))])?;
+        for row in &rows {
+            found.push(entity_of(row, kind)?);
+        }
+    }
+    Ok(found)
+}
+
 pub(crate) fn counts(session: &Session, tables: &Tables, kind: &str) -> Answer<Vec<(String, u64)>> {
     let kind = tables.kind(kind)?;
     let rows = session.query(&tables.read.counts, vec![Box::new(kind.code)])?;

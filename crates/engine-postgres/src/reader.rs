@@ -90,6 +90,10 @@ impl Reader for Onlooker {
         self.read(|session, layout| read::backlog(session, layout.tables(service)?, overdue_before))
     }
 
+    fn armed(&self, service: &'static str, limit: u32) -> Stored<Vec<EntityRow>> {
+        self.read(|session, layout| read::armed(session, layout.tables(service)?, limit))
+    }
+
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
         let moment = Moment::begin(&self.pool, self.who).map_err(Failure::into_store_error)?;
         Ok(Box::new(moment))

@@ -86,6 +86,7 @@ pub(crate) struct Kind {
     pub(crate) page: String,
     pub(crate) overdue: String,
     pub(crate) first_due: String,
+    pub(crate) armed: String,
 }
 
 pub(crate) const ENTITY_COLUMNS: &str = "id, version, tag, timer, due, effects_open, state";
@@ -136,6 +137,10 @@ impl Kind {
             first_due: format!(
                 "SELECT min(d.due) FROM generate_series(0, $1::integer - 1) AS s, LATERAL (SELECT e.due FROM {table} \
                  AS e WHERE e.shard = s AND e.due IS NOT NULL ORDER BY e.due, e.id LIMIT 1) AS d"
+            ),
+            armed: format!(
+                "SELECT d.* FROM generate_series(0, $1::integer - 1) AS s, LATERAL (SELECT {ENTITY_COLUMNS} FROM {table} \
+                 AS e WHERE e.shard = s AND e.due IS NOT NULL ORDER BY e.due, e.id LIMIT $2) AS d ORDER BY d.due, d.id LIMIT $2"
             ),
             table,
         }

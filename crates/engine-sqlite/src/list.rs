@@ -113,9 +113,38 @@ fn statement(kind: &Kind, query: &Query, walk: &Walk<'_>, stretch: Stretch) -> (
     (sql, values)
 }
 
+/// Those of each kind whose timers run out first.
+pub(crate) fn armed(connection: &Connection, tables: &Tables, limit: u32) -> Result<Vec<EntityRow>, Failure> {
+    let mut found = Vec::new();
+    for kind in &tables.kinds {
+        let mut statement = connection.prepare_cached(&armed_of(kind))?;
+        let mut rows = statement.query([limit])?;
+        while let Some(row) = rows.next()? {
+            found.push(read::entity_of(row, kind)?);
+        }
+    }
+    Ok(found)
+}
+
+fn armed_of(kind: &Kind) -> String {
+    format!("SELECT {ENTITY_COLUMNS} FROM {} WHERE due IS NOT NULL ORDER BY due, id LIMIT ?1", kind.table)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn those_that_are_open_are_found_without_those_that_are_not() {
+        let kind = Kind::new("order", "order", 1);
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&kind.create()).unwrap();
+        let plan = plan(&connection, &armed_of(&kind), vec![Value::Integer(1)]);
+        assert!(
+            plan.contains("USING INDEX order_entity_order_by_due") && !plan.contains("TEMP B-TREE"),
+            "{plan}"
+        );
+    }
 
     /// Every page walks an index in its order, from where it begins: none is sorted, none begins at the beginning.
     #[test]

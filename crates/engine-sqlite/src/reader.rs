@@ -169,6 +169,10 @@ impl Reader for Pool {
         self.read(|connection, layout| read::backlog(connection, layout.tables(service)?, overdue_before))
     }
 
+    fn armed(&self, service: &'static str, limit: u32) -> Stored<Vec<EntityRow>> {
+        self.read(|connection, layout| crate::list::armed(connection, layout.tables(service)?, limit))
+    }
+
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
         let begun = self.lend().and_then(|connection| {
             // The moment is that of the first read, so one is made at once.

@@ -2,9 +2,9 @@
 
 use crate::Service;
 use crate::clock::Timestamp;
-use crate::log::EntityKey;
+use crate::log::{Cause, EntityKey};
 use crate::runner::Stats;
-use crate::store::WriteSet;
+use crate::store::{NewEvent, WriteSet};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -92,6 +92,7 @@ impl Histogram {
 /// Counts what a batch of a service recorded, and measures what ended with it.
 pub(crate) fn count<S: Service>(service: &S, set: &WriteSet, stats: &Stats) {
     stats.events.note(set.events.iter().map(|event| event.event_type));
+    stats.deadlines.note(set.events.iter().filter_map(|event| passed(service, event)));
     stats.dead_letters.fetch_add(set.dead_letters.len() as u64, Ordering::Relaxed);
     for event in set.events.iter().filter(|event| service.is_alarm(event.event_type)) {
         tracing::warn!(event = event.event_type, key = %event.key, "somebody should look");
@@ -106,6 +107,12 @@ pub(crate) fn count<S: Service>(service: &S, set: &WriteSet, stats: &Stats) {
         let took_ms = at.get(&write.row.key).and_then(|at| service.took_ms(&write.row.state, *at));
         took_ms.into_iter().for_each(|took_ms| stats.took_ms.observe(took_ms));
     }
+}
+
+/// The deadline that an event follows from, if it is one that is counted.
+fn passed<S: Service>(service: &S, event: &NewEvent) -> Option<&'static str> {
+    let cause = Cause::timer_in(&event.cause)?;
+    service.deadlines().iter().find(|timer| **timer == cause).copied()
 }
 
 /// How far a service has got with what others say, over all of its shards, as of its last turn.

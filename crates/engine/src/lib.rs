@@ -80,6 +80,11 @@ pub trait Service: Send + Sync + 'static {
         &[]
     }
 
+    /// The timers that are deadlines: when one of them runs out, what was waited for has not come. They are counted.
+    fn deadlines(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether it is measured how long it took until an event of this type.
     fn is_measured(&self, _event_type: &str) -> bool {
         false

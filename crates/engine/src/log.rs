@@ -199,6 +199,16 @@ pub enum Cause {
     Effect { name: String, sequence: u64 },
 }
 
+/// What stands before the name of a timer.
+const BY_TIMER: &str = "timer ";
+
+impl Cause {
+    /// The timer that is the cause, where it is one.
+    pub(crate) fn timer_in(cause: &str) -> Option<&str> {
+        cause.strip_prefix(BY_TIMER)
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -206,7 +216,7 @@ impl fmt::Display for Cause {
             Self::Event { source, position } => {
                 write!(formatter, "event {}/{}/{position}", source.service, source.shard)
             }
-            Self::Timer(name) => write!(formatter, "timer {name}"),
+            Self::Timer(name) => write!(formatter, "{BY_TIMER}{name}"),
             Self::Effect { name, sequence } => write!(formatter, "effect {name} {sequence}"),
         }
     }

@@ -62,6 +62,8 @@ pub struct Stats {
     pub commits: AtomicU64,
     /// Events recorded, by type.
     pub events: Words,
+    /// Deadlines that passed, by timer.
+    pub deadlines: Words,
     pub commit_micros: AtomicU64,
     pub redone: AtomicU64,
     pub dead_letters: AtomicU64,
@@ -88,6 +90,7 @@ impl Default for Stats {
         Self {
             commits: AtomicU64::new(0),
             events: Words::default(),
+            deadlines: Words::default(),
             commit_micros: AtomicU64::new(0),
             redone: AtomicU64::new(0),
             dead_letters: AtomicU64::new(0),
@@ -202,6 +205,7 @@ impl Runner {
     ) -> Handle<S> {
         let is_projection = service.is_projection();
         self.stats.events.expect(service.event_types());
+        self.stats.deadlines.expect(service.deadlines());
         let topic = self.parts.bus.topic(schema.service);
         topic.iter().for_each(|topic| topic.wake_with(self.doorbell.clone()));
         let queues = (0..schema.shards).map(|_| Arc::new(Queue::new(self.doorbell.clone()))).collect();

@@ -393,6 +393,10 @@ pub trait Reader: Send + Sync {
     /// is looked at is found by an index, and only so much of it.
     fn backlog(&self, service: &'static str, overdue_before: Timestamp) -> Stored<Backlog>;
 
+    /// Entities of a service whose timer is armed, which are those that are open: of each kind so many at most, those whose
+    /// timers run out first. Never a scan, as above.
+    fn armed(&self, service: &'static str, limit: u32) -> Stored<Vec<EntityRow>>;
+
     /// One moment of the whole database, to look at at leisure.
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>>;
 }

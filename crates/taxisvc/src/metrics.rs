@@ -3,6 +3,7 @@
 mod engines;
 mod gateway;
 mod machine;
+mod open;
 mod postgres;
 mod process;
 mod services;

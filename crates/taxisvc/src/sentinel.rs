@@ -93,6 +93,10 @@ impl Reader for Sentinel {
         self.watched(self.reader.backlog(service, overdue_before))
     }
 
+    fn armed(&self, service: &'static str, limit: u32) -> Stored<Vec<EntityRow>> {
+        self.watched(self.reader.armed(service, limit))
+    }
+
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
         self.watched(self.reader.snapshot())
     }
@@ -161,6 +165,10 @@ mod tests {
             Err(self.0.clone())
         }
 
+        fn armed(&self, _: &'static str, _: u32) -> Stored<Vec<EntityRow>> {
+            Err(self.0.clone())
+        }
+
         fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
             Err(self.0.clone())
         }
@@ -169,12 +177,13 @@ mod tests {
     /// Why the process stops after each way to read.
     fn reasons(error: &StoreError) -> Vec<Option<String>> {
         let shard = ShardName { service: "call", index: 0 };
-        let ways: [fn(&dyn Reader, ShardName); 8] = [
+        let ways: [fn(&dyn Reader, ShardName); 9] = [
             |reader, _| drop(reader.rows("call", &[EntityKey { kind: "call", id: 1 }])),
             |reader, _| drop(reader.published_last("call", &[EntityKey { kind: "call", id: 1 }])),
             |reader, shard| drop(reader.inbox(shard)),
             |reader, _| drop(reader.get("call", EntityKey { kind: "call", id: 1 })),
             |reader, _| drop(reader.counts("call", "call")),
+            |reader, _| drop(reader.armed("call", 1)),
             |reader, shard| drop(reader.events_after(shard, 0, 1)),
             |reader, shard| drop(reader.apart().last_position(shard)),
             |reader, _| drop(reader.snapshot()),

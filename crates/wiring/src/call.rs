@@ -6,7 +6,7 @@ use engine::clock::Timestamp;
 use engine::effect::Effect;
 use engine::log::{Encoded, EntityKey, Recorded};
 use engine::{Context, Decision, Entities, Service, Unreadable};
-use taxi::call::{self, Call, Command, Refusal};
+use taxi::call::{self, Call, Command, Refusal, Wait};
 use taxi::event::{CallEvent, Event};
 use taxi::rules::Rules;
 
@@ -44,6 +44,10 @@ impl Service for CallService {
 
     fn event_types(&self) -> &'static [&'static str] {
         CallEvent::TYPE_NAMES
+    }
+
+    fn deadlines(&self) -> &'static [&'static str] {
+        &Wait::DEADLINES
     }
 
     /// From the rider's call until a taxi was heard to be on its way.

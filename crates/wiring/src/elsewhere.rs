@@ -68,6 +68,10 @@ impl Reader for Elsewhere {
         unavailable()
     }
 
+    fn armed(&self, _: &'static str, _: u32) -> Stored<Vec<EntityRow>> {
+        unavailable()
+    }
+
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
         if self.looks_empty { Ok(Box::new(Nothing)) } else { unavailable() }
     }

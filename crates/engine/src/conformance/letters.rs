@@ -286,6 +286,17 @@ pub fn what_is_to_be_done_is_counted(mut fixture: Fixture) {
         letters_skipped: 1,
     };
     assert_eq!(fixture.reader.backlog(schema.service, Timestamp(30)), Ok(expected));
+    // Those that are open, the first to run out first.
+    for (limit, first) in [(0, 0), (3, 3), (10, 4)] {
+        let armed = fixture.reader.armed(schema.service, limit).expect("read");
+        for kind in schema.kinds {
+            let of_kind = armed.iter().filter(|row| row.key.kind == *kind);
+            let found: Vec<u64> = of_kind.map(|row| row.key.id).collect();
+            assert_eq!(found, [ids[1], ids[3], ids[2], ids[0]][..first]);
+        }
+        assert_eq!(armed.len(), first * schema.kinds.len());
+        assert!(armed.iter().all(|row| row.tag == "open" && row.state == "{\"version\":1}"));
+    }
     for other in fixture.schemas.iter().filter(|other| **other != schema) {
         assert_eq!(fixture.reader.backlog(other.service, Timestamp(30)), Ok(Backlog::default()));
     }

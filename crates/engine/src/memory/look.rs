@@ -59,6 +59,10 @@ impl Reader for MemoryStore {
         Ok(lock(&self.data).tables(service)?.backlog(overdue_before))
     }
 
+    fn armed(&self, service: &'static str, limit: u32) -> Stored<Vec<EntityRow>> {
+        Ok(lock(&self.data).tables(service)?.armed(limit))
+    }
+
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
         Ok(Box::new(lock(&self.data).clone()))
     }

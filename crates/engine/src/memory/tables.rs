@@ -188,6 +188,18 @@ impl Tables {
         }
     }
 
+    pub(super) fn armed(&self, limit: u32) -> Vec<EntityRow> {
+        let kinds: BTreeSet<&str> = self.entities.keys().map(|key| key.kind).collect();
+        let of_kind = |kind: &str| {
+            let of_kind = self.entities.values().filter(|row| row.key.kind == kind);
+            let armed = of_kind.filter_map(|row| Some((row.timer.as_ref()?.due, row)));
+            let mut armed: Vec<_> = armed.collect();
+            armed.sort_by_key(|(due, row)| (*due, row.key.id));
+            armed.into_iter().take(limit as usize).map(|(_, row)| row.clone()).collect::<Vec<_>>()
+        };
+        kinds.into_iter().flat_map(of_kind).collect()
+    }
+
     pub(super) fn list(&self, query: &Query) -> Vec<EntityRow> {
         let mut rows: Vec<&EntityRow> = self
             .entities

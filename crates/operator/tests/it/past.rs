@@ -90,6 +90,10 @@ impl Reader for Seen {
         self.reader.backlog(service, overdue_before)
     }
 
+    fn armed(&self, service: &'static str, limit: u32) -> Stored<Vec<EntityRow>> {
+        self.reader.armed(service, limit)
+    }
+
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
         Ok(Box::new(SeenMoment { snapshot: self.reader.snapshot()?, seen: self }))
     }

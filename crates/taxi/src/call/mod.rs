@@ -318,11 +318,14 @@ impl Call {
 impl Wait {
     pub const ALL: [Self; 4] = [Self::Unpaid, Self::Undriven, Self::Overdue, Self::Cancelling];
 
+    /// Those that a clock ends, each by a timer of its own: the call is to be cancelled then.
+    pub const DEADLINES: [&str; 2] = [Self::Unpaid.name(), Self::Undriven.name()];
+
     pub fn of_timer(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|wait| wait.name() == name)
     }
 
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Unpaid => "unpaid",
             Self::Undriven => "undriven",

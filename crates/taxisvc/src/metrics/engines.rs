@@ -71,6 +71,13 @@ impl Collector for Engines {
             stats.events.read().into_iter().map(told)
         });
         tell(&mut encoder, ("events", "Events recorded, by type"), &events.collect::<Vec<_>>())?;
+        let passed = self.0.iter().flat_map(|(database, stats)| {
+            let told =
+                |(timer, count)| ([("database", *database), ("timer", timer)], ConstCounter::new(count));
+            stats.deadlines.read().into_iter().map(told)
+        });
+        let help = "Deadlines that passed without what was waited for, by timer";
+        tell(&mut encoder, ("deadlines_passed", help), &passed.collect::<Vec<_>>())?;
         for (name, help, unit, read) in HISTOGRAMS {
             self.tell(&mut encoder, (name, help), |stats| Histogram { observed: read(stats), unit })?;
         }

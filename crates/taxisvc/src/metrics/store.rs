@@ -3,8 +3,9 @@
 //! They are read on a thread of their own, at most once a second, however often they are asked for. A store that does not
 //! answer holds up that one thread: who asks meanwhile is told what was read last, and how old it is.
 
+use super::open::{self, Cancelling};
 use super::{tell, tell_one};
-use engine::clock::{Clock, Stopwatch};
+use engine::clock::{Clock, Stopwatch, Timestamp};
 use engine::log::LogId;
 use engine::store::{Backlog, Order, Query, Start, StoreError};
 use prometheus_client::collector::Collector;
@@ -68,6 +69,8 @@ struct Seen {
     payments: Vec<(&'static str, u64)>,
     drives: Vec<(&'static str, u64)>,
     oldest_age_seconds: Vec<(&'static str, f64)>,
+    /// Where calls are here.
+    cancelling: Option<Cancelling>,
     backlogs: Vec<(&'static str, Backlog)>,
     /// When it was read.
     now_ms: i64,
@@ -158,11 +161,17 @@ impl From {
             payments,
             drives: self.counts(wiring::drive::NAME, &DriveStatus::ALL.map(DriveStatus::as_str))?,
             oldest_age_seconds: ages.map(age).collect::<Result<_, StoreError>>()?,
+            cancelling: self.has(wiring::call::NAME).then(|| self.cancelling(now)).transpose()?,
             backlogs,
             now_ms: now.0,
             money,
             file_bytes: self.files.iter().flat_map(|(name, file)| sizes(name, file)).collect(),
         })
+    }
+
+    fn cancelling(&self, now: Timestamp) -> Result<Cancelling, StoreError> {
+        let rows = self.readers.call.armed(wiring::call::NAME, open::LOOKED_AT_MAX)?;
+        Ok(Cancelling::of(&rows, now))
     }
 
     fn has(&self, service: &str) -> bool {
@@ -225,6 +234,11 @@ impl Collector for Told {
         let ages = seen.oldest_age_seconds.iter();
         let ages: Vec<_> = ages.map(|(status, age)| ([("status", *status)], ConstGauge::new(*age))).collect();
         tell(&mut encoder, ("call_oldest_age_seconds", "How long ago the oldest open call was made"), &ages)?;
+        if let Some(cancelling) = &seen.cancelling {
+            let ages = cancelling.ages().map(|(who, age)| (who, ConstGauge::new(age)));
+            let help = "How long ago the oldest cancellation was asked for that is not concluded";
+            tell(&mut encoder, ("call_cancelling_age_seconds", help), &ages)?;
+        }
         seen.encode_backlogs(&mut encoder)?;
         if let Some(money) = &seen.money {
             encode_money(&mut encoder, money, *age)?;

@@ -22,6 +22,7 @@ fn text(exposition: Exposition) -> String {
     stats[0].commits.store(3, Ordering::Relaxed);
     stats[0].parked.store(2, Ordering::Relaxed);
     stats[0].events.expect(&["CallRequested"]);
+    stats[0].deadlines.expect(&["unpaid"]);
     let [call, drive] = stats;
     let (_stopping, stopped) = watch::channel(false);
     let gateway = Gateway::new(Settings::default(), Vec::new());
@@ -175,6 +176,8 @@ fn figures_are_told_as_they_are() {
         "taxisvc_ledger_won{account=\"taken\"} 0",
         "taxisvc_entities_parked{database=\"call\"} 2.0",
         "taxisvc_overdue_total{database=\"call\"} 0",
+        "taxisvc_deadlines_passed_total{database=\"call\",timer=\"unpaid\"} 0",
+        "taxisvc_call_cancelling_age_seconds{asked_by=\"person\"} 0.0",
         "taxisvc_calls{status=\"driveStart\"} 0",
         "taxisvc_gateway_answers_total{route=\"none\",class=\"2xx\"} 0",
         "taxisvc_gateway_rate_limited_total 0",

@@ -63,6 +63,8 @@ fn what_is_asked_is_counted_by_its_route_whichever_way_it_came() {
         let is_there = has("taxisvc_calls{status=\"driveStart\"} 1")
             && has("taxisvc_calls{status=\"driveComplete\"} 1")
             && has("taxisvc_calls{status=\"requestCancel\"} 1")
+            && has("taxisvc_call_cancelling_age_seconds{asked_by=\"person\"} 0.0")
+            && has("taxisvc_deadlines_passed_total{database=\"taxisvc\",timer=\"unpaid\"} 0")
             && has("taxisvc_drives{status=\"start\"} 1")
             && has("taxisvc_payments{status=\"refunded\"} 1")
             && has("taxisvc_events_total{database=\"taxisvc\",type=\"CallRequested\"} 3")

@@ -69,6 +69,10 @@ impl Reader for Forged {
         self.reader.backlog(service, overdue_before)
     }
 
+    fn armed(&self, service: &'static str, limit: u32) -> Stored<Vec<EntityRow>> {
+        self.reader.armed(service, limit)
+    }
+
     fn snapshot(&self) -> Stored<Box<dyn Snapshot + '_>> {
         self.reader.snapshot()
     }

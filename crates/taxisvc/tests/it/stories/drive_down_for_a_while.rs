@@ -36,6 +36,7 @@ fn whoever_cancelled_meanwhile_gets_the_money_and_no_taxi() {
     system.assert_standing(1, ["requestCancel", "paid", "-"]);
     system.leap_ms(MINUTE_MS);
     assert_eq!(system.audit().held, 100_000);
+    assert_eq!(system.deadlines_passed(), [("undriven", 0), ("unpaid", 0)], "nobody but the rider asked");
     system.go_on("drive");
     system.finish();
     system.assert_standing(1, ["requestCancel", "refunded", "cancel"]);

@@ -13,6 +13,7 @@ fn the_calls_own_deadline_cancels_it() {
     assert_eq!(system.standing(1), ["requestCancel", "-", "cancel"]);
     assert_eq!(system.told(1), ["CallRequested", "CancelRequested", "CallCancelled", "DriveCancelled"]);
     assert_eq!(system.view_standing(1), ["requestCancel", "voided", "cancel"]);
+    assert_eq!(system.deadlines_passed(), [("undriven", 0), ("unpaid", 1)]);
 
     system.go_on("payment");
     system.finish();

@@ -17,6 +17,7 @@ fn after_ten_minutes_the_call_is_cancelled_and_the_fare_goes_back() {
     let cancelled = system.log("call").into_iter().find(|event| event.event_type == "CancelRequested");
     let cancelled = cancelled.unwrap();
     assert_eq!((&*cancelled.actor, cancelled.cause.as_str()), ("system", "timer undriven"));
+    assert_eq!(system.deadlines_passed(), [("undriven", 1), ("unpaid", 0)]);
 
     system.go_on("drive");
     system.finish();

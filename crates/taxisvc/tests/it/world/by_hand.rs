@@ -120,6 +120,12 @@ impl ByHand {
         self.assembly.bus.deliver_by((self.road)());
     }
 
+    /// Deadlines of calls that passed in this life, by timer.
+    pub(crate) fn deadlines_passed(&self) -> Vec<(&'static str, u64)> {
+        let place = self.databases.iter().position(|(services, _)| services.contains(&"call"));
+        self.assembly.runners[place.expect("calls lie in one of the databases")].stats().deadlines.read()
+    }
+
     /// A service, with those who share its database, does nothing until it goes on.
     pub(crate) fn stop(&mut self, service: &'static str) {
         self.down.insert(service);

@@ -81,7 +81,7 @@ const CALLS: &[Panel] = &[
     },
     Panel {
         title: "Closed calls by status",
-        about: "Calls that are over, since the beginning.",
+        about: "Calls that are over, since the beginning; of requestCancel also those whose cancellation is not concluded yet.",
         curves: &[Curve(
             "max by (status) (taxisvc_calls{@, status=~\"payFail|requestCancel|driveComplete\"})",
             "{{status}}",
@@ -111,13 +111,19 @@ const CALLS: &[Panel] = &[
     },
     Panel {
         title: "Oldest open call",
-        about: "How long ago the oldest call was made that still stands there. Deadlines are a minute for payRequest, ten for driveRequest.",
+        about: "How long ago the oldest call was made that still stands there, and the oldest cancellation asked for that is not concluded. Deadlines are a minute for payRequest, ten for driveRequest.",
         unit: "s",
-        curves: &[Curve(
-            "max by (status) (taxisvc_call_oldest_age_seconds{@, status=~\"payRequest|driveRequest\"})",
-            "{{status}}",
-        )],
-        limits: Some((120.0, 720.0)),
+        curves: &[
+            Curve(
+                "max by (status) (taxisvc_call_oldest_age_seconds{@, status=~\"payRequest|driveRequest\"})",
+                "{{status}}",
+            ),
+            Curve(
+                "max by (asked_by) (taxisvc_call_cancelling_age_seconds{@})",
+                "cancelled by a {{asked_by}}",
+            ),
+        ],
+        limits: Some((30.0, 480.0)),
         ..PANEL
     },
     Panel {
@@ -133,10 +139,16 @@ const COMPENSATIONS: &[Panel] = &[
         title: "Refusals, a minute",
         about: "Riders who do not get what they want: not paid, no taxi takes the call, cancelled by themselves or by a deadline.",
         unit: "cpm",
-        curves: &[Curve(
-            "60 * sum by (type) (rate(taxisvc_events_total{@, type=~\"PaymentFailed|DriveNotAvailable|CancelRequested\"}[$__rate_interval]))",
-            "{{type}}",
-        )],
+        curves: &[
+            Curve(
+                "60 * sum by (type) (rate(taxisvc_events_total{@, type=~\"PaymentFailed|DriveNotAvailable|CancelRequested\"}[$__rate_interval]))",
+                "{{type}}",
+            ),
+            Curve(
+                "60 * sum by (timer) (rate(taxisvc_deadlines_passed_total{@}[$__rate_interval]))",
+                "of these by the deadline {{timer}}",
+            ),
+        ],
         ..PANEL
     },
     Panel {

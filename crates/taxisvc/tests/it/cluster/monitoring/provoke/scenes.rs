@@ -43,13 +43,14 @@ pub(super) const ALL: &[Scene] = &[
     },
     Scene {
         how: "both processes of payment killed, while riders call",
-        alerts: &["TaxisvcServiceDown", "TaxisvcCallsStuckUnpaid"],
+        // By the deadlines as they are.
+        alerts: &["TaxisvcServiceDown", "TaxisvcCallsStuckUnpaid", "TaxisvcCallsGivenUp"],
         begin: |stage| stage.kill_all_of("payment"),
         end: |stage| stage.start_all_of("payment"),
     },
     Scene {
         how: "both processes of drive killed, while riders call",
-        alerts: &["TaxisvcCallsStuckUndriven", "TaxisvcRidersWait"],
+        alerts: &["TaxisvcCallsStuckUndriven", "TaxisvcRidersWait", "TaxisvcCancellationsWait"],
         begin: |stage| stage.kill_all_of("drive"),
         end: |stage| stage.start_all_of("drive"),
     },
