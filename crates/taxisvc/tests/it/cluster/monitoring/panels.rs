@@ -70,6 +70,10 @@ fn comparisons_are_taken_out_of_what_is_compared() {
     check("up == 0 and on (job) x", "up and on (job) x");
     check("max by (a) (b{c=\"d\"}) > 60", "max by (a) (b{c=\"d\"})");
     check("((a > (14.4 * 0.001) and b > (14.4 * 0.001)) or c > 1) and (d >= 5)", "((a and b) or c) and (d)");
+    check(
+        "sum by (a) ( (b and on (c) (time() - d < 900)) or increase(b[15m]) ) > 0",
+        "sum by (a) ( (b and on (c) (time() - d)) or increase(b[15m]) )",
+    );
     check("a unless on (job) (up == 1)", "a and on (job) (up)");
     check("a == 0 and on (job) group by (job) (b offset 1d)", "a and on (job) group by (job) (b)");
 }
