@@ -8,10 +8,10 @@ use crate::shared::{
 };
 use engine::clock::Stopwatch;
 use engine::log::LogId;
-use engine::topic::{Identity, read_key};
+use engine::topic::{Identity, read_key, topics_of};
 use kafka_topic_id::{Description, describe};
 use rdkafka::producer::{BaseProducer, Producer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -159,7 +159,12 @@ impl Inquiry {
         };
         let rows = self.rows(known.is_none())?;
         let id = newer(topic, id, rows.as_deref());
-        if known.is_none() && self.shared.known().is_some() {
+        // Before this process began, the rows alone know which one it was.
+        let is_another = match self.shared.known() {
+            Some(_) => known.is_none(),
+            None => rows.as_deref().is_some_and(|rows| is_another(topic, rows)),
+        };
+        if is_another {
             self.alarm_of_another();
         }
         let identity = Identity { id, partitions: description.partitions };
@@ -306,8 +311,9 @@ impl Inquiry {
         count(&self.shared.meters.resets, 1);
         tracing::error!(
             topic = self.shared.settings.topic,
-            "the topic was deleted and made anew: it is read from its beginning, and everything of our own is told to it \
-             again. What others than taxisvc had said in it, and nobody here had read, is lost"
+            "this is another topic than before: it was deleted and made anew, if the settings do not name another one. It is \
+             read from its beginning, and everything of our own is told to it again. What others than taxisvc had said in \
+             the one before, and nobody here had read, is lost"
         );
     }
 
@@ -353,6 +359,14 @@ pub(crate) fn topic_id(description: Description) -> LogId {
     LogId(u64::try_from(description.id >> 64).expect("half of 128 bits are 64"))
 }
 
+/// Whether the rows speak of topics, and this one is none of them.
+fn is_another(topic: LogId, rows: &[Rows]) -> bool {
+    let of_shards = rows.iter().map(|rows| topics_of(rows));
+    let known: BTreeSet<LogId> = of_shards.flatten().collect();
+    let is_known = |times: u64| known.contains(&generation(topic, times));
+    !known.is_empty() && !(0..GENERATIONS_MAX).any(is_known)
+}
+
 /// Which generation of the topic an id is.
 fn times(topic: LogId, id: LogId) -> u64 {
     (0..GENERATIONS_MAX).find(|times| generation(topic, *times) == id).unwrap_or(0)
@@ -367,6 +381,23 @@ fn newer(topic: LogId, id: LogId, rows: Option<&[Rows]>) -> LogId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::topic::{heard_key, told_key};
+
+    #[test]
+    fn a_topic_is_another_one_where_the_rows_speak_of_others_alone() {
+        let (topic, other) = (LogId(7), LogId(8));
+        assert!(!is_another(topic, &[]), "nothing was ever read or told");
+        assert!(!is_another(topic, &[Vec::new()]), "nothing was ever read or told");
+        let of_other = vec![(read_key(other, 0), 5)];
+        assert!(is_another(topic, std::slice::from_ref(&of_other)));
+        assert!(is_another(topic, &[vec![(told_key(other, 12), 5)]]));
+        let heard = heard_key(topic, 12, 3, &read_key(other, 0).source);
+        assert!(is_another(topic, &[of_other.clone(), vec![(heard, 5)]]));
+        for known in [topic, generation(topic, 2)] {
+            // As another replica has found out already.
+            assert!(!is_another(topic, &[of_other.clone(), vec![(read_key(known, 3), 1)]]));
+        }
+    }
 
     #[test]
     fn the_rows_of_other_replicas_lead_on_and_never_back() {
