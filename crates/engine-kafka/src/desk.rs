@@ -68,6 +68,15 @@ impl Desk {
     pub(crate) fn set(&self, partition: u32, place: Place) {
         if let Some(known) = lock(&self.state).places.get_mut(&partition) {
             *known = place;
+            self.hold(partition, place);
+        }
+    }
+
+    /// Those that wait for it are told from where it is read.
+    fn hold(&self, partition: u32, place: Place) {
+        match place {
+            Place::Unknown => {}
+            Place::Next(next) => self.shared.topic.hold(partition, next),
         }
     }
 
@@ -118,7 +127,9 @@ impl Desk {
                 lock(&self.state).failed = Some(why);
             }
             let next = beginnings.as_ref().ok().and_then(|next| next.get(partition).copied());
-            lock(&self.state).places.insert(*partition, next.map_or(Place::Unknown, Place::Next));
+            let place = next.map_or(Place::Unknown, Place::Next);
+            lock(&self.state).places.insert(*partition, place);
+            self.hold(*partition, place);
         }
         match &beginnings {
             Ok(beginnings) => tracing::info!(?beginnings, "partitions are read here from now on"),

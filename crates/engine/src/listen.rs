@@ -30,8 +30,10 @@ const LEAVE_TOLD_MS: i64 = 1_000;
 pub(crate) struct Listening {
     topic: Arc<Topic>,
     now: Timestamp,
-    /// When what was read last of each partition was said.
+    /// When what was read last of each partition was said, of those of which not all is read.
     heard_at: BTreeMap<u32, i64>,
+    /// Since when there is something to read of each partition and none of it was, and the offset that is the next.
+    unread: BTreeMap<u32, (Timestamp, u64)>,
     /// Rows are behind what was read, and since when they and the told row are.
     is_behind: bool,
     behind_since: Option<Timestamp>,
@@ -47,12 +49,31 @@ impl Listening {
             topic,
             now: Timestamp(0),
             heard_at: BTreeMap::new(),
+            unread: BTreeMap::new(),
             is_behind: false,
             behind_since: None,
             told_since: None,
             leave_told_until: None,
             is_to_note: false,
         }
+    }
+
+    /// How old the oldest is that was not read, of partitions with their next offsets and how much is left of them. What is
+    /// next was said after what was read last; as long as nothing was, it is as old as it has been seen to be there.
+    fn behind_ms(&mut self, held: &[(u32, u64, u64)]) -> i64 {
+        let left: BTreeMap<u32, u64> = held
+            .iter()
+            .filter(|(_, _, left)| *left > 0)
+            .map(|(partition, next, _)| (*partition, *next))
+            .collect();
+        self.heard_at.retain(|partition, _| left.contains_key(partition));
+        self.unread.retain(|partition, (_, known)| left.get(partition) == Some(known));
+        let ages = left.into_iter().map(|(partition, next)| {
+            let (since, _) = *self.unread.entry(partition).or_insert((self.now, next));
+            let at = self.heard_at.get(&partition).copied().unwrap_or(since.0);
+            self.now.0.saturating_sub(at)
+        });
+        ages.max().unwrap_or(0)
     }
 }
 
@@ -172,18 +193,14 @@ impl<S: Service> Lane<S> {
         self.pending.push_back(Input::Passed { partition, span });
     }
 
-    fn tell_backlog(&self, topic: &Topic, id: LogId, heard: u64) {
-        let Some(listening) = &self.listening else { return };
-        let (mut unread, mut behind_ms) = (0, 0);
-        for (partition, end) in topic.held_ends() {
-            let left = end.saturating_sub(self.gathered(id, partition));
-            unread += left;
-            if left > 0
-                && let Some(at) = listening.heard_at.get(&partition)
-            {
-                behind_ms = listening.now.0.saturating_sub(*at).max(behind_ms);
-            }
-        }
+    fn tell_backlog(&mut self, topic: &Topic, id: LogId, heard: u64) {
+        let held = topic.held_spans().into_iter().map(|(partition, span)| {
+            let next = self.gathered(id, partition).max(span.start);
+            (partition, next, span.end.saturating_sub(next))
+        });
+        let held: Vec<(u32, u64, u64)> = held.collect();
+        let unread = held.iter().map(|(_, _, left)| left).sum();
+        let behind_ms = self.listening.as_mut().map_or(0, |listening| listening.behind_ms(&held));
         self.queue.heard.note(heard, unread, behind_ms.max(0).unsigned_abs());
     }
 

@@ -158,8 +158,8 @@ struct State {
     rewinds: BTreeMap<u32, u64>,
     /// The offset of the first message of each partition and that behind the last one, as far as they are known.
     spans: BTreeMap<u32, Range<u64>>,
-    /// Partitions that are read here.
-    held: BTreeSet<u32>,
+    /// Partitions that are read here, and from which offset on.
+    held: BTreeMap<u32, u64>,
 }
 
 /// Shared by whoever reads the topic, whoever tells it, and the shards of one service.
@@ -225,11 +225,18 @@ impl Topic {
             let State { waiting, rewinds, held, .. } = &mut *state;
             let wanted = messages.iter().filter(|message| !rewinds.contains_key(&message.partition));
             for message in wanted {
-                held.insert(message.partition);
+                let from = held.entry(message.partition).or_insert(message.after);
+                *from = message.after.min(*from);
                 waiting.iter_mut().for_each(|waiting| waiting.push_back(message.clone()));
             }
         }
         self.ring();
+    }
+
+    /// The partition is read here from this offset on, whether or not anything comes: what lies before it was read by all
+    /// shards, whoever read it.
+    pub fn hold(&self, partition: u32, next: u64) {
+        lock(&self.state).held.insert(partition, next);
     }
 
     /// The partition is read by somebody else now, or from elsewhere: what waits of it is not decided.
@@ -332,11 +339,14 @@ impl Topic {
         Some((identity, waiting.drain(..take).collect()))
     }
 
-    /// The ends of the partitions that are read here.
-    pub(crate) fn held_ends(&self) -> Vec<(u32, u64)> {
+    /// The partitions that are read here: where there is anything to read at all, and where they end.
+    pub(crate) fn held_spans(&self) -> Vec<(u32, Range<u64>)> {
         let state = lock(&self.state);
-        let held = state.spans.iter().filter(|(partition, _)| state.held.contains(partition));
-        held.map(|(partition, span)| (*partition, span.end)).collect()
+        let held = state
+            .held
+            .iter()
+            .filter_map(|(partition, next)| Some((partition, next, state.spans.get(partition)?)));
+        held.map(|(partition, next, span)| (*partition, span.start.max(*next)..span.end)).collect()
     }
 
     /// A shard wants a partition of a topic read again; what waits of it comes again, for all shards.

@@ -4,6 +4,7 @@ use crate::board::{BOARD, BOARD_SHARDS, Board};
 use engine::bus::Bus;
 use engine::clock::{ManualClock, Timestamp};
 use engine::effect::NoPerformer;
+use engine::handle::Handle;
 use engine::lane::LaneSettings;
 use engine::log::{EntityKey, LogId, Recorded, Source};
 use engine::memory::MemoryStore;
@@ -72,4 +73,97 @@ fn what_was_told_by_other_counts_of_partitions_makes_nothing_old() {
 #[test]
 fn what_is_told_by_as_many_partitions_from_further_back_is_no_old_one() {
     check(&[(5, 10, 12), (5, 0, 3), (5, 0, 12)], 2);
+}
+
+/// A board over one partition of a topic, which is read here from an offset on.
+struct Rig {
+    topic: Arc<Topic>,
+    clock: Arc<ManualClock>,
+    runner: Runner,
+    board: Handle<Board>,
+}
+
+impl Rig {
+    fn from(next: u64) -> Self {
+        let store = MemoryStore::new(&[BOARD], LogId(1));
+        let topic = Topic::new(BOARD.service, BOARD_SHARDS);
+        topic.identify(Identity { id: TOPIC_ID, partitions: 5 });
+        topic.hold(0, next);
+        let bus = Bus::default();
+        bus.set_topic(topic.clone());
+        let clock = Arc::new(ManualClock::starting_at(Timestamp(1_000_000)));
+        let parts = Parts {
+            store: store.writer(),
+            bus: Arc::new(bus),
+            clock: clock.clone(),
+            replica: 1,
+            settings: LaneSettings::default(),
+        };
+        let mut runner = Runner::new(parts);
+        let board = runner.add(Board::default(), BOARD, |_| Box::new(NoPerformer));
+        Self { topic, clock, runner, board }
+    }
+
+    fn push(&self, offset: u64) {
+        let spread = Spread { partitions: 5, after: 0 };
+        let event = Some(Arc::new(departure(offset + 1)));
+        self.topic
+            .push(TOPIC_ID, &[Message { partition: 0, after: offset, next: offset + 1, event, spread }]);
+    }
+
+    /// After so long: how much a shard has not read, and how old it is, in seconds.
+    fn unread_after(&mut self, duration_ms: i64) -> (u64, u64) {
+        self.clock.advance_ms(duration_ms);
+        while self.runner.turn().expect("no crash is planned here") != Turn::Idle {}
+        let heard = self.board.heard();
+        (heard.unread / u64::from(BOARD_SHARDS), heard.behind_ms / 1_000)
+    }
+}
+
+/// Somebody's open transaction holds up a partition, and the process was started again.
+#[test]
+fn what_is_there_and_does_not_come_grows_old_also_where_nothing_has_come_before() {
+    let mut rig = Rig::from(0);
+    rig.topic.note_end(0, 3);
+    assert_eq!(rig.unread_after(0), (3, 0));
+    assert_eq!(rig.unread_after(15_000), (3, 15));
+    rig.topic.note_end(0, 5);
+    assert_eq!(rig.unread_after(15_000), (5, 30));
+    (0..5).for_each(|offset| rig.push(offset));
+    assert_eq!(rig.unread_after(0), (0, 0));
+}
+
+#[test]
+fn what_has_just_been_said_is_not_old_because_nothing_was_said_before_it() {
+    let mut rig = Rig::from(0);
+    rig.topic.note_end(0, 1);
+    rig.push(0);
+    assert_eq!(rig.unread_after(0), (0, 0));
+    rig.topic.note_end(0, 2);
+    assert_eq!(rig.unread_after(3 * 3_600_000), (1, 0), "after a quiet night");
+    assert_eq!(rig.unread_after(4_000), (1, 4));
+    rig.push(1);
+    assert_eq!(rig.unread_after(0), (0, 0));
+}
+
+/// What was said last night is read this morning.
+#[test]
+fn what_is_read_late_is_as_old_as_what_was_read_last() {
+    let mut rig = Rig::from(0);
+    rig.clock.advance_ms(8 * 3_600_000);
+    rig.topic.note_end(0, 3);
+    rig.push(0);
+    assert_eq!(rig.unread_after(0), (2, 8 * 3_600));
+    rig.push(1);
+    rig.push(2);
+    assert_eq!(rig.unread_after(0), (0, 0));
+}
+
+#[test]
+fn what_another_has_read_before_is_not_unread() {
+    let mut rig = Rig::from(40);
+    rig.topic.note_end(0, 40);
+    assert_eq!(rig.unread_after(60_000), (0, 0));
+    rig.topic.note_span(0, 45..47);
+    assert_eq!(rig.unread_after(0), (2, 0), "what is gone is not to be read");
 }
