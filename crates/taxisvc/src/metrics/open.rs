@@ -9,32 +9,52 @@ use taxi::status::CallStatus;
 /// what has waited longest before the rest.
 pub(super) const LOOKED_AT_MAX: u32 = 5_000;
 
-/// How long ago the oldest cancellation was asked for that is not concluded, in milliseconds; 0 where there is none.
+/// Calls that somebody waits for.
+const WAITING: [CallStatus; 3] = [CallStatus::PayRequest, CallStatus::DriveRequest, CallStatus::DriveStart];
+
+/// The oldest of those that are open, whatever their numbers are: replicas give them out in blocks. In milliseconds; 0 where
+/// there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Cancelling {
-    /// By nobody: a taxi that is on its way all the same goes on, and the cancellation waits for the end of the ride.
+pub(super) struct Open {
+    /// How long ago a call was made, for each that is waited for.
+    made_ms: [i64; WAITING.len()],
+    /// How long ago a cancellation was asked for that is not concluded. By nobody: a taxi that is on its way all the same goes
+    /// on, and it waits for the end of the ride.
     by_deadline_ms: i64,
     /// By the rider or an operator.
     by_person_ms: i64,
 }
 
-impl Cancelling {
+impl Open {
     /// Of calls that are open; those that this program cannot read are left out.
     pub(super) fn of(open: &[EntityRow], now: Timestamp) -> Self {
-        let calls = open.iter().filter_map(|row| serde_json::from_str::<Call>(&row.state).ok());
         let mut found = Self::default();
-        for call in calls.filter(|call| call.call_status == CallStatus::RequestCancel) {
-            let oldest = if call.lapsed { &mut found.by_deadline_ms } else { &mut found.by_person_ms };
-            *oldest = (now.0 - call.updated_at.0).max(*oldest);
+        for call in open.iter().filter_map(|row| serde_json::from_str::<Call>(&row.state).ok()) {
+            let (oldest, since) = match WAITING.iter().position(|status| *status == call.call_status) {
+                Some(place) => (&mut found.made_ms[place], call.requested_at),
+                None if call.lapsed => (&mut found.by_deadline_ms, call.updated_at),
+                None => (&mut found.by_person_ms, call.updated_at),
+            };
+            *oldest = (now.0 - since.0).max(*oldest);
         }
         found
     }
 
-    /// In seconds, by who asked.
-    pub(super) fn ages(&self) -> [([(&'static str, &'static str); 1], f64); 2] {
-        [("deadline", self.by_deadline_ms), ("person", self.by_person_ms)]
-            .map(|(who, age_ms)| ([("asked_by", who)], age_ms as f64 / 1e3))
+    /// How long ago the oldest call was made, in seconds, by its status.
+    pub(super) fn ages(&self) -> [([(&'static str, &'static str); 1], f64); WAITING.len()] {
+        let age = |place: usize| ([("status", WAITING[place].as_str())], seconds(self.made_ms[place]));
+        std::array::from_fn(age)
     }
+
+    /// How long ago the oldest cancellation was asked for, in seconds, by who asked.
+    pub(super) fn cancelling(&self) -> [([(&'static str, &'static str); 1], f64); 2] {
+        [("deadline", self.by_deadline_ms), ("person", self.by_person_ms)]
+            .map(|(who, age_ms)| ([("asked_by", who)], seconds(age_ms)))
+    }
+}
+
+fn seconds(age_ms: i64) -> f64 {
+    age_ms as f64 / 1e3
 }
 
 #[cfg(test)]
@@ -49,7 +69,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
-    /// An open call that last changed so long ago.
+    /// An open call that was made, and since then last changed, so long ago.
     fn row(id: u64, call_status: CallStatus, (lapsed, age_ms): (bool, i64)) -> EntityRow {
         let call = Call {
             call_id: CallId::new(id).unwrap(),
@@ -62,7 +82,7 @@ mod tests {
             cancelled: false,
             lapsed,
             settled: None,
-            requested_at: taxi::time::Timestamp(0),
+            requested_at: taxi::time::Timestamp(NOW.0 - 2 * age_ms),
             updated_at: taxi::time::Timestamp(NOW.0 - age_ms),
         };
         EntityRow {
@@ -76,7 +96,7 @@ mod tests {
     }
 
     fn ages(rows: &[EntityRow]) -> [f64; 2] {
-        Cancelling::of(rows, NOW).ages().map(|(_, age)| age)
+        Open::of(rows, NOW).cancelling().map(|(_, age)| age)
     }
 
     #[test]
@@ -90,5 +110,17 @@ mod tests {
         let unread = EntityRow { state: "{}".to_owned(), ..cancelled.clone() };
         assert_eq!(ages(&[waiting.clone(), unread]), [0.0, 0.0]);
         assert_eq!(ages(&[waiting, later, cancelled, lapsed]), [9.0, 2.5]);
+    }
+
+    /// Two replicas number calls from blocks of 40,000: the first by number is seldom the first that was made.
+    #[test]
+    fn the_oldest_call_is_the_one_that_was_made_first() {
+        let fresh = row(17, CallStatus::DriveRequest, (false, 5));
+        let stuck = row(40_001, CallStatus::DriveRequest, (false, 240_000));
+        let unpaid = row(40_002, CallStatus::PayRequest, (false, 1_000));
+        let ages = |rows: &[EntityRow]| Open::of(rows, NOW).ages().map(|(_, age)| age);
+        assert_eq!(ages(&[]), [0.0, 0.0, 0.0]);
+        assert_eq!(ages(&[fresh.clone(), unpaid, stuck.clone()]), [2.0, 480.0, 0.0]);
+        assert_eq!(ages(&[stuck, fresh]), [0.0, 480.0, 0.0]);
     }
 }

@@ -3,11 +3,11 @@
 //! They are read on a thread of their own, at most once a second, however often they are asked for. A store that does not
 //! answer holds up that one thread: who asks meanwhile is told what was read last, and how old it is.
 
-use super::open::{self, Cancelling};
+use super::open::{self, Open};
 use super::{tell, tell_one};
 use engine::clock::{Clock, Stopwatch, Timestamp};
 use engine::log::LogId;
-use engine::store::{Backlog, Order, Query, Start, StoreError};
+use engine::store::{Backlog, StoreError};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::counter::ConstCounter;
@@ -16,7 +16,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use taxi::call::Call;
 use taxi::status::{CallStatus, DriveStatus, PayStatus};
 use wiring::Readers;
 use wiring::books::{self, Books};
@@ -28,9 +27,6 @@ const WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// A timer that has run out is seen to many times a second; one that is late by so much is not seen to.
 const OVERDUE_AFTER_MS: i64 = 10_000;
-
-/// Calls that somebody waits for.
-const OPEN: [CallStatus; 3] = [CallStatus::PayRequest, CallStatus::DriveRequest, CallStatus::DriveStart];
 
 /// Whoever reads them.
 pub(crate) struct Figures {
@@ -68,9 +64,8 @@ struct Seen {
     calls: Vec<(&'static str, u64)>,
     payments: Vec<(&'static str, u64)>,
     drives: Vec<(&'static str, u64)>,
-    oldest_age_seconds: Vec<(&'static str, f64)>,
     /// Where calls are here.
-    cancelling: Option<Cancelling>,
+    open: Option<Open>,
     backlogs: Vec<(&'static str, Backlog)>,
     /// When it was read.
     now_ms: i64,
@@ -154,14 +149,11 @@ impl From {
         let all = payments.iter().map(|(_, count)| count).sum();
         let books = self.books.as_ref().map(|books| books.lock().unwrap_or_else(PoisonError::into_inner));
         let money = books.map(|mut books| books.look_in_time(all)).transpose()?;
-        let ages = OPEN.into_iter().filter(|_| self.has(wiring::call::NAME));
-        let age = |status: CallStatus| Ok((status.as_str(), self.oldest_age_seconds(status)?));
         Ok(Seen {
             calls: self.counts(wiring::call::NAME, &CallStatus::ALL.map(CallStatus::as_str))?,
             payments,
             drives: self.counts(wiring::drive::NAME, &DriveStatus::ALL.map(DriveStatus::as_str))?,
-            oldest_age_seconds: ages.map(age).collect::<Result<_, StoreError>>()?,
-            cancelling: self.has(wiring::call::NAME).then(|| self.cancelling(now)).transpose()?,
+            open: self.has(wiring::call::NAME).then(|| self.open(now)).transpose()?,
             backlogs,
             now_ms: now.0,
             money,
@@ -169,9 +161,9 @@ impl From {
         })
     }
 
-    fn cancelling(&self, now: Timestamp) -> Result<Cancelling, StoreError> {
+    fn open(&self, now: Timestamp) -> Result<Open, StoreError> {
         let rows = self.readers.call.armed(wiring::call::NAME, open::LOOKED_AT_MAX)?;
-        Ok(Cancelling::of(&rows, now))
+        Ok(Open::of(&rows, now))
     }
 
     fn has(&self, service: &str) -> bool {
@@ -190,23 +182,6 @@ impl From {
         let counted = self.readers.of(service).counts(service, service)?;
         let of = |status: &str| counted.iter().find(|(tag, _)| tag == status).map_or(0, |(_, count)| *count);
         Ok(statuses.iter().map(|status| (*status, of(status))).collect())
-    }
-
-    /// How long ago the oldest of these was called; 0 where there is none.
-    fn oldest_age_seconds(&self, status: CallStatus) -> Result<f64, StoreError> {
-        let query = Query {
-            service: wiring::call::NAME,
-            kind: wiring::call::NAME,
-            order: Order::Id,
-            descending: false,
-            tag: Some(status.as_str().to_owned()),
-            start: Start::First { skip: 0 },
-            limit: 1,
-        };
-        let rows = self.readers.call.list(&query)?;
-        let call = rows.first().and_then(|row| serde_json::from_str::<Call>(&row.state).ok());
-        let now = self.clock.now().0;
-        Ok(call.map_or(0.0, |call| (now - call.requested_at.0).max(0) as f64 / 1e3))
     }
 }
 
@@ -231,11 +206,11 @@ impl Collector for Told {
                 counts.iter().map(|(status, count)| ([("status", *status)], gauge(*count))).collect();
             tell(&mut encoder, (name, help), &all)?;
         }
-        let ages = seen.oldest_age_seconds.iter();
-        let ages: Vec<_> = ages.map(|(status, age)| ([("status", *status)], ConstGauge::new(*age))).collect();
-        tell(&mut encoder, ("call_oldest_age_seconds", "How long ago the oldest open call was made"), &ages)?;
-        if let Some(cancelling) = &seen.cancelling {
-            let ages = cancelling.ages().map(|(who, age)| (who, ConstGauge::new(age)));
+        if let Some(open) = &seen.open {
+            let ages = open.ages().map(|(status, age)| (status, ConstGauge::new(age)));
+            let help = "How long ago the oldest open call was made";
+            tell(&mut encoder, ("call_oldest_age_seconds", help), &ages)?;
+            let ages = open.cancelling().map(|(who, age)| (who, ConstGauge::new(age)));
             let help = "How long ago the oldest cancellation was asked for that is not concluded";
             tell(&mut encoder, ("call_cancelling_age_seconds", help), &ages)?;
         }
