@@ -56,6 +56,8 @@ struct From {
 struct State {
     read: Option<(Stopwatch, Arc<Seen>)>,
     is_reading: bool,
+    /// Since the first reading was begun that did not come to an answer, if none has since.
+    in_vain: Option<Stopwatch>,
 }
 
 /// What was read at one time.
@@ -73,9 +75,14 @@ struct Seen {
     file_bytes: Vec<([(&'static str, &'static str); 2], u64)>,
 }
 
-/// What is told, and how long ago it was read.
+/// What is told.
 #[derive(Debug)]
-pub(super) struct Told(Option<(Duration, Arc<Seen>)>);
+pub(super) struct Told {
+    /// How long it is tried already to read it anew.
+    in_vain: Duration,
+    /// What was read last, and how long ago.
+    read: Option<(Duration, Arc<Seen>)>,
+}
 
 impl Figures {
     /// Reads of its own, so that it waits behind nobody and nobody behind it.
@@ -108,11 +115,13 @@ impl Figures {
         let mut known = lock(state);
         let is_fresh = known.read.as_ref().is_some_and(|(read, _)| read.elapsed() < FRESH_FOR);
         if !is_fresh && !known.is_reading {
+            known.in_vain.get_or_insert_with(Stopwatch::start);
             known.is_reading = self.begin();
         }
         let waited = done.wait_timeout_while(known, WAIT_MAX, |state| state.is_reading);
         let (known, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        Told(known.read.as_ref().map(|(read, seen)| (read.elapsed(), seen.clone())))
+        let read = known.read.as_ref().map(|(read, seen)| (read.elapsed(), seen.clone()));
+        Told { in_vain: known.in_vain.map_or(Duration::ZERO, |since| since.elapsed()), read }
     }
 
     /// Whether somebody reads now.
@@ -124,7 +133,10 @@ impl Figures {
             let mut known = lock(state);
             known.is_reading = false;
             match seen {
-                Ok(seen) => known.read = Some((Stopwatch::start(), Arc::new(seen))),
+                Ok(seen) => {
+                    known.read = Some((Stopwatch::start(), Arc::new(seen)));
+                    known.in_vain = None;
+                }
                 Err(error) => tracing::debug!(%error, "figures cannot be read"),
             }
             done.notify_all();
@@ -196,7 +208,11 @@ fn sizes(name: &'static str, database: &Path) -> [([(&'static str, &'static str)
 
 impl Collector for Told {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Some((age, seen)) = &self.0 else { return Ok(()) };
+        // Also where nothing was ever read: that is the worst of it.
+        let help = "How long it has been tried without an answer to read these figures from the store";
+        let in_vain = ConstGauge::new(self.in_vain.as_secs_f64());
+        tell_one(&mut encoder, ("figures_unanswered_seconds", help), &in_vain)?;
+        let Some((age, seen)) = &self.read else { return Ok(()) };
         for (name, help, counts) in [
             ("calls", "Calls, by status", &seen.calls),
             ("payments", "Payments, by status", &seen.payments),
@@ -291,7 +307,8 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc::channel;
 
-    /// Whoever asks is told nothing at first, and later what was read last; one thread at most hangs in the store.
+    /// Whoever asks is told nothing at first, and later what was read last; one thread at most hangs in the store. How long it
+    /// does is told from the first.
     #[test]
     fn a_store_that_does_not_answer_holds_up_nobody() {
         let (answer, answers) = channel();
@@ -302,22 +319,29 @@ mod tests {
             counted.fetch_add(1, Ordering::SeqCst);
             answers.lock().unwrap().recv().unwrap_or_else(|_| Err(StoreError::Unavailable("gone".into())))
         });
-        for _ in 0..2 {
-            assert!(figures.read().0.is_none());
+        for waits in 1..=2 {
+            let told = figures.read();
+            assert!(told.read.is_none() && told.in_vain >= waits * WAIT_MAX, "{told:?}");
         }
         assert_eq!(looks.load(Ordering::SeqCst), 1);
         let calls = vec![("driveStart", 7)];
         answer.send(Ok(Seen { calls: calls.clone(), ..Seen::default() })).unwrap();
-        let (_, seen) = loop {
-            if let Some(told) = figures.read().0 {
+        let told = loop {
+            let told = figures.read();
+            if told.read.is_some() {
                 break told;
             }
         };
-        assert_eq!(seen.calls, calls);
+        assert_eq!((told.read.unwrap().1.calls.clone(), told.in_vain), (calls.clone(), Duration::ZERO));
         // From now on it cannot be read, and what was read is told again.
         drop(answer);
         while looks.load(Ordering::SeqCst) < 3 {
-            assert_eq!(figures.read().0.unwrap().1.calls, calls);
+            assert_eq!(figures.read().read.unwrap().1.calls, calls);
         }
+        let before = figures.read().in_vain;
+        assert!(
+            before > Duration::ZERO && figures.read().in_vain > before,
+            "each is in vain, and all of them are"
+        );
     }
 }

@@ -160,10 +160,10 @@ const AMISS: &[Panel] = &[
         ..PANEL
     },
     Panel {
-        title: "Age of the figures",
-        about: "How long ago was read what has to be read from the store; above 10 s it cannot be read.",
+        title: "Figures without an answer",
+        about: "How long it has been tried to read what has to be read from the store; above 10 s it cannot be read.",
         unit: "s",
-        curves: &[Curve("max by (job) (taxisvc_figures_age_seconds{@})", "{{job}}")],
+        curves: &[Curve("max by (job) (taxisvc_figures_unanswered_seconds{@})", "{{job}}")],
         limits: Some((5.0, 10.0)),
         ..PANEL
     },
