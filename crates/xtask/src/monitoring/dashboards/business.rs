@@ -50,10 +50,13 @@ const NOW: &[Panel] = &[
     },
     Panel {
         title: "Payments that do not agree",
-        about: "Payments that contradict themselves or the provider's book: must be 0.",
+        about: "Payments that contradict themselves or the provider's book, and those that cannot be read: must be 0.",
         kind: Kind::Number,
         width: 6,
-        curves: &[Curve("max(taxisvc_ledger_payments_wrong{@})", "wrong")],
+        curves: &[
+            Curve("max(taxisvc_ledger_payments_wrong{@})", "wrong"),
+            Curve("max(taxisvc_ledger_payments_unreadable{@})", "cannot be read"),
+        ],
         limits: Some((1.0, 1.0)),
         ..PANEL
     },

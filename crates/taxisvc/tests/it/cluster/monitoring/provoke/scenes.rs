@@ -216,15 +216,22 @@ pub(super) const ALL: &[Scene] = &[
         how: "5 won more written into a payment's row by hand",
         alerts: &["TaxisvcLedgerUnbalanced"],
         begin: |stage| {
-            let call = stage.call_under_way();
-            stage.cluster.comes_to(call, ["driveStart", "paid", "start"]);
-            let of = format!("engine.payment_entity_payment WHERE id = {call}");
-            stage.kept = call.to_string();
+            keep_a_call(stage);
+            let of = format!("engine.payment_entity_payment WHERE id = {}", stage.kept);
             let state = stage.text("payment", &format!("SELECT state FROM {of}"));
             assert!(state.contains("\"held\":70000"), "{state}");
             change_held(stage, "70000", "70005");
         },
         end: |stage| change_held(stage, "70005", "70000"),
+    },
+    Scene {
+        how: "a stroke more written into a payment's row by hand, so that it is no JSON",
+        alerts: &["TaxisvcPaymentsUnreadable"],
+        begin: |stage| {
+            keep_a_call(stage);
+            set_state(stage, "'-' || state");
+        },
+        end: |stage| set_state(stage, "substr(state, 2)"),
     },
     Scene {
         how: "a message on the topic that is no event",
@@ -324,13 +331,23 @@ fn lock(service: &str, seconds: f64) -> String {
     format!("BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE; SELECT pg_sleep({seconds}); COMMIT")
 }
 
+/// One that is paid for and driven.
+fn keep_a_call(stage: &mut Stage) {
+    let call = stage.call_under_way();
+    stage.cluster.comes_to(call, ["driveStart", "paid", "start"]);
+    stage.kept = call.to_string();
+}
+
 fn change_held(stage: &mut Stage, from: &str, to: &str) {
+    set_state(stage, &format!("replace(state, '\"held\":{from}', '\"held\":{to}')"));
+}
+
+/// Of the payment of that call.
+fn set_state(stage: &mut Stage, expression: &str) {
     let call = &stage.kept;
     stage.sql(
         "payment",
-        &format!(
-            "UPDATE engine.payment_entity_payment SET state = replace(state, '\"held\":{from}', '\"held\":{to}') WHERE id = {call}"
-        ),
+        &format!("UPDATE engine.payment_entity_payment SET state = {expression} WHERE id = {call}"),
     );
 }
 
