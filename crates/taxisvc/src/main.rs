@@ -6,6 +6,8 @@ mod config;
 mod data_dir;
 mod databases;
 mod disk;
+#[cfg(test)]
+mod documents;
 mod edge;
 mod front;
 mod kafka;
