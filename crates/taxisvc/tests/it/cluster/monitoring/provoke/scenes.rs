@@ -275,24 +275,25 @@ pub(super) const ALL: &[Scene] = &[
         end: |stage| stage.cluster.outside().start(Which::Kafka),
     },
     Scene {
-        how: "messages removed from the topic, while both processes of view were away",
-        alerts: &["TaxisvcMessagesLost"],
+        how: "messages removed from the topic, while both processes of view were away; then the topic deleted, so that all is told \
+              again",
+        alerts: &["TaxisvcMessagesLost", "TaxisvcTopicReset"],
         begin: |stage| {
             stage.kill_all_of("view");
             calls_go_on(stage, 50);
-            // What the others had not read yet would be lost to them too, and the audit says so of those calls ever after.
+            // What the others had not read yet would be lost to them too, and nobody tells them again.
             stage.riders_go();
-            until("all but view to have heard everything", || stage.is_heard_but_by("view").then_some(()));
+            stage.comes_to("all but view to have heard everything", |stage| stage.is_heard_but_by("view"));
             stage.cluster.outside().forget_messages();
             stage.start_all_of("view");
+            let is_told = |stage: &Stage| stage.firing().contains("TaxisvcMessagesLost");
+            stage.comes_to("the loss to be told", is_told);
+            assert!(stage.cluster.outside().remove_topic(), "there is a topic to remove");
         },
-        end: Stage::riders_come,
-    },
-    Scene {
-        how: "the topic deleted",
-        alerts: &["TaxisvcTopicReset"],
-        begin: |stage| assert!(stage.cluster.outside().remove_topic(), "there is a topic to remove"),
-        end: |_| (),
+        end: |stage| {
+            stage.comes_to("everything to be told and heard again", Stage::is_clean);
+            stage.riders_come();
+        },
     },
 ];
 

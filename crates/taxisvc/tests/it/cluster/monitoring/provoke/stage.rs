@@ -8,16 +8,20 @@ use crate::full_disk::SmallDisk;
 use crate::world::cluster::outside::Outside;
 use crate::world::cluster::{Cluster, draw_port};
 use crate::world::process::{Server, settings, taxisvc};
-use crate::world::{World, number, until};
+use crate::world::{World, number, pause, until};
+use engine::clock::Stopwatch;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
 const REPLICAS: usize = 2;
+/// What has not come by then never will.
+const COMES_WITHIN: Duration = Duration::from_secs(300);
 const RIDERS: usize = 4;
 /// Of the small disk's, so that a little of somebody else's is enough.
 const MARKS: [(&str, &str); 2] =
@@ -104,6 +108,19 @@ impl Stage {
 
     pub(super) fn riders_go(&mut self) {
         self.riders.take().into_iter().for_each(Riders::end);
+    }
+
+    /// Waits for what takes minutes on a busy machine.
+    pub(super) fn comes_to(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let since = Stopwatch::start();
+        while !holds(self) {
+            assert!(since.elapsed() < COMES_WITHIN, "it never came to this: {what}");
+            pause();
+        }
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.cluster.run(&["audit"]).code == Some(0)
     }
 
     /// Whether nothing is on its way to anybody but this service, which is away.
