@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use taxi::rules::CallpayBeside;
 use wiring::audit::{self, audit_readers};
 use wiring::{Layout, Readers, call, drive, payment, view};
 
@@ -124,8 +125,10 @@ pub(crate) fn run(
     let changes =
         Changes { no_timer_before: Some(SystemClock.now().plus_ms(grace_ms)).filter(|_| grace_ms > 0) };
     let drawn = LogId(draw());
-    // Once one of them can be used, its service may have told something.
-    if !check_all(config, &source, drawn)?.contains(&Some(Stage::Done)) {
+    // Once one of them can be used, its service may have told something; and whoever runs beside another call service shares
+    // the topic with that.
+    let is_begun = check_all(config, &source, drawn)?.contains(&Some(Stage::Done));
+    if !is_begun && config.rules().callpay_beside == CallpayBeside::Ours {
         refuse_told_topic(config)?;
     }
     let mut stages = Vec::new();
