@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use engine::log::LogId;
 use engine::store::{Reader, Schema};
 use engine_sqlite::Database;
+use engine_sqlite::copy::Member;
 use rustix::fs::Mode;
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -48,7 +49,7 @@ pub(crate) struct Look {
 pub(crate) fn open(config: &Config, draw: impl FnMut() -> u64, failing: &Failing) -> anyhow::Result<DataDir> {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let path = &config.data;
-    copies::refuse_to_run_on(path)?;
+    refuse_to_run_on(path)?;
     refuse_what_is_not_ours(path)?;
     make(path).with_context(|| format!("cannot make the data directory {}", path.display()))?;
     let lock = lock_to_run(path)?;
@@ -59,10 +60,31 @@ pub(crate) fn open(config: &Config, draw: impl FnMut() -> u64, failing: &Failing
     Ok(DataDir { databases, _lock: lock })
 }
 
+/// Refuses to run on what is a backup, or has been restored by half.
+fn refuse_to_run_on(directory: &Path) -> anyhow::Result<()> {
+    let name = directory.display();
+    if copies::is_backup(directory) {
+        bail!(
+            "{name} is a backup, and what runs on it would go on under positions that others know: \
+             `taxisvc restore {name} --data DIRECTORY` makes a data directory of it"
+        );
+    }
+    moved::refuse_moved(directory)?;
+    restoring::refuse_half(directory)
+}
+
+/// The files of a directory's databases, with what is in them, to copy them. Of what is half restored nothing is copied: some
+/// of its logs have their old names and some have new ones; nor of what has moved, which a copy would not say of itself.
+pub(crate) fn members(config: &Config) -> anyhow::Result<Vec<Member>> {
+    restoring::refuse_half(&config.data)?;
+    moved::refuse_moved(&config.data)?;
+    copies::files(config)
+}
+
 /// Whoever had the directory until now may have made something of it on which nobody runs, after it was looked at first.
 fn lock_to_run(directory: &Path) -> anyhow::Result<File> {
     let lock = lock(directory)?;
-    copies::refuse_to_run_on(directory)?;
+    refuse_to_run_on(directory)?;
     Ok(lock)
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
         );
     }
     let stopwatch = Stopwatch::start();
-    let members = copies::members(config)?;
+    let members = data_dir::members(config)?;
     refuse_inside(&config.data, &options.directory)?;
     let beside = beside(&options.directory);
     // On the server's disk nobody is to be alarmed by it, let alone turned away.

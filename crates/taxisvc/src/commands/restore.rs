@@ -84,7 +84,7 @@ pub(crate) fn run(config: &Config, options: &Options, draw: impl FnMut() -> u64)
     }
     let source = Config { data: options.copy.clone(), ..config.clone() };
     let manifest = check_manifest(&source)?;
-    let members = copies::members(&source)?;
+    let members = data_dir::members(&source)?;
     if data_dir::is_in_use(&source)? {
         bail!("a server runs on {}: it is no copy (`taxisvc backup` takes one)", source.data.display());
     }

@@ -1,7 +1,5 @@
 //! Copies of a data directory: where they are written so that half of one is never taken for a whole one, and what marks them.
 
-use super::moved::refuse_moved;
-use super::restoring::refuse_half;
 use super::{
     LOCK_FILE, VERSION, check, file_of, lock, refuse_other_layout, schemas, sync_entries, token,
     write_version,
@@ -64,27 +62,7 @@ pub(crate) fn is_backup(directory: &Path) -> bool {
     directory.join(BACKUP_FILE).exists()
 }
 
-/// Refuses to run on what is a backup, or has been restored by half.
-pub(super) fn refuse_to_run_on(directory: &Path) -> anyhow::Result<()> {
-    let name = directory.display();
-    if is_backup(directory) {
-        bail!(
-            "{name} is a backup, and what runs on it would go on under positions that others know: \
-             `taxisvc restore {name} --data DIRECTORY` makes a data directory of it"
-        );
-    }
-    refuse_moved(directory)?;
-    refuse_half(directory)
-}
-
-/// The files of a directory's databases, with what is in them, to copy them. Of what is half restored nothing is copied: some
-/// of its logs have their old names and some have new ones; nor of what has moved, which a copy would not say of itself.
-pub(crate) fn members(config: &Config) -> anyhow::Result<Vec<Member>> {
-    refuse_half(&config.data)?;
-    refuse_moved(&config.data)?;
-    files(config)
-}
-
+/// The files of a directory's databases, with what is in them.
 pub(super) fn files(config: &Config) -> anyhow::Result<Vec<Member>> {
     check(config)?;
     refuse_other_layout(config)?;

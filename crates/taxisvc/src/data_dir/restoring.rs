@@ -261,7 +261,8 @@ fn refuse_what_is_in_the_way(directory: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data_dir::copies::{is_backup, members, refuse_to_run_on};
+    use crate::data_dir::copies::is_backup;
+    use crate::data_dir::{members, refuse_to_run_on};
 
     const LOGS: [(LogId, LogId); 2] = [(LogId(7), LogId(17)), (LogId(8), LogId(18))];
 
