@@ -61,7 +61,7 @@ pub(crate) fn open(config: &Config, draw: impl FnMut() -> u64, failing: &Failing
 }
 
 /// Refuses to run on what is a backup, or has been restored by half.
-fn refuse_to_run_on(directory: &Path) -> anyhow::Result<()> {
+pub(crate) fn refuse_to_run_on(directory: &Path) -> anyhow::Result<()> {
     let name = directory.display();
     if copies::is_backup(directory) {
         bail!(

@@ -153,17 +153,17 @@ impl Disk {
     pub(crate) fn warning(&self) -> Option<String> {
         let (marks, seen) = *self.lock();
         let size = seen.size.unwrap_or(Size { left: 0, whole: 0 });
-        let left = format!("{} of {}", mib(size.left), mib(size.whole));
+        let left = format!("{} of {}", told_bytes(size.left), told_bytes(size.whole));
         match seen.room {
             Room::Enough => None,
             Room::Unknown => Some(UNKNOWN.to_owned()),
             Room::Low => Some(format!(
                 "the disk is filling up: {left} are left, and with less than {} nothing new is taken on",
-                mib(marks.min)
+                told_bytes(marks.min)
             )),
             Room::Out => Some(format!(
                 "the disk has no room: {left} are left, and nothing new is taken on until there are {}",
-                mib(marks.min + marks.min / BACK_PART)
+                told_bytes(marks.min + marks.min / BACK_PART)
             )),
         }
     }
@@ -200,14 +200,14 @@ impl Disk {
         if room == before {
             return;
         }
-        let (directory, left) = (self.directory.display(), mib(size.map_or(0, |size| size.left)));
+        let (directory, left) = (self.directory.display(), told_bytes(size.map_or(0, |size| size.left)));
         match room {
             Room::Unknown => tracing::warn!(%directory, "{UNKNOWN}"),
             Room::Enough => tracing::info!(%directory, left, "the disk has room again"),
             Room::Low => tracing::warn!(
                 %directory,
                 left,
-                refuses_below = mib(marks.min),
+                refuses_below = told_bytes(marks.min),
                 "the disk is filling up: make room, or give it more"
             ),
             Room::Out => tracing::error!(
@@ -244,8 +244,8 @@ fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
-pub(crate) fn mib(bytes: u64) -> String {
-    format!("{} MiB", bytes >> 20)
+pub(crate) fn told_bytes(bytes: u64) -> String {
+    if bytes < 1 << 20 { format!("{} KiB", bytes.div_ceil(1 << 10)) } else { format!("{} MiB", bytes >> 20) }
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use trace::{Kind, Span, Traceparent, Tracer, Value};
 
+/// Where a collector takes spans, behind its address.
+pub(crate) const PATH: &str = "/v1/traces";
 /// Spans that wait; further ones are lost and counted.
 const WAITING_MAX: usize = 16_384;
 const BATCH_MAX: usize = 1_024;
@@ -73,6 +75,9 @@ pub(crate) fn check(traces: &config::Traces) -> anyhow::Result<()> {
             "traces.endpoint is {said:?}, and must be the address of a collector, as http://127.0.0.1:4318"
         );
     }
+    if traces.endpoint.trim_end_matches('/').ends_with(PATH) {
+        bail!("traces.endpoint is {:?}: leave {PATH} out, which is put behind it", traces.endpoint);
+    }
     Ok(())
 }
 
@@ -103,7 +108,7 @@ impl Traces {
             return Ok(None);
         }
         let counts = Arc::new(Counts::default());
-        let address = format!("{}/v1/traces", config.endpoint.trim_end_matches('/'));
+        let address = format!("{}{PATH}", config.endpoint.trim_end_matches('/'));
         let collector = match Collector::new(&address, headers(&config.headers)?, counts.clone()) {
             Ok(collector) => collector,
             Err(error) => {
@@ -236,7 +241,14 @@ mod tests {
         for right in ["", "http://127.0.0.1:4318", "https://otlp.example/otlp/", "http://collector:4318/"] {
             assert_eq!(said(right, "", 0.5), Ok(()), "{right}");
         }
-        for wrong in ["collector:4318", "grpc://collector:4317", "http://", "/v1/traces", "http://one?two"] {
+        for wrong in [
+            "collector:4318",
+            "grpc://collector:4317",
+            "http://",
+            "/v1/traces",
+            "http://one?two",
+            "http://one:4318/v1/traces/",
+        ] {
             assert!(said(wrong, "", 1.0).is_err_and(|why| why.contains("traces.endpoint")), "{wrong}");
         }
         for wrong in [-0.1, 1.1, f64::NAN] {

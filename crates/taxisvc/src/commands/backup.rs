@@ -5,7 +5,7 @@ use super::print;
 use crate::config::{Config, Kind};
 use crate::data_dir;
 use crate::data_dir::copies::{self, Manifest, Unfinished};
-use crate::disk::mib;
+use crate::disk::told_bytes;
 use crate::version::VERSION;
 use anyhow::{Context, bail};
 use engine::clock::{Clock, Stopwatch, SystemClock, Timestamp};
@@ -70,6 +70,13 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
             "with store.kind = \"postgres\" each database is backed up by PostgreSQL's own tools, while everything runs: \
              `pg_dump --format=custom --file=call.dump ADDRESS`, and likewise the others. operations.md has it, and how to \
              go back to one"
+        );
+    }
+    if copies::is_backup(&config.data) {
+        let name = config.data.display();
+        bail!(
+            "{name} is a backup itself, and a copy of it is one as it stands: cp -a {name} {}",
+            options.directory.display()
         );
     }
     let stopwatch = Stopwatch::start();
@@ -163,7 +170,7 @@ fn text(told: &Told) -> Result<String, std::fmt::Error> {
     writeln!(
         text,
         "{directory} is whole{audited}: {} in {took_ms} ms, one moment held for {held_ms} ms",
-        mib(*bytes)
+        told_bytes(*bytes)
     )?;
     content.write(&mut text)?;
     Ok(text)

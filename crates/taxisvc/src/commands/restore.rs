@@ -20,8 +20,8 @@ use wiring::{Readers, call};
 
 /// Numbers of calls that are left out beyond the last that the copy knows of: some may have been given after it was taken.
 const NUMBERS_LEFT_OUT: u64 = 1_000_000;
-/// And for each millisecond since then, so many more, which is faster than any server gives them: whoever goes back to the
-/// same copy a second time begins beyond all that was given since the first.
+/// And for each millisecond since its last event, so many more, which is faster than any server gives them: whoever goes back to
+/// the same state a second time, by whatever copy of it, begins beyond all that was given since the first.
 const NUMBERS_LEFT_OUT_PER_MS: u64 = 10;
 /// The highest that a first number can be, as `store.first_id`.
 const FIRST_NUMBER_MAX: u64 = 1 << 52;
@@ -44,7 +44,7 @@ Exit codes: 0 when the directory is ready to be started, 1 when nothing is there
 pub(crate) struct Options {
     /// The backup
     copy: PathBuf,
-    /// The first number that a new call can have [default: 1,000,000 beyond the last in the copy, and 10 for each millisecond since it was taken]
+    /// The first number that a new call can have [default: 1,000,000 beyond the last in the copy, and 10 for each millisecond since the last event in it]
     #[arg(long, value_name = "NUMBER")]
     first_id: Option<u64>,
     /// Restore it also where an invariant is broken in it
@@ -82,6 +82,7 @@ pub(crate) fn run(config: &Config, options: &Options, draw: impl FnMut() -> u64)
              operations.md has the steps"
         );
     }
+    refuse_what_is_no_copy(&options.copy, &config.data)?;
     let source = Config { data: options.copy.clone(), ..config.clone() };
     let manifest = check_manifest(&source)?;
     let members = data_dir::members(&source)?;
@@ -105,7 +106,30 @@ pub(crate) fn run(config: &Config, options: &Options, draw: impl FnMut() -> u64)
     let mut told = told(config, (content, &report), first_number)?;
     told.taken_at = taken_at;
     told.logs = logs;
+    // From now on somebody is told where no further one is taken.
+    if let Some(At(taken_at)) = told.taken_at
+        && let Err(error) = copies::note_backed_up(&config.data, taken_at)
+    {
+        tracing::warn!(%error, "when the copy was taken cannot be noted in the data directory");
+    }
     say(&told, options.json)
+}
+
+/// A place that was mistyped, or one within the copy, which would be in the way of the next restoration of it.
+fn refuse_what_is_no_copy(copy: &Path, data: &Path) -> anyhow::Result<()> {
+    let name = copy.display();
+    if !copy.join("version").is_file() {
+        bail!(
+            "there is no copy of a data directory at {name}: name the directory that `taxisvc backup` has made"
+        );
+    }
+    let above = copies::there_or_above(data).canonicalize();
+    if let (Ok(copy), Ok(above)) = (copy.canonicalize(), above)
+        && above.starts_with(&copy)
+    {
+        bail!("{} lies in the copy {name}: name a place elsewhere by --data", data.display());
+    }
+    Ok(())
 }
 
 /// What the copy says of itself fits what it is to be opened as.
@@ -146,8 +170,7 @@ fn put_there(
             "something is broken in the copy, so nothing was restored (--force does it all the same):\n{report}"
         );
     }
-    let taken_at = manifest.map(|manifest| Timestamp(manifest.taken_at));
-    let first_number = first_number(config, options.first_id, taken_at.or(content.last()))?;
+    let first_number = first_number(config, options.first_id, content.last())?;
     Ok((content, report, first_number))
 }
 
@@ -158,9 +181,9 @@ pub(super) fn audited(config: &Config, readers: &Readers) -> anyhow::Result<Repo
 
 /// The first number of a new call: not below the one that the copy would give next, and by default far enough beyond it for
 /// all that may have been given since the copy was taken.
-fn first_number(config: &Config, asked: Option<u64>, taken_at: Option<Timestamp>) -> anyhow::Result<u64> {
+fn first_number(config: &Config, asked: Option<u64>, last: Option<Timestamp>) -> anyhow::Result<u64> {
     let next = data_dir::next_numbers(config)?.into_iter().map(|(_, next)| next).max().unwrap_or(1);
-    let first = asked.unwrap_or_else(|| next + left_out(taken_at, SystemClock.now()));
+    let first = asked.unwrap_or_else(|| next + left_out(last, SystemClock.now()));
     if first < next || first > FIRST_NUMBER_MAX {
         bail!("--first-id {first} is not from {next} to {FIRST_NUMBER_MAX}: lower ones may be given already");
     }
@@ -168,8 +191,8 @@ fn first_number(config: &Config, asked: Option<u64>, taken_at: Option<Timestamp>
 }
 
 /// How many numbers are left out.
-fn left_out(taken_at: Option<Timestamp>, now: Timestamp) -> u64 {
-    let since_ms = taken_at.map_or(0, |taken_at| u64::try_from(now.0 - taken_at.0).unwrap_or(0));
+fn left_out(last: Option<Timestamp>, now: Timestamp) -> u64 {
+    let since_ms = last.map_or(0, |last| u64::try_from(now.0 - last.0).unwrap_or(0));
     NUMBERS_LEFT_OUT + since_ms * NUMBERS_LEFT_OUT_PER_MS
 }
 
@@ -189,8 +212,7 @@ pub(super) fn in_place(
     let readers = data_dir::look(config)?.readers;
     let report = audited(config, &readers)?;
     let content = Content::read(&readers, config.store.shards)?;
-    let taken_at = Manifest::read(&config.data)?.map(|manifest| Timestamp(manifest.taken_at));
-    let first_number = first_number(config, first_id, taken_at.or(content.last()))?;
+    let first_number = first_number(config, first_id, content.last())?;
     drop(readers);
     let mut told = told(config, (content, &report), first_number)?;
     if let Some(restoring) = restoring {
@@ -258,6 +280,6 @@ fn text(told: &Told) -> Result<String, std::fmt::Error> {
     if !has_token {
         writeln!(text, "the operator's token is drawn anew at the first start")?;
     }
-    writeln!(text, "start it: taxisvc --data {}", directory.display())?;
+    writeln!(text, "start it, with the settings that it was given: taxisvc --data {}", directory.display())?;
     Ok(text)
 }

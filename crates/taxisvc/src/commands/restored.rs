@@ -45,7 +45,8 @@ A view's database needs none of this. See operations.md.
 
   taxisvc restored             where a copy was put in the place of a data directory (SQLite) by hand
 
-Then its logs get other ids and its new calls other numbers, as `taxisvc restore COPY` does it. No server may run on it.
+Then its logs get other ids and its new calls other numbers, as `taxisvc restore COPY` does it. No server may run on it. What it is \
+given becomes a data directory and is no backup any more: give it the copy that was put in place, and never the only one.
 
 Exit codes: 0 when it was done, or nothing had to be; 1 when not.";
 

@@ -44,6 +44,7 @@ fn renew(config: &Config, draw: impl FnMut() -> u64) -> anyhow::Result<ExitCode>
         );
     }
     data_dir::check(config)?;
+    data_dir::refuse_to_run_on(&config.data)?;
     let token = token::renew(&config.data, draw)?;
     print::text(&format!("{}\n", token.text))?;
     if let Some(server) = listening::find(&config.data)? {

@@ -3,12 +3,10 @@
 
 use super::Traces;
 use super::sources::environment;
-use crate::traces;
+use crate::traces::{self, PATH};
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-/// What is behind an endpoint that is for traces alone.
-const PATH: &str = "/v1/traces";
 
 /// Where they say that spans go, and which of them; or why what they say is not followed.
 pub(crate) fn endpoint() -> Result<Option<(&'static str, String)>, String> {

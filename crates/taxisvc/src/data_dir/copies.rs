@@ -5,7 +5,7 @@ use super::{
     write_version,
 };
 use crate::config::Config;
-use crate::disk::{Size, mib};
+use crate::disk::{Size, told_bytes};
 use anyhow::{Context, bail};
 use engine::clock::Timestamp;
 use engine_sqlite::copy::{Member, Moment, settle};
@@ -91,15 +91,15 @@ pub(crate) fn refuse_without_room(
             kept => {
                 format!(
                     ", and {} are kept for the server on the same disk (store.room_warn_bytes)",
-                    mib(kept)
+                    told_bytes(kept)
                 )
             }
         };
         bail!(
             "the disk of {} has {} left, the copy takes up to {}{beside}: make room, or name another disk",
             at.display(),
-            mib(left),
-            mib(wanted)
+            told_bytes(left),
+            told_bytes(wanted)
         );
     }
     Ok(())

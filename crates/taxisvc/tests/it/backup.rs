@@ -248,6 +248,16 @@ fn a_copy_is_its_owners_and_nobody_runs_on_it() {
     refused(&world.backup(&world.data().join("copy"), &[]), "lies in the data directory");
     refused(&world.backup(&world.folder().join("nowhere/copy"), &[]), "there is no directory");
     refused(&world.restore(&copy, &[]), "is not empty");
+    let again = world.folder().join("again");
+    let of_it = world.run(&["backup", text(&again), "--data", text(&copy)]);
+    refused(&of_it, "is a backup itself");
+    refused(&world.run(&["token", "--renew", "--data", text(&copy)]), "is a backup");
+    let nowhere = world.folder().join("nowhere");
+    refused(&world.restore(&nowhere, &[]), "there is no copy of a data directory at");
+    let within = world.run(&["restore", text(&copy), "--data", text(&copy.join("within"))]);
+    refused(&within, "lies in the copy");
+    let doctor = world.run(&["doctor", "--data", text(&copy)]);
+    assert!(doctor.code == Some(1) && doctor.stdout.contains("is a backup"), "{doctor:?}");
     // Nor does it move as it is: the directory that it is of may have gone on. No database is looked for.
     let fleet = [world.settings().clone(), settings(&[("STORE_KIND", "postgres")])].concat();
     let imported = run(world.folder(), &fleet, &["import", text(&copy)]);
@@ -350,6 +360,10 @@ fn when_it_was_taken_is_told() {
     let other = world.folder().join("no place").join("copy");
     refused(&world.backup(&other, &[]), "there is no directory");
     assert_eq!((told() * 1e3).round() as i64, taken_at, "one that failed is none");
+    let restored = world.folder().join("restored");
+    json(world.run(&["restore", text(&copy), "--data", text(&restored), "--json"]));
+    let noted = std::fs::read_to_string(restored.join("backed-up")).unwrap();
+    assert_eq!(noted.trim(), taken_at.to_string(), "and counts from there on for what is made of it");
 }
 
 #[test]

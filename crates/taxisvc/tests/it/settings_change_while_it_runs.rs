@@ -208,6 +208,8 @@ fn what_is_wrong_is_refused_whole_and_told_until_it_is_right() {
     });
     std::fs::remove_file(running.folder.path().join(FILE)).unwrap();
     until("the file to be missed", || running.warnings().pop()?.contains("cannot read").then_some(()));
+    // It is told before it is written.
+    until("the third line", || (running.lines(REFUSED).len() >= 3).then_some(()));
     assert_eq!((running.lines(REFUSED).len(), running.level()), (3, json!("info")));
 
     running.says(good);

@@ -4,7 +4,7 @@ use super::Findings;
 use crate::clock::told::of_server;
 use crate::config::Config;
 use crate::data_dir::{self, Look, listening};
-use crate::disk::{Size, mib};
+use crate::disk::{Size, told_bytes};
 use engine::clock::Timestamp;
 use operator::letters;
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
@@ -31,6 +31,9 @@ pub(super) fn look(config: &Config, findings: &mut Findings) -> Seen {
     if path.exists() {
         owner(path, findings);
         writable(path, findings);
+        if let Err(error) = data_dir::refuse_to_run_on(path) {
+            findings.wrong("data", format!("{error:#}"), "a server refuses to run on it: do as it says");
+        }
         match data_dir::look(config) {
             Ok(look) => {
                 running(path, &look, findings, &mut seen);
@@ -191,13 +194,13 @@ fn room(size: Option<Size>, config: &Config, findings: &mut Findings) {
         let to_do = "watch its room by other means, or choose another place";
         return findings.warn(CHECK, "the file system does not say how much room it has", to_do);
     };
-    let says = format!("{} are left", mib(left));
+    let says = format!("{} are left", told_bytes(left));
     let store = &config.store;
     if left < store.room_min_bytes {
-        let says = format!("{says}: below {} nothing new is taken on", mib(store.room_min_bytes));
+        let says = format!("{says}: below {} nothing new is taken on", told_bytes(store.room_min_bytes));
         findings.wrong(CHECK, says, "make room: operations.md says what may go");
     } else if left < store.room_warn_bytes {
-        let says = format!("{says}: less than {}", mib(store.room_warn_bytes));
+        let says = format!("{says}: less than {}", told_bytes(store.room_warn_bytes));
         findings.warn(CHECK, says, "make room before new calls are refused");
     } else {
         findings.ok(CHECK, says);
