@@ -23,6 +23,7 @@ const BESIDE: [&str; 10] = [
     "deploy/systemd/taxisvc-backup.service",
     "deploy/systemd/taxisvc-backup.timer",
 ];
+const DOCUMENTS: &str = "docs";
 const UNRELEASED: &str = "Unreleased";
 
 #[derive(Debug, clap::Args)]
@@ -63,6 +64,17 @@ fn check_tag(tag: &str, version: &str, changes: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is no program, and the documents, which messages and the files point to.
+fn lay_beside(root: &Path, packed: &Path) -> anyhow::Result<()> {
+    for file in BESIDE {
+        let place = packed.join(file.strip_prefix("deploy/").unwrap_or(file));
+        let parent = place.parent().context("a file lies in a folder")?;
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        fs::copy(root.join(file), &place).with_context(|| format!("cannot copy {file}"))?;
+    }
+    call(Command::new("cp").arg("-R").arg(root.join(DOCUMENTS)).arg(packed))
+}
+
 struct Files {
     root: PathBuf,
     folder: PathBuf,
@@ -84,12 +96,7 @@ impl Files {
         fs::copy(self.root.join("target/release/taxisvc"), &program).context("cannot copy the program")?;
         // The names of functions stay for whoever reads a panic; lines of source are four fifths of the file.
         call(Command::new("strip").arg("--strip-debug").arg(&program))?;
-        for file in BESIDE {
-            let place = packed.join(file.strip_prefix("deploy/").unwrap_or(file));
-            let parent = place.parent().context("a file lies in a folder")?;
-            fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-            fs::copy(self.root.join(file), &place).with_context(|| format!("cannot copy {file}"))?;
-        }
+        lay_beside(&self.root, &packed)?;
         let bill = self.file("cdx.json");
         bill::write_of_program(&self.root, &bill)?;
         fs::copy(&bill, packed.join("sbom.cdx.json")).context("cannot copy the list of what is in it")?;
@@ -144,6 +151,17 @@ impl Files {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_program_points_to_lies_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        lay_beside(&crate::root(), folder.path()).unwrap();
+        for file in
+            ["README.md", "docs/operations.md", "docs/runbook/README.md", "systemd/taxisvc-backup.timer"]
+        {
+            assert!(folder.path().join(file).is_file(), "{file}");
+        }
+    }
 
     #[test]
     fn a_tag_says_what_is_in_it() {

@@ -19,8 +19,8 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -68,6 +68,8 @@ impl Counts {
 #[derive(Debug)]
 pub(super) struct Collector {
     exporters: BTreeMap<&'static str, ToCollector>,
+    sender: SharedSender,
+    address: String,
     counts: Arc<Counts>,
     is_away: AtomicBool,
 }
@@ -78,12 +80,12 @@ impl Collector {
         headers: Vec<(HeaderName, HeaderValue)>,
         counts: Arc<Counts>,
     ) -> anyhow::Result<Self> {
-        let sender = Arc::new(Sender::new(address.starts_with("https:"), headers)?);
+        let sender = SharedSender(Arc::new(Sender::new(address.starts_with("https:"), headers)?));
         let instance = format!("{:016x}", crate::edge::draw());
         let exporter = |service: &'static str| {
             let exporter = ToCollector::builder()
                 .with_http()
-                .with_http_client(SharedSender(sender.clone()))
+                .with_http_client(sender.clone())
                 .with_protocol(Protocol::HttpBinary)
                 .with_endpoint(address)
                 .with_timeout(SEND_TIMEOUT)
@@ -93,7 +95,8 @@ impl Collector {
             Ok((service, exporter))
         };
         let exporters = SERVICES.into_iter().map(exporter).collect::<anyhow::Result<_>>()?;
-        Ok(Self { exporters, counts, is_away: AtomicBool::new(false) })
+        let address = address.to_owned();
+        Ok(Self { exporters, sender, address, counts, is_away: AtomicBool::new(false) })
     }
 
     /// Says that the collector is away, or back, once each.
@@ -102,9 +105,14 @@ impl Collector {
         if self.is_away.swap(is_away, Ordering::Relaxed) == is_away {
             return;
         }
+        let collector = &self.address;
         match result {
-            Ok(()) => tracing::info!("spans are sent again"),
-            Err(error) => tracing::warn!(%error, "spans cannot be sent, and are lost"),
+            Ok(()) => tracing::info!(collector, "spans are sent again"),
+            Err(error) => {
+                // Where nothing came back, OpenTelemetry's word for it is the same, whatever the cause.
+                let why = self.sender.0.why().unwrap_or_else(|| error.to_string());
+                tracing::warn!(collector, why, "spans cannot be sent, and are lost");
+            }
         }
     }
 }
@@ -155,6 +163,8 @@ struct Sender {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     runtime: Runtime,
+    /// Why nothing came back the last time, until somebody asks.
+    why: Mutex<Option<String>>,
 }
 
 #[derive(Clone)]
@@ -175,7 +185,25 @@ impl Sender {
             .enable_http1()
             .build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { client, headers, runtime: runtime.context("cannot start a runtime")? })
+        let runtime = runtime.context("cannot start a runtime")?;
+        Ok(Self { client, headers, runtime, why: Mutex::new(None) })
+    }
+
+    fn why(&self) -> Option<String> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn note(&self, sent: &Result<Response<Bytes>, HttpError>) {
+        let why = sent.as_ref().err().map(|error| {
+            let mut why = error.to_string();
+            let mut cause = error.source();
+            while let Some(next) = cause {
+                why = format!("{why}: {next}");
+                cause = next.source();
+            }
+            why
+        });
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Bytes>, HttpError> {
@@ -209,6 +237,10 @@ impl HttpClient for SharedSender {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let sending = self.0.send(request.map(Full::new));
         let sent = self.0.runtime.block_on(async { tokio::time::timeout(SEND_TIMEOUT, sending).await });
-        sent.map_err(|_| HttpError::from("it does not answer"))?
+        let sent = sent.unwrap_or_else(|_| {
+            Err(HttpError::from(format!("it has not answered for {} s", SEND_TIMEOUT.as_secs())))
+        });
+        self.0.note(&sent);
+        sent
     }
 }

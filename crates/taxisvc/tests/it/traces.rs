@@ -161,6 +161,9 @@ fn nobody_waits_for_a_collector_that_is_away() {
     until("spans that are lost", || (lost() > 10).then_some(()));
     let said = |words: &str| until(words, || world.said().contains(words).then_some(()));
     said("spans cannot be sent");
+    for words in ["Connection refused", &address.to_string()] {
+        assert!(world.said().contains(words), "{words}: {}", world.said());
+    }
     let collector = Collector::start_at(address);
     until("spans that are sent again", || {
         world.ask(&traced(Ask::post("/calls", NEAR), "01")).with(201);
