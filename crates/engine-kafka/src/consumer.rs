@@ -311,7 +311,7 @@ impl Session {
     fn go(&mut self, partition: u32, next: u64) -> Result<(), String> {
         let desk = self.desk();
         let Err(why) = self.seek(partition, next) else {
-            desk.set(partition, Place::Next(next));
+            desk.gone_to(partition, next);
             self.seeks_failed = 0;
             return Ok(());
         };

@@ -68,11 +68,17 @@ impl Desk {
     pub(crate) fn set(&self, partition: u32, place: Place) {
         if let Some(known) = lock(&self.state).places.get_mut(&partition) {
             *known = place;
-            self.hold(partition, place);
         }
     }
 
-    /// Those that wait for it are told from where it is read.
+    /// The client has gone to another place of a partition.
+    pub(crate) fn gone_to(&self, partition: u32, next: u64) {
+        self.set(partition, Place::Next(next));
+        self.hold(partition, Place::Next(next));
+    }
+
+    /// The shards are told from where it is read: whatever comes behind that is unread until they have decided on it, also while
+    /// it waits here.
     fn hold(&self, partition: u32, place: Place) {
         match place {
             Place::Unknown => {}

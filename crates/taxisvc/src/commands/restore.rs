@@ -89,7 +89,6 @@ pub(crate) fn run(config: &Config, options: &Options, draw: impl FnMut() -> u64)
     if data_dir::is_in_use(&source)? {
         bail!("a server runs on {}: it is no copy (`taxisvc backup` takes one)", source.data.display());
     }
-    copies::refuse_without_room(&members, copies::there_or_above(&config.data), None)?;
     let moment = Moment::find(&members, copies::program())?;
     let restoring = Restoring::begin(config)?;
     let put = put_there(config, (moment, &members), manifest.as_ref(), options);
@@ -153,6 +152,8 @@ fn put_there(
     manifest: Option<&Manifest>,
     options: &Options,
 ) -> anyhow::Result<(Content, Report, u64)> {
+    // Once what an earlier try had copied is gone.
+    copies::refuse_without_room(members, &config.data, None)?;
     let copied = copies::copy_all(&moment, members, &config.data)?;
     drop(moment);
     copies::settle_all(&copied)?;
@@ -170,8 +171,13 @@ fn put_there(
             "something is broken in the copy, so nothing was restored (--force does it all the same):\n{report}"
         );
     }
-    let first_number = first_number(config, options.first_id, content.last())?;
+    let first_number = first_number(config, options.first_id, last(&content, manifest))?;
     Ok((content, report, first_number))
+}
+
+/// When the copy's last number was given at the latest.
+fn last(content: &Content, manifest: Option<&Manifest>) -> Option<Timestamp> {
+    content.last().or(manifest.map(|manifest| Timestamp(manifest.taken_at)))
 }
 
 pub(super) fn audited(config: &Config, readers: &Readers) -> anyhow::Result<Report> {
@@ -212,7 +218,8 @@ pub(super) fn in_place(
     let readers = data_dir::look(config)?.readers;
     let report = audited(config, &readers)?;
     let content = Content::read(&readers, config.store.shards)?;
-    let first_number = first_number(config, first_id, content.last())?;
+    let first_number =
+        first_number(config, first_id, last(&content, Manifest::read(&config.data)?.as_ref()))?;
     drop(readers);
     let mut told = told(config, (content, &report), first_number)?;
     if let Some(restoring) = restoring {

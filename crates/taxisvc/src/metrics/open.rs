@@ -5,8 +5,8 @@ use engine::store::EntityRow;
 use taxi::call::Call;
 use taxi::status::CallStatus;
 
-/// Open calls that are looked at: those whose timers run out first. What waits for a day is behind what waits for minutes, and
-/// what has waited longest before the rest.
+/// Open calls that are looked at: those whose timers run out first. What waits for a day, as rides under way and cancellations do,
+/// is behind what waits for minutes, and what has waited longest before the rest.
 pub(super) const LOOKED_AT_MAX: u32 = 5_000;
 
 /// Calls that somebody waits for.
@@ -23,12 +23,15 @@ pub(super) struct Open {
     by_deadline_ms: i64,
     /// By the rider or an operator.
     by_person_ms: i64,
+    /// There may be further calls that were not looked at.
+    is_part: bool,
 }
 
 impl Open {
     /// Of calls that are open; those that this program cannot read are left out.
     pub(super) fn of(open: &[EntityRow], now: Timestamp) -> Self {
-        let mut found = Self::default();
+        let is_part = open.len() >= LOOKED_AT_MAX as usize;
+        let mut found = Self { is_part, ..Self::default() };
         for call in open.iter().filter_map(|row| serde_json::from_str::<Call>(&row.state).ok()) {
             let (oldest, since) = match WAITING.iter().position(|status| *status == call.call_status) {
                 Some(place) => (&mut found.made_ms[place], call.requested_at),
@@ -48,8 +51,10 @@ impl Open {
 
     /// How long ago the oldest cancellation was asked for, in seconds, by who asked.
     pub(super) fn cancelling(&self) -> [([(&'static str, &'static str); 1], f64); 2] {
+        // None was found, and there may be some: nobody is told that there are none.
+        let age = |age_ms| if self.is_part && age_ms == 0 { f64::NAN } else { seconds(age_ms) };
         [("deadline", self.by_deadline_ms), ("person", self.by_person_ms)]
-            .map(|(who, age_ms)| ([("asked_by", who)], seconds(age_ms)))
+            .map(|(who, age_ms)| ([("asked_by", who)], age(age_ms)))
     }
 }
 
@@ -109,7 +114,9 @@ mod tests {
         let lapsed = row(4, CallStatus::RequestCancel, by_deadline);
         let unread = EntityRow { state: "{}".to_owned(), ..cancelled.clone() };
         assert_eq!(ages(&[waiting.clone(), unread]), [0.0, 0.0]);
-        assert_eq!(ages(&[waiting, later, cancelled, lapsed]), [9.0, 2.5]);
+        assert_eq!(ages(&[waiting.clone(), later, cancelled, lapsed]), [9.0, 2.5]);
+        let many = vec![waiting; LOOKED_AT_MAX as usize];
+        assert!(ages(&many).iter().all(|age| age.is_nan()), "there may be one behind them");
     }
 
     /// Two replicas number calls from blocks of 40,000: the first by number is seldom the first that was made.

@@ -198,6 +198,9 @@ fn the_unit_takes_a_backup_and_keeps_the_last_ones() {
     std::fs::create_dir_all(backups.join("taxisvc-20260103T040000Z.unfinished/half")).unwrap();
     for keep in ["0", "", "-1"] {
         refused(&as_the_unit_has_it(&world, "ExecStartPre=", (&backups, keep)), "1 backup or more");
+        // Which systemd runs all the same.
+        done(as_the_unit_has_it(&world, "ExecStopPost=", (&backups, keep)));
+        assert_eq!(std::fs::read_dir(&backups).unwrap().count(), 8, "nothing is removed");
     }
     for name in ["ExecStartPre=", "ExecStart=", "ExecStopPost="] {
         done(as_the_unit_has_it(&world, name, (&backups, "2")));

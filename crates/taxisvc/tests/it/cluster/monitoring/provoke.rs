@@ -30,7 +30,7 @@ const SHORTER: [(&str, &str); 9] = [
     // TaxisvcRidersWait, which is half of that.
     ("{status=\"driveRequest\"}) > 300", "{status=\"driveRequest\"}) > 30"),
     // TaxisvcCancellationsWait.
-    ("(taxisvc_call_cancelling_age_seconds) > 120", "(taxisvc_call_cancelling_age_seconds) > 30"),
+    ("{asked_by=\"person\"}) > 120", "{asked_by=\"person\"}) > 30"),
     // TaxisvcPaymentsFail, twice: riders elsewhere call and pay all the while.
     ("{type=\"PaymentFailed\"}[15m]", "{type=\"PaymentFailed\"}[20s]"),
     ("{type=\"CallRequested\"}[15m]", "{type=\"CallRequested\"}[20s]"),
