@@ -53,6 +53,10 @@ fn jobs(cluster: &mut Cluster, replicas: usize, more: &[Job]) -> Vec<Job> {
 fn every_panel_and_alert_finds_its_figures() {
     let mut cluster = Cluster::with(2, Outside::shared(), &TRACES);
     let world = World::with(&TRACES);
+    // Without one there is no time of the last one.
+    let (copy, data) =
+        (world.folder().join("copy").display().to_string(), world.data().display().to_string());
+    assert_eq!(world.run(&["backup", &copy, "--data", &data]).code, Some(0));
     let single = (SINGLE, vec![world.address("gateway")]);
     let jobs = jobs(&mut cluster, 2, &[single]);
     let processes: usize = jobs.iter().map(|(_, addresses)| addresses.len()).sum();
