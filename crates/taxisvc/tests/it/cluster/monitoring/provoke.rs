@@ -145,8 +145,10 @@ fn play(stage: &mut Stage, scene: &Scene, record: &mut Record) {
     println!("== {}", scene.how);
     let stopwatch = Stopwatch::start();
     (scene.begin)(stage);
+    // To begin may take minutes by itself.
+    let begun = Stopwatch::start();
     let mut firing = stage.firing();
-    while !record.note(&firing, scene, stopwatch.elapsed()) && stopwatch.elapsed() < FIRES_WITHIN {
+    while !record.note(&firing, scene, stopwatch.elapsed()) && begun.elapsed() < FIRES_WITHIN {
         pause();
         firing = stage.firing();
     }
